@@ -1,0 +1,1 @@
+"""What the city is shown: the one visibility gate, tables, disclosure control, charts and exports."""
