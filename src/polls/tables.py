@@ -1,0 +1,312 @@
+"""The engine's tables: register, polls, participation and ballots kept apart, profile, registry events.
+
+SQLAlchemy Core tables, one metadata for the whole product. Every unique key of a per-vote table contains `poll_id` or
+`citizen_id`, so that the same schema can be distributed. Nothing in a ballot leads to a person; nothing in a
+participation leads to a choice.
+"""
+
+from __future__ import annotations
+
+from sqlalchemy import (
+    ARRAY,
+    BigInteger,
+    Boolean,
+    CheckConstraint,
+    Column,
+    Date,
+    DateTime,
+    ForeignKey,
+    Identity,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    SmallInteger,
+    Table,
+    Text,
+    UniqueConstraint,
+    func,
+    text,
+)
+from sqlalchemy.dialects.postgresql import JSONB
+
+metadata = MetaData(
+    naming_convention={
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "ck": "ck_%(table_name)s_%(constraint_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_N_name)s_%(referred_table_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+
+Moment = DateTime(timezone=True)
+
+# ---- the register: who lives here (no credentials, no names)
+
+territory = Table(
+    "territory",
+    metadata,
+    Column("id", Integer, Identity(), primary_key=True),
+    Column("code", Text, nullable=False, unique=True),
+    Column("kind", Text, nullable=False),
+    Column("parent_id", ForeignKey("territory.id"), index=True),
+    Column("name_ru", Text, nullable=False),
+    Column("name_en", Text, nullable=False),
+    Column("short_ru", Text, nullable=False, server_default=""),
+    Column("short_en", Text, nullable=False, server_default=""),
+    Column("tile_column", SmallInteger, comment="place on the tile map, counted from 0"),
+    Column("tile_row", SmallInteger),
+    Column("population", Integer, comment="approximate where no source is named; for demonstrations alone"),
+    Column("population_source", Text, nullable=False, server_default=""),
+    CheckConstraint("kind IN ('city', 'okrug', 'district', 'building')", name="kind"),
+)
+
+citizen_group = Table(
+    "citizen_group",
+    metadata,
+    Column("id", SmallInteger, Identity(), primary_key=True),
+    Column("code", Text, nullable=False, unique=True),
+    Column("name_ru", Text, nullable=False),
+    Column("name_en", Text, nullable=False),
+)
+
+citizen = Table(
+    "citizen",
+    metadata,
+    Column("id", BigInteger, Identity(), primary_key=True),
+    Column("register_code", Text, nullable=False, server_default="city"),
+    Column("birth_date", Date, comment="unknown only in registers imported from elsewhere"),
+    Column("sex", Text, comment="f, m, or unknown"),
+    Column("registered_at", Moment, nullable=False),
+    CheckConstraint("sex IN ('f', 'm')", name="sex"),
+)
+
+citizen_period = Table(
+    "citizen_period",
+    metadata,
+    Column("citizen_id", ForeignKey("citizen.id"), nullable=False),
+    Column("valid_from", Moment, nullable=False),
+    Column("valid_to", Moment, comment="exclusive; null while it lasts"),
+    Column("district_id", ForeignKey("territory.id"), nullable=False),
+    Column("level", SmallInteger, nullable=False, server_default="1"),
+    Column("groups", ARRAY(SmallInteger), nullable=False, server_default="{}"),
+    CheckConstraint("valid_to IS NULL OR valid_to > valid_from", name="order"),
+    CheckConstraint("level BETWEEN 0 AND 3", name="level"),
+    comment="residence, groups and verification level of a citizen, with the time they held",
+)
+Index("pk_citizen_period", citizen_period.c.citizen_id, citizen_period.c.valid_from, unique=True)
+Index("uq_citizen_period_current", citizen_period.c.citizen_id, unique=True,
+      postgresql_where=text("valid_to IS NULL"))  # fmt: skip
+
+identity = Table(
+    "identity",
+    metadata,
+    Column("kind", Text, primary_key=True),
+    Column("key_version", SmallInteger, primary_key=True),
+    Column("key", LargeBinary, primary_key=True, comment="HMAC-SHA-256 of the identifier under a versioned secret"),
+    Column("citizen_id", ForeignKey("citizen.id"), nullable=False, index=True),
+    CheckConstraint("kind IN ('national_id', 'subject', 'phone')", name="kind"),
+    CheckConstraint("octet_length(key) = 32", name="key"),
+)
+
+# ---- polls
+
+poll = Table(
+    "poll",
+    metadata,
+    Column("id", BigInteger, Identity(), primary_key=True),
+    Column("public_id", Text, nullable=False, unique=True, comment="32 hex digits; poll_id of the definition"),
+    Column("slug", Text, nullable=False, unique=True),
+    Column("state", Text, nullable=False, server_default="draft"),
+    Column("title_ru", Text, nullable=False, server_default=""),
+    Column("title_en", Text, nullable=False, server_default=""),
+    Column("topic", Text, nullable=False, server_default="other"),
+    Column("territory_id", ForeignKey("territory.id"), index=True),
+    Column("department", Text, nullable=False, server_default=""),
+    Column("author_id", BigInteger, nullable=False, comment="account; the engine knows no accounts"),
+    Column("created_at", Moment, nullable=False, server_default=func.now()),
+    Column("updated_at", Moment, nullable=False, server_default=func.now()),
+    Column("opens_at", Moment, comment="planned, as sealed"),
+    Column("closes_at", Moment, comment="in force: planned, or as amended by an extension or an early close"),
+    Column("sealed_at", Moment),
+    Column("poll_hash", LargeBinary, comment="SHA-256 of the sealed bytes"),
+    Column("counted_at", Moment),
+    Column("cancelled_at", Moment),
+    Column("reason", Text, nullable=False, server_default="", comment="of cancelling or closing early, public"),
+    Column("privacy", Text, nullable=False, server_default="separated"),
+    CheckConstraint(
+        "state IN ('draft','in_review','scheduled','counted','certified','decided','cancelled')", name="state"
+    ),
+    CheckConstraint("(sealed_at IS NULL) = (poll_hash IS NULL)", name="seal"),
+    CheckConstraint("closes_at > opens_at", name="times"),
+    Index("ix_poll_state_closes_at", "state", "closes_at"),
+)
+
+poll_revision = Table(
+    "poll_revision",
+    metadata,
+    Column("poll_id", ForeignKey("poll.id", ondelete="CASCADE"), primary_key=True),
+    Column("number", Integer, primary_key=True),
+    Column("definition", JSONB, nullable=False),
+    Column("author_id", BigInteger, nullable=False),
+    Column("saved_at", Moment, nullable=False),
+    comment="every saved draft; the highest number is the current one",
+)
+
+sealed_definition = Table(
+    "sealed_definition",
+    metadata,
+    Column("poll_id", ForeignKey("poll.id"), primary_key=True),
+    Column("bytes", LargeBinary, nullable=False, comment="RFC 8785; immutable by trigger"),
+    Column("poll_hash", LargeBinary, nullable=False),
+    Column("sealed_by", BigInteger, nullable=False),
+    Column("sealed_at", Moment, nullable=False),
+    CheckConstraint("octet_length(poll_hash) = 32", name="hash"),
+)
+
+roll = Table(
+    "roll",
+    metadata,
+    Column("poll_id", ForeignKey("poll.id"), primary_key=True),
+    Column("stratum", Integer, primary_key=True, autoincrement=False),
+    Column("entitled", Integer, nullable=False),
+    comment="entitled per stratum by the facts as of opens_at",
+)
+
+roll_amendment = Table(
+    "roll_amendment",
+    metadata,
+    Column("id", BigInteger, Identity(), primary_key=True),
+    Column("poll_id", ForeignKey("poll.id"), nullable=False, index=True),
+    Column("stratum", Integer, nullable=False),
+    Column("change", Integer, nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("at", Moment, nullable=False),
+    comment="late registrations and corrections: logged, never silent",
+)
+
+registry_event = Table(
+    "registry_event",
+    metadata,
+    Column("id", BigInteger, Identity(), primary_key=True),
+    Column("poll_id", ForeignKey("poll.id"), index=True),
+    Column("kind", Text, nullable=False),
+    Column("at", Moment, nullable=False),
+    Column("body", JSONB, nullable=False),
+    comment="what happened to polls: append-only by trigger",
+)
+
+# ---- voting
+
+PARTITIONS = 16
+
+participation = Table(
+    "participation",
+    metadata,
+    Column("poll_id", BigInteger, primary_key=True, autoincrement=False),
+    Column("citizen_id", BigInteger, primary_key=True, autoincrement=False),
+    Column("day", Date, nullable=False, comment="city time; no finer time is kept"),
+    Column("channel", Text, nullable=False, server_default="online"),
+    postgresql_partition_by="HASH (citizen_id)",
+    comment="that a citizen has voted; never what",
+)
+
+ballot = Table(
+    "ballot",
+    metadata,
+    Column("poll_id", BigInteger, primary_key=True, autoincrement=False),
+    Column("ballot_id", LargeBinary, primary_key=True),
+    Column("answers", ARRAY(Text), nullable=False, comment="canonical, in the order of the questions"),
+    Column("style", Integer, nullable=False),
+    Column("stratum", Integer, nullable=False),
+    postgresql_partition_by="HASH (poll_id)",
+    comment="counted ballots of separated polls, written in leaf order in a transaction of their own",
+)
+
+named_ballot = Table(
+    "named_ballot",
+    metadata,
+    Column("poll_id", ForeignKey("poll.id"), primary_key=True),
+    Column("citizen_id", ForeignKey("citizen.id"), primary_key=True),
+    Column("seq", Integer, nullable=False, server_default="1"),
+    Column("ballot_id", LargeBinary, nullable=False),
+    Column("answers", ARRAY(Text), nullable=False),
+    Column("style", Integer, nullable=False),
+    Column("stratum", Integer, nullable=False),
+    UniqueConstraint("poll_id", "ballot_id"),
+    comment="named polls only: the law asks for the link, and the ballot page says so",
+)
+
+superseded = Table(
+    "superseded",
+    metadata,
+    Column("poll_id", ForeignKey("poll.id"), primary_key=True),
+    Column("leaf_hash", LargeBinary, primary_key=True),
+    comment="leaves of named ballots that were changed; the answers themselves are purged",
+)
+
+profile = Table(
+    "profile",
+    metadata,
+    Column("poll_id", ForeignKey("poll.id"), primary_key=True),
+    Column("question_id", SmallInteger, primary_key=True, autoincrement=False),
+    Column("stratum", Integer, primary_key=True, autoincrement=False, comment="coarsened"),
+    Column("answer", Text, primary_key=True),
+    Column("n", Integer, nullable=False),
+    comment="one question's canonical answers counted by stratum: all that tallies and tables start from",
+)
+
+count_record = Table(
+    "count_record",
+    metadata,
+    Column("poll_id", ForeignKey("poll.id"), primary_key=True),
+    Column("version", Integer, primary_key=True),
+    Column("counted_at", Moment, nullable=False),
+    Column("ballots", Integer, nullable=False),
+    Column("participations", Integer, nullable=False),
+    Column("outcomes", JSONB, nullable=False, comment="one tally outcome per question, with its steps"),
+    Column("reason", Text, nullable=False, server_default="", comment="of a correction"),
+)
+
+turnout_day = Table(
+    "turnout_day",
+    metadata,
+    Column("poll_id", ForeignKey("poll.id"), primary_key=True),
+    Column("day", Date, primary_key=True),
+    Column("n", Integer, nullable=False),
+    comment="votes by day, fixed at counting",
+)
+
+turnout_stratum = Table(
+    "turnout_stratum",
+    metadata,
+    Column("poll_id", ForeignKey("poll.id"), primary_key=True),
+    Column("stratum", Integer, primary_key=True, autoincrement=False, comment="as on the roll, never coarsened"),
+    Column("n", Integer, nullable=False),
+    comment="participations by stratum of the roll, fixed at counting: who voted, never what",
+)
+
+live_step = Table(
+    "live_step",
+    metadata,
+    Column("poll_id", ForeignKey("poll.id"), primary_key=True),
+    Column("ballots", Integer, primary_key=True, autoincrement=False),
+    Column("at", Moment, nullable=False),
+    Column("outcomes", JSONB, nullable=False),
+    comment="figures of polls shown live, taken in steps of at least 1,000 ballots",
+)
+
+asset = Table(
+    "asset",
+    metadata,
+    Column("sha256", Text, primary_key=True),
+    Column("media_type", Text, nullable=False),
+    Column("width", Integer),
+    Column("height", Integer),
+    Column("size", Integer, nullable=False),
+    Column("uploaded_by", BigInteger, nullable=False),
+    Column("uploaded_at", Moment, nullable=False),
+    Column("is_picture", Boolean, nullable=False, server_default="true"),
+    comment="pictures by content; the bytes are in the content-addressed store",
+)

@@ -1,0 +1,79 @@
+"""Tables of the running service: accounts, sessions, throttles, refusals. No ballot, no choice, no register fact."""
+
+from __future__ import annotations
+
+from sqlalchemy import (
+    BigInteger,
+    CheckConstraint,
+    Column,
+    ForeignKey,
+    Identity,
+    Index,
+    Integer,
+    LargeBinary,
+    Table,
+    Text,
+    func,
+)
+from sqlalchemy.dialects.postgresql import JSONB
+
+from polls.tables import Moment, metadata
+
+ROLES = ("resident", "official", "reviewer", "analyst", "observer", "admin")
+
+account = Table(
+    "account",
+    metadata,
+    Column("id", BigInteger, Identity(), primary_key=True),
+    Column("email", Text, unique=True, comment="lower case"),
+    Column("phone", Text, unique=True, comment="E.164"),
+    Column("password_hash", Text, comment="argon2id"),
+    Column("display_name", Text, nullable=False, server_default=""),
+    Column("department", Text, nullable=False, server_default=""),
+    Column("citizen_id", ForeignKey("citizen.id"), unique=True),
+    Column("created_at", Moment, nullable=False, server_default=func.now()),
+    Column("disabled_at", Moment),
+    CheckConstraint("email IS NOT NULL OR phone IS NOT NULL", name="login"),
+)
+
+account_role = Table(
+    "account_role",
+    metadata,
+    Column("account_id", ForeignKey("account.id", ondelete="CASCADE"), primary_key=True),
+    Column("role", Text, primary_key=True),
+    Column("granted_by", BigInteger),
+    Column("granted_at", Moment, nullable=False, server_default=func.now()),
+    CheckConstraint("role IN ('resident','official','reviewer','analyst','observer','admin')", name="role"),
+)
+
+web_session = Table(
+    "web_session",
+    metadata,
+    Column("token_hash", LargeBinary, primary_key=True, comment="SHA-256 of the token; the token is never stored"),
+    Column("account_id", ForeignKey("account.id", ondelete="CASCADE"), nullable=False, index=True),
+    Column("created_at", Moment, nullable=False),
+    Column("last_seen_at", Moment, nullable=False, comment="coarse: written at most once a minute"),
+    Column("expires_at", Moment, nullable=False, comment="absolute"),
+    Column("user_agent", Text, nullable=False, server_default=""),
+)
+
+throttle = Table(
+    "throttle",
+    metadata,
+    Column("key", Text, primary_key=True, comment="route class and a keyed hash of account or network"),
+    Column("window_start", Moment, primary_key=True),
+    Column("n", Integer, nullable=False),
+    Index("ix_throttle_window_start", "window_start"),
+    comment="counters that hold across processes",
+)
+
+refusal = Table(
+    "refusal",
+    metadata,
+    Column("id", BigInteger, Identity(), primary_key=True),
+    Column("at", Moment, nullable=False),
+    Column("kind", Text, nullable=False),
+    Column("subject", Text, nullable=False, server_default=""),
+    Column("detail", JSONB, nullable=False, server_default="{}"),
+    comment="refusals worth keeping, written in a transaction of their own",
+)
