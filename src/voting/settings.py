@@ -1,0 +1,186 @@
+"""Every setting of the service: one frozen model, filled from the environment once, at start.
+
+A field named `site_name_ru` is read from `VECHE_SITE_NAME_RU`; the only exception is `port`, read from `PORT` as
+hosting platforms set it. An empty variable counts as not set. Nothing else in the product reads the environment.
+"""
+
+import hashlib
+import os
+import secrets
+from collections.abc import Mapping
+from datetime import timedelta
+from pathlib import Path
+from typing import Any, Self
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from pydantic import BaseModel, ConfigDict, Field, IPvAnyNetwork, field_validator, model_validator
+
+ENVIRONMENT_NAMES = {"port": "PORT"}
+KEY_BYTES = 32
+
+
+def variable(field: str) -> str:
+    """Name the environment variable that fills a field of `Settings`."""
+    return ENVIRONMENT_NAMES.get(field, f"VECHE_{field.upper()}")
+
+
+def default_data_dir(source: Path | None = None) -> Path:
+    """Give the directory of this copy of the product: short, without spaces, different for every clone.
+
+    A Unix socket's path must fit into about a hundred bytes, so the directory is named by a hash of the clone's path
+    and does not lie under it.
+    """
+    source = source or Path(__file__).resolve().parents[2]
+    name = hashlib.sha256(os.fsencode(source)).hexdigest()[:12]
+    if os.geteuid() == 0:
+        return Path("/var/lib/veche") / name
+    return Path.home() / ".local" / "share" / "veche" / name
+
+
+class Settings(BaseModel):
+    """What an operator can set. Built by `Settings.from_env()`, or by name in tests."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    # The database
+    database_url: str | None = Field(
+        None,
+        repr=False,
+        description="PostgreSQL ≥ 15, as postgresql://user:password@host/name. Not set: an embedded server (demo).",
+    )
+    read_database_url: str | None = Field(
+        None, repr=False, description="A streaming replica for public results and exports. Not set: the primary."
+    )
+    data_dir: Path = Field(
+        default_factory=default_data_dir,
+        description="Keys, published files and, in the demo, the embedded database. No spaces, at most about 80 bytes.",
+    )
+    demo: bool = Field(
+        default_factory=lambda data: data.get("database_url") is None,
+        description="Demo accounts and data are allowed. On by default only with the embedded database.",
+    )
+    pool_size: int = Field(10, ge=1, description="Connections a web process keeps open.")
+    pool_overflow: int = Field(10, ge=0, description="Connections it may add under load.")
+    read_pool_size: int = Field(5, ge=1, description="Connections kept open to the replica, if there is one.")
+    pool_timeout: float = Field(10, gt=0, description="Seconds a request waits for a connection.")
+    statement_timeout: float = Field(60, ge=0, description="Seconds one statement of a request may take; 0: no limit.")
+
+    # The listening socket and what stands before it
+    host: str = Field("127.0.0.1", description="Address to listen on.")
+    port: int = Field(8000, ge=0, le=65535, description="Port to listen on.")
+    base_url: str = Field(
+        default_factory=lambda data: f"http://{data.get('host', '127.0.0.1')}:{data.get('port', 8000)}",
+        description="The address citizens type, used in mail, receipts and feeds. No trailing slash.",
+    )
+    trusted_proxies: tuple[IPvAnyNetwork, ...] = Field(
+        (), description="Proxies whose X-Forwarded-For is believed: addresses or networks, separated by commas."
+    )
+    secure_cookies: bool = Field(
+        default_factory=lambda data: str(data.get("base_url", "")).startswith("https://"),
+        description="Send cookies over https only. On by default when the base URL is https.",
+    )
+    body_limit: int = Field(1024 * 1024, ge=1024, description="Bytes a request body may have; more is answered 413.")
+
+    # The city
+    site_name_ru: str = Field("Голос города", min_length=1, description="The site's name in Russian.")
+    site_name_en: str = Field("City Voice", min_length=1, description="The site's name in English.")
+    time_zone: str = Field("Europe/Moscow", description="The city's time zone, an IANA name.")
+
+    # Accounts
+    argon2_threads: int = Field(2, ge=1, description="Passwords hashed at the same time, each in a thread of its own.")
+    session_idle: timedelta = Field(timedelta(minutes=30), description="A session unused for so long ends (ISO 8601).")
+    session_absolute: timedelta = Field(timedelta(hours=12), description="A session ends so long after sign-in.")
+
+    # Keys
+    keys_dir: Path = Field(
+        default_factory=lambda data: Path(data.get("data_dir", ".")) / "keys",
+        description="Directory of the secret keys (files of mode 0600, made on first use). Back it up.",
+    )
+
+    @classmethod
+    def from_env(cls, env: Mapping[str, str] | None = None) -> Self:
+        """Read the settings from environment variables (by default the process's own)."""
+        env = os.environ if env is None else env
+        given: dict[str, Any] = {field: env[variable(field)] for field in cls.model_fields if env.get(variable(field))}
+        return cls.model_validate(given)
+
+    @field_validator("trusted_proxies", mode="before")
+    @classmethod
+    def _split_commas(cls, value: object) -> object:
+        return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
+
+    @field_validator("data_dir", "keys_dir")
+    @classmethod
+    def _make_absolute(cls, value: Path) -> Path:
+        return Path(os.path.abspath(value.expanduser()))  # noqa: PTH100 -- a symlink must stay: it may be the short path
+
+    @field_validator("base_url")
+    @classmethod
+    def _drop_slash(cls, value: str) -> str:
+        if not value.startswith(("http://", "https://")):
+            raise ValueError("must start with http:// or https://")
+        return value.rstrip("/")
+
+    @field_validator("time_zone")
+    @classmethod
+    def _know_zone(cls, value: str) -> str:
+        try:
+            ZoneInfo(value)
+        except (ZoneInfoNotFoundError, ValueError) as error:
+            raise ValueError(f"unknown time zone {value!r}") from error
+        return value
+
+    @model_validator(mode="after")
+    def _keep_embedded_to_demo(self) -> Self:
+        if self.embedded and not self.demo:
+            raise ValueError("outside the demo VECHE_DATABASE_URL must name a PostgreSQL server")
+        return self
+
+    @property
+    def embedded(self) -> bool:
+        """Whether the service runs a PostgreSQL of its own."""
+        return self.database_url is None
+
+    @property
+    def zone(self) -> ZoneInfo:
+        """The city's time zone."""
+        return ZoneInfo(self.time_zone)
+
+    def secret(self, name: str) -> bytes:
+        """Give the secret key called `name` (32 random bytes), made on first use and readable by this user only."""
+        path = self.keys_dir / name
+        if not path.exists():
+            _write_new_key(path)
+        key = path.read_bytes()
+        if len(key) < KEY_BYTES:
+            raise ValueError(f"{path} is too short for a key: {len(key)} bytes")
+        return key
+
+    def secret_versions(self, name: str) -> dict[int, bytes]:
+        """Give all versions of a rotated key, `name-1`, `name-2` and so on; the highest is the current one.
+
+        The first is made on first use. Rotation is adding the next file: older versions keep verifying.
+        """
+        versions = sorted(
+            int(tail)
+            for path in self.keys_dir.glob(f"{name}-*")
+            if (tail := path.name.removeprefix(f"{name}-")).isascii() and tail.isdigit()
+        )
+        return {version: self.secret(f"{name}-{version}") for version in versions or [1]}
+
+
+def _write_new_key(path: Path) -> None:
+    """Create a key file so that two processes starting at once end up with the same key."""
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    draft = path.with_name(f".{path.name}.{os.getpid()}.{secrets.token_hex(4)}")
+    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(descriptor, "wb") as file:
+        file.write(secrets.token_bytes(KEY_BYTES))
+        file.flush()
+        os.fsync(file.fileno())
+    try:
+        os.link(draft, path)  # unlike a rename, a link never replaces a key another process has just begun to use
+    except FileExistsError:
+        pass
+    finally:
+        draft.unlink()
