@@ -85,8 +85,8 @@ citizen = Table(
 citizen_period = Table(
     "citizen_period",
     metadata,
-    Column("citizen_id", ForeignKey("citizen.id"), nullable=False),
-    Column("valid_from", Moment, nullable=False),
+    Column("citizen_id", ForeignKey("citizen.id"), primary_key=True),
+    Column("valid_from", Moment, primary_key=True),
     Column("valid_to", Moment, comment="exclusive; null while it lasts"),
     Column("district_id", ForeignKey("territory.id"), nullable=False),
     Column("level", SmallInteger, nullable=False, server_default="1"),
@@ -95,7 +95,6 @@ citizen_period = Table(
     CheckConstraint("level BETWEEN 0 AND 3", name="level"),
     comment="residence, groups and verification level of a citizen, with the time they held",
 )
-Index("pk_citizen_period", citizen_period.c.citizen_id, citizen_period.c.valid_from, unique=True)
 Index("uq_citizen_period_current", citizen_period.c.citizen_id, unique=True,
       postgresql_where=text("valid_to IS NULL"))  # fmt: skip
 
