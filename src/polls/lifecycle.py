@@ -28,8 +28,6 @@ class Move(StrEnum):
     """What an official, or the counting job, can do to a poll."""
 
     EDIT = "edit"
-    SEND_FOR_REVIEW = "send_for_review"
-    RETURN = "return"
     SCHEDULE = "schedule"
     EXTEND = "extend"
     CLOSE_EARLY = "close_early"
@@ -41,8 +39,6 @@ class Move(StrEnum):
 ALLOWED: dict[Move, frozenset[State]] = {
     Move.EDIT: frozenset({State.DRAFT}),
     Move.DELETE: frozenset({State.DRAFT}),
-    Move.SEND_FOR_REVIEW: frozenset({State.DRAFT}),
-    Move.RETURN: frozenset({State.IN_REVIEW}),
     Move.SCHEDULE: frozenset({State.DRAFT, State.IN_REVIEW}),
     Move.EXTEND: frozenset({State.SCHEDULED, State.OPEN}),
     Move.CLOSE_EARLY: frozenset({State.OPEN}),

@@ -1,0 +1,319 @@
+"""Use cases of officials: draft, revise, check, seal, extend, close early, cancel.
+
+A draft is a row of `poll` and its revisions. Scheduling seals: the canonical bytes are stored, their hash is shown,
+and a trigger refuses any later change. What remains afterwards (extending, closing early, cancelling) is an event with
+a public reason, taken under the poll's exclusive lock so that no ballot is in flight.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import delete, func, insert, select, text, update
+
+from polls.audience import DryRun, dry_run
+from polls.checklist import Finding, findings
+from polls.definition import Definition, Privacy, Text, canonical_bytes, poll_hash, read_definition
+from polls.errors import EditConflict, FieldError, Invalid, NotReady, PollNotFound, Sealed, WrongState
+from polls.journal import record_event
+from polls.lifecycle import Move, State, may, state_at
+from polls.sessions import ReadSession, Session
+from polls.tables import poll, poll_revision, sealed_definition, territory
+
+SLUG = re.compile(r"^[a-z0-9](?:[a-z0-9-]{0,62}[a-z0-9])?$")
+
+
+@dataclass(frozen=True)
+class Draft:
+    """A poll as its officials see it: the row's facts, the newest revision (or the sealed document), its number."""
+
+    poll_id: int
+    public_id: str
+    slug: str
+    state: State
+    author_id: int
+    revision: int
+    definition: Definition
+    saved_at: datetime
+    saved_by: int
+    poll_hash: bytes | None
+    reason: str
+
+
+@dataclass(frozen=True)
+class Check:
+    """The checklist with its dry run; `dry_run` is None while times are missing."""
+
+    findings: tuple[Finding, ...]
+    dry_run: DryRun | None
+
+    @property
+    def ready(self) -> bool:
+        """Whether nothing blocks scheduling."""
+        return not any(finding.blocking for finding in self.findings)
+
+
+async def create_draft(
+    session: Session, author_id: int, definition: Definition, now: datetime, slug: str | None = None
+) -> Draft:
+    """A new draft. Its `poll_id` is the definition's; the slug defaults to its first digits and can be changed."""
+    slug = _checked_slug(slug) if slug else definition.poll_id[:12]
+    row = await session.scalar(
+        insert(poll)
+        .values(public_id=definition.poll_id, slug=slug, author_id=author_id, created_at=now, updated_at=now)
+        .returning(poll.c.id)
+    )
+    assert row is not None
+    await _write_revision(session, row, 1, definition, author_id, now)
+    await record_event(session, "poll_drafted", None, now, by=author_id, public_id=definition.poll_id)
+    return await load_draft(session, definition.poll_id, now)
+
+
+async def copy_poll(session: Session, public_id: str, new_id: str, author_id: int, now: datetime) -> Draft:
+    """A new draft with everything of another poll but its times and its id."""
+    source = await load_draft(session, public_id, now)
+    definition = source.definition.model_copy(
+        update={
+            "poll_id": new_id,
+            "opens_at": None,
+            "closes_at": None,
+            "title": Text(
+                ru=_copied(source.definition.title.ru, "копия"), en=_copied(source.definition.title.en, "copy")
+            ),
+        }
+    )
+    return await create_draft(session, author_id, definition, now)
+
+
+async def load_draft(session: ReadSession, public_id: str, now: datetime) -> Draft:
+    """The poll with its newest revision, or with the sealed document once sealed. Refuses `PollNotFound`."""
+    row = (
+        await session.execute(
+            select(poll, poll_revision.c.number, poll_revision.c.definition, poll_revision.c.saved_at,
+                   poll_revision.c.author_id.label("saved_by"), sealed_definition.c.bytes)
+            .join(poll_revision, poll_revision.c.poll_id == poll.c.id)
+            .outerjoin(sealed_definition, sealed_definition.c.poll_id == poll.c.id)
+            .where(poll.c.public_id == public_id)
+            .order_by(poll_revision.c.number.desc())
+            .limit(1)
+        )
+    ).one_or_none()  # fmt: skip
+    if row is None:
+        raise PollNotFound()
+    return Draft(
+        row.id, row.public_id, row.slug, state_at(State(row.state), row.opens_at, row.closes_at, now), row.author_id,
+        row.number, read_definition(row.bytes or row.definition), row.saved_at, row.saved_by, row.poll_hash, row.reason,
+    )  # fmt: skip
+
+
+async def save_draft(
+    session: Session, public_id: str, definition: Definition, author_id: int, based_on: int, now: datetime,
+    slug: str | None = None,
+) -> Draft:  # fmt: skip
+    """Save a new revision on top of revision `based_on`.
+
+    Refuses `EditConflict` when somebody saved a newer one, `Sealed` once scheduled, `Invalid` for a slug that is
+    taken or malformed. An unchanged document makes no revision.
+    """
+    poll_id = await _lock_row(session, public_id)
+    draft = await load_draft(session, public_id, now)
+    if not may(Move.EDIT, draft.state):
+        raise Sealed(state=draft.state)
+    if draft.revision != based_on:
+        raise EditConflict(yours=based_on, theirs=draft.revision, by=draft.saved_by, at=draft.saved_at.isoformat())
+    if definition.poll_id != public_id:
+        raise Invalid([FieldError("poll_id", "fixed", "The id of a poll cannot be changed.")])
+    if slug and slug != draft.slug:
+        await _set_slug(session, poll_id, slug)
+    if definition != draft.definition:
+        await _write_revision(session, poll_id, draft.revision + 1, definition, author_id, now)
+    return await load_draft(session, public_id, now)
+
+
+async def revisions(session: ReadSession, public_id: str) -> list[tuple[int, datetime, int]]:
+    """Numbers, times and authors of all revisions, newest first."""
+    rows = await session.execute(
+        select(poll_revision.c.number, poll_revision.c.saved_at, poll_revision.c.author_id)
+        .join(poll, poll.c.id == poll_revision.c.poll_id)
+        .where(poll.c.public_id == public_id)
+        .order_by(poll_revision.c.number.desc())
+    )
+    return [(number, at, by) for number, at, by in rows]
+
+
+async def delete_draft(session: Session, public_id: str, now: datetime) -> None:
+    """Delete a draft that was never sealed, with its revisions. Refuses `WrongState` afterwards."""
+    await _lock_row(session, public_id)
+    draft = await load_draft(session, public_id, now)
+    if not may(Move.DELETE, draft.state):
+        raise WrongState(state=draft.state, move=Move.DELETE)
+    await record_event(session, "draft_deleted", None, now, by=draft.author_id, public_id=public_id)
+    await session.execute(delete(poll).where(poll.c.id == draft.poll_id))
+
+
+async def check_draft(session: ReadSession, definition: Definition, now: datetime) -> Check:
+    """The pre-open checklist, with the dry run as soon as the opening time is known."""
+    run = await dry_run(session, definition) if definition.opens_at is not None else None
+    return Check(findings(definition, now, run.entitled if run else None), run)
+
+
+async def schedule_poll(
+    session: Session, public_id: str, official_id: int, revision: int, now: datetime, *, unchecked: bool = False
+) -> Draft:
+    """Seal the draft: canonical bytes and hash stored, the intake made, the event recorded as unreviewed.
+
+    Refuses `NotReady` with the blocking findings, `EditConflict` when the revision seen is not the newest,
+    `WrongState` when it is sealed already. `unchecked` is for imports of polls that took place elsewhere: their
+    times are past, so the checklist would refuse them.
+    """
+    poll_id = await _lock_row(session, public_id)
+    draft = await load_draft(session, public_id, now)
+    if not may(Move.SCHEDULE, draft.state):
+        raise WrongState(state=draft.state, move=Move.SCHEDULE)
+    if draft.revision != revision:
+        raise EditConflict(yours=revision, theirs=draft.revision, by=draft.saved_by, at=draft.saved_at.isoformat())
+    if not unchecked:
+        check = await check_draft(session, draft.definition, now)
+        if not check.ready:
+            raise NotReady(findings=[finding.as_json() for finding in check.findings if finding.blocking])
+    definition = draft.definition
+    digest = poll_hash(definition)
+    await session.execute(
+        insert(sealed_definition).values(
+            poll_id=poll_id, bytes=canonical_bytes(definition), poll_hash=digest, sealed_by=official_id, sealed_at=now
+        )
+    )
+    await session.execute(
+        update(poll)
+        .where(poll.c.id == poll_id)
+        .values(state=State.SCHEDULED, sealed_at=now, poll_hash=digest, opens_at=definition.opens_at,
+                closes_at=definition.closes_at, privacy=definition.privacy, updated_at=now)
+    )  # fmt: skip
+    if definition.privacy is Privacy.SEPARATED:
+        await session.execute(text("SELECT veche_create_intake(:poll_id)"), {"poll_id": poll_id})
+    await record_event(session, "poll_sealed", poll_id, now, poll_hash=digest.hex(), by=official_id, reviewed=False,
+                       revision=revision)  # fmt: skip
+    return await load_draft(session, public_id, now)
+
+
+async def extend_poll(
+    session: Session, public_id: str, official_id: int, closes_at: datetime, reason: str, now: datetime
+) -> None:
+    """Move the closing time later, before it has passed by the database's clock."""
+    await _amend_closing(session, public_id, official_id, Move.EXTEND, lambda _: closes_at, reason, now)
+
+
+async def close_early(session: Session, public_id: str, official_id: int, reason: str, now: datetime) -> None:
+    """Close an open poll now. Admitted ballots stay; counting starts at once."""
+    await _amend_closing(session, public_id, official_id, Move.CLOSE_EARLY, lambda clock: clock, reason, now)
+
+
+async def cancel_poll(session: Session, public_id: str, official_id: int, reason: str, now: datetime) -> None:
+    """Cancel: nothing will be counted; the page stays and says why."""
+    row = await _locked_for_amendment(session, public_id, Move.CANCEL, _reason(reason))
+    await session.execute(
+        update(poll)
+        .where(poll.c.id == row.id)
+        .values(state=State.CANCELLED, cancelled_at=now, reason=reason.strip(), updated_at=now)
+    )
+    await record_event(session, "poll_cancelled", row.id, now, by=official_id, reason=reason.strip())
+
+
+# ---- parts
+
+
+@dataclass(frozen=True)
+class _Locked:
+    id: int
+    clock: datetime
+    closes_at: datetime | None
+
+
+async def _amend_closing(
+    session: Session, public_id: str, official_id: int, move: Move, at: Callable[[datetime], datetime], reason: str,
+    now: datetime,
+) -> None:  # fmt: skip
+    row = await _locked_for_amendment(session, public_id, move, _reason(reason))
+    closes_at = at(row.clock)
+    if move is Move.EXTEND and (row.closes_at is None or closes_at <= row.closes_at):
+        raise Invalid([FieldError("closes_at", "not_later", "The new closing time is not later than the old one.")])
+    await session.execute(
+        update(poll).where(poll.c.id == row.id).values(closes_at=closes_at, reason=reason.strip(), updated_at=now)
+    )
+    kind = "poll_extended" if move is Move.EXTEND else "poll_closed_early"
+    await record_event(session, kind, row.id, now, by=official_id, reason=reason.strip(),
+                       closes_at=closes_at.isoformat())  # fmt: skip
+
+
+async def _locked_for_amendment(session: Session, public_id: str, move: Move, reason: str) -> _Locked:
+    """Take the poll's lock exclusively, so that no cast is in flight, then judge the move by the database's clock."""
+    poll_id = await session.scalar(select(poll.c.id).where(poll.c.public_id == public_id))
+    if poll_id is None:
+        raise PollNotFound()
+    await session.execute(select(func.pg_advisory_xact_lock(lock_key(poll_id))))
+    row = (
+        await session.execute(
+            select(poll.c.state, poll.c.opens_at, poll.c.closes_at, func.clock_timestamp().label("clock"))
+            .where(poll.c.id == poll_id)
+            .with_for_update()
+        )
+    ).one()
+    state = state_at(State(row.state), row.opens_at, row.closes_at, row.clock)
+    if not may(move, state):
+        raise WrongState(state=state, move=move)
+    return _Locked(poll_id, row.clock, row.closes_at)
+
+
+def lock_key(poll_id: int) -> int:
+    """The advisory lock of a poll: casts share it; closing, extending, cancelling and counting take it alone."""
+    return (0x5645 << 48) | poll_id
+
+
+def _reason(reason: str) -> str:
+    if not 3 <= len(reason.strip()) <= 1_000:
+        raise Invalid([FieldError("reason", "needed", "Give a reason of 3 to 1,000 characters; it is public.")])
+    return reason
+
+
+def _checked_slug(slug: str) -> str:
+    if not SLUG.match(slug):
+        raise Invalid([FieldError("slug", "malformed", "Use small Latin letters, digits and hyphens, at most 64.")])
+    return slug
+
+
+def _copied(title: str, word: str) -> str:
+    return f"{title} ({word})" if title else ""
+
+
+async def _set_slug(session: Session, poll_id: int, slug: str) -> None:
+    taken = await session.scalar(select(poll.c.id).where(poll.c.slug == _checked_slug(slug), poll.c.id != poll_id))
+    if taken is not None:
+        raise Invalid([FieldError("slug", "taken", "Another poll has this address already.")])
+    await session.execute(update(poll).where(poll.c.id == poll_id).values(slug=slug))
+
+
+async def _lock_row(session: Session, public_id: str) -> int:
+    poll_id = await session.scalar(select(poll.c.id).where(poll.c.public_id == public_id).with_for_update())
+    if poll_id is None:
+        raise PollNotFound()
+    return int(poll_id)
+
+
+async def _write_revision(
+    session: Session, poll_id: int, number: int, definition: Definition, author_id: int, now: datetime
+) -> None:
+    await session.execute(
+        insert(poll_revision).values(
+            poll_id=poll_id, number=number, definition=definition.as_json(), author_id=author_id, saved_at=now
+        )
+    )
+    place = select(territory.c.id).where(territory.c.code == definition.territory).scalar_subquery()
+    await session.execute(
+        update(poll)
+        .where(poll.c.id == poll_id)
+        .values(title_ru=definition.title.ru, title_en=definition.title.en, topic=definition.topic,
+                territory_id=place, department=definition.department, opens_at=None, closes_at=None, updated_at=now)
+    )  # fmt: skip

@@ -1,0 +1,300 @@
+"""Ballots → profile → tally; the only reader of ballots.
+
+Counting runs once, in a transaction of its own, after the closing time by the database's clock and with no cast in
+flight. It copies the intake into `ballot` in the order of leaf hashes with small strata merged, proves the copy equal,
+drops the intake, and keeps the profile: one question's canonical answer and stratum, counted. Every tally and every
+table starts from the profile, so seven million ballots of a choice shrink to thousands of rows in SQL.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import func, insert, select, text, update
+
+from polls.audience import roll_total, stratum_of_participants, take_roll
+from polls.authoring import lock_key
+from polls.catalogue import SealedPoll, sealed_poll
+from polls.definition import Privacy, Visibility
+from polls.errors import WrongState
+from polls.journal import record_event
+from polls.lifecycle import Move, State, may
+from polls.sessions import ReadSession, Session
+from polls.strata import Stratum, coarsen
+from polls.tables import (
+    count_record,
+    live_step,
+    participation,
+    poll,
+    profile,
+    territory,
+    turnout_day,
+    turnout_stratum,
+)
+from polls.tally import tally
+from polls.tally.outcome import Outcome
+from polls.tally.profile import Profile
+
+LIVE_STEP = 1_000
+LEAST_BALLOTS = 10
+
+
+class CopyDiffers(Exception):
+    """The copied ballots are not the intake's. Never expected: the count is rolled back and the intake stays."""
+
+
+@dataclass(frozen=True)
+class Counted:
+    """What a count did."""
+
+    ballots: int
+    participations: int
+    outcomes: tuple[Outcome, ...]
+
+
+async def due_polls(session: ReadSession, limit: int = 100) -> list[str]:
+    """Public ids of polls whose closing time has passed by the database's clock and that are not counted."""
+    rows = await session.scalars(
+        select(poll.c.public_id)
+        .where(poll.c.state == State.SCHEDULED, poll.c.closes_at <= func.clock_timestamp())
+        .order_by(poll.c.closes_at)
+        .limit(limit)
+    )
+    return list(rows)
+
+
+async def take_due_rolls(session: Session) -> list[str]:
+    """Take the roll of every poll that has opened and has none yet; returns their public ids."""
+    rows = await session.execute(
+        text(
+            "SELECT p.public_id FROM poll p WHERE p.state = 'scheduled' AND p.opens_at <= clock_timestamp()"
+            " AND NOT EXISTS (SELECT 1 FROM roll WHERE roll.poll_id = p.id) ORDER BY p.opens_at LIMIT 20"
+        )
+    )
+    taken = []
+    for (public_id,) in rows.all():
+        found = await sealed_poll(session, public_id)
+        if found.definition.roll_known:
+            await take_roll(session, found.id, found.definition)
+            taken.append(public_id)
+    return taken
+
+
+async def count_poll(session: Session, public_id: str, now: datetime) -> Counted | None:
+    """Count a closed poll; None when it is counted already. Refuses `WrongState` before it has closed."""
+    found = await sealed_poll(session, public_id)
+    await session.execute(select(func.pg_advisory_xact_lock(lock_key(found.id))))
+    row = (
+        await session.execute(
+            select(poll.c.state, poll.c.opens_at, poll.c.closes_at, func.clock_timestamp().label("clock")).where(
+                poll.c.id == found.id
+            )
+        )
+    ).one()
+    if row.state in (State.COUNTED, State.CERTIFIED, State.DECIDED):
+        return None
+    state = (await sealed_poll(session, public_id)).state(row.clock)
+    if not may(Move.COUNT, state):
+        raise WrongState(state=state, move=Move.COUNT)
+    if found.definition.roll_known:
+        await take_roll(session, found.id, found.definition)
+    if found.definition.privacy is Privacy.SEPARATED:
+        await _copy_ballots(session, found)
+    await _write_profile(session, found)
+    counted = await _tally_all(session, found)
+    await _fix_turnout(session, found)
+    await _finish(session, found, counted, now)
+    return counted
+
+
+async def profile_of(session: ReadSession, found: SealedPoll, question_id: int, entitled: int | None) -> Profile:
+    """One question's profile of a counted poll, over all strata."""
+    rows = await session.execute(
+        select(profile.c.answer, func.sum(profile.c.n))
+        .where(profile.c.poll_id == found.id, profile.c.question_id == question_id)
+        .group_by(profile.c.answer)
+    )
+    return Profile({answer: int(n) for answer, n in rows}, entitled)
+
+
+async def take_live_step(session: Session, found: SealedPoll, now: datetime) -> bool:
+    """Publish the totals of an open live poll if at least 1,000 ballots came since the last step.
+
+    Runs under the poll's shared lock with one taker at a time; totals only, never a breakdown.
+    """
+    if found.definition.visibility is not Visibility.LIVE or found.state(now) is not State.OPEN:
+        return False
+    if not await session.scalar(select(func.pg_try_advisory_xact_lock(lock_key(found.id) ^ (1 << 40)))):
+        return False
+    last = await session.scalar(select(func.max(live_step.c.ballots)).where(live_step.c.poll_id == found.id)) or 0
+    cast = await session.scalar(text(f"SELECT count(*) FROM {_source(found)}"), _bind(found))
+    if cast is None or cast < last + LIVE_STEP:
+        return False
+    entitled = await roll_total(session, found.id)
+    outcomes = []
+    for index, question in enumerate(found.definition.questions, start=1):
+        rows = await session.execute(
+            text(f"SELECT answers[{index}] AS answer, count(*) AS n FROM {_source(found)} GROUP BY 1"), _bind(found)
+        )
+        outcomes.append(tally(question, Profile({row.answer: row.n for row in rows}, entitled)).as_json())
+    await session.execute(insert(live_step).values(poll_id=found.id, ballots=cast, at=now, outcomes=outcomes))
+    return True
+
+
+# ---- steps of the count
+
+
+def _source(found: SealedPoll) -> str:
+    """Where the ballots of an uncounted poll are."""
+    if found.definition.privacy is Privacy.NAMED:
+        return "named_ballot WHERE poll_id = :poll"
+    return f"intake_{int(found.id)}"
+
+
+def _bind(found: SealedPoll) -> dict[str, Any]:
+    return {"poll": found.id} if found.definition.privacy is Privacy.NAMED else {}
+
+
+async def _copy_ballots(session: Session, found: SealedPoll) -> None:
+    """Intake → `ballot`, in leaf order, strata merged; the copy proven equal; the intake dropped."""
+    intake = f"intake_{int(found.id)}"
+    counts = {
+        Stratum.of(row.stratum): row.n
+        for row in await session.execute(text(f"SELECT stratum, count(*) AS n FROM {intake} GROUP BY stratum"))
+    }
+    merged = coarsen(counts, (await _parents(session)).get)
+    await session.execute(text("CREATE TEMPORARY TABLE merging (stratum int PRIMARY KEY, into_ int) ON COMMIT DROP"))
+    if merged:
+        await session.execute(
+            text("INSERT INTO merging VALUES (:stratum, :into_)"),
+            [{"stratum": old.code, "into_": new.code} for old, new in merged.items()],
+        )
+    await session.execute(
+        text(
+            f"INSERT INTO ballot (poll_id, ballot_id, answers, style, stratum)"
+            f" SELECT :poll, i.ballot_id, i.answers, i.style, m.into_ FROM {intake} i JOIN merging m USING (stratum)"
+            f" ORDER BY {leaf_sql(found, 'i')}"
+        ),
+        {"poll": found.id, "first": found.question_ids[0] if found.question_ids else 0, "hash": found.poll_hash.hex()},
+    )
+    before = (await session.execute(text(f"SELECT {_FINGERPRINT} FROM {intake}"))).one()
+    after = (
+        await session.execute(text(f"SELECT {_FINGERPRINT} FROM ballot WHERE poll_id = :poll"), {"poll": found.id})
+    ).one()
+    if tuple(before) != tuple(after):
+        raise CopyDiffers(f"poll {found.id}: intake and copy differ")
+    await session.execute(text("DROP TABLE merging"))
+    await session.execute(text("SELECT veche_drop_intake(:poll)"), {"poll": found.id})
+
+
+_FINGERPRINT = (
+    "count(*), coalesce(bit_xor(('x' || encode(substr(sha256(ballot_id || convert_to(array_to_string(answers, ';')"
+    " || ':' || style, 'UTF8')), 1, 8), 'hex'))::bit(64)::bigint), 0)"
+)
+"""Count and XOR of row hashes: equal for two sets of ballots whatever their order."""
+
+
+def leaf_sql(found: SealedPoll, alias: str, question: str = ":first", position: int = 1) -> str:
+    """SQL for the leaf hash of one question's entry: the same bytes as :func:`polls.board.leaf_hash`.
+
+    Binds ``:hash`` (the poll hash in hex) and the question id.
+    """
+    nonce = f"substr(sha256('veche/entry/v1'::bytea || {alias}.ballot_id || int4send(CAST({question} AS int))), 1, 16)"
+    entry = (
+        f"'[\"' || CAST(:hash AS text) || '\",' || CAST({question} AS int) || ',' || {alias}.style || ','"
+        f" || {alias}.answers[{position}] || ',\"' || encode({nonce}, 'hex') || '\"]'"
+    )
+    return f"sha256('\\x00'::bytea || convert_to({entry}, 'UTF8'))"
+
+
+async def _parents(session: ReadSession) -> dict[int, int | None]:
+    rows = await session.execute(select(territory.c.id, territory.c.parent_id))
+    return {row.id: row.parent_id for row in rows}
+
+
+async def _write_profile(session: Session, found: SealedPoll) -> None:
+    """One GROUP BY a question over the counted ballots. Named polls merge small strata here, in the profile alone."""
+    source = "ballot" if found.definition.privacy is Privacy.SEPARATED else "named_ballot"
+    merged: Mapping[Stratum, Stratum] = {}
+    if source == "named_ballot":
+        counts = {
+            Stratum.of(row.stratum): row.n
+            for row in await session.execute(
+                text("SELECT stratum, count(*) AS n FROM named_ballot WHERE poll_id = :poll GROUP BY 1"),
+                {"poll": found.id},
+            )
+        }
+        merged = coarsen(counts, (await _parents(session)).get)
+    for index, question in enumerate(found.definition.questions, start=1):
+        rows = await session.execute(
+            text(
+                f"SELECT stratum, answers[{index}] AS answer, count(*) AS n FROM {source}"
+                " WHERE poll_id = :poll GROUP BY 1, 2"
+            ),
+            {"poll": found.id},
+        )
+        sums: dict[tuple[int, str], int] = {}
+        for row in rows:
+            old = Stratum.of(row.stratum)
+            key = (merged.get(old, old).code, row.answer)
+            sums[key] = sums.get(key, 0) + row.n
+        await _insert_many(
+            session,
+            [
+                {"poll_id": found.id, "question_id": question.id, "stratum": stratum, "answer": answer, "n": n}
+                for (stratum, answer), n in sums.items()
+            ],
+        )
+
+
+async def _insert_many(session: Session, rows: Sequence[Mapping[str, Any]]) -> None:
+    for start in range(0, len(rows), 5_000):
+        await session.execute(insert(profile), rows[start : start + 5_000])
+
+
+async def _tally_all(session: Session, found: SealedPoll) -> Counted:
+    entitled = await roll_total(session, found.id) if found.definition.roll_known else None
+    outcomes = []
+    for question in found.definition.questions:
+        outcomes.append(tally(question, await profile_of(session, found, question.id, entitled)))
+    source = "ballot" if found.definition.privacy is Privacy.SEPARATED else "named_ballot"
+    ballots = await session.scalar(text(f"SELECT count(*) FROM {source} WHERE poll_id = :poll"), {"poll": found.id})
+    votes = await session.scalar(
+        select(func.count()).select_from(participation).where(participation.c.poll_id == found.id)
+    )
+    return Counted(int(ballots or 0), int(votes or 0), tuple(outcomes))
+
+
+async def _fix_turnout(session: Session, found: SealedPoll) -> None:
+    """Votes by day and by stratum of the roll. They come from participations: who voted, never what."""
+    await session.execute(
+        insert(turnout_day).from_select(
+            ["poll_id", "day", "n"],
+            select(participation.c.poll_id, participation.c.day, func.count())
+            .where(participation.c.poll_id == found.id)
+            .group_by(participation.c.poll_id, participation.c.day),
+        )
+    )
+    counts = await stratum_of_participants(session, found.id, found.definition)
+    if counts:
+        await session.execute(
+            insert(turnout_stratum),
+            [{"poll_id": found.id, "stratum": stratum.code, "n": n} for stratum, n in counts.items()],
+        )
+
+
+async def _finish(session: Session, found: SealedPoll, counted: Counted, now: datetime) -> None:
+    await session.execute(
+        insert(count_record).values(
+            poll_id=found.id, version=1, counted_at=now, ballots=counted.ballots,
+            participations=counted.participations, outcomes=[outcome.as_json() for outcome in counted.outcomes],
+        )
+    )  # fmt: skip
+    await session.execute(
+        update(poll).where(poll.c.id == found.id).values(state=State.COUNTED, counted_at=now, updated_at=now)
+    )
+    await record_event(session, "poll_counted", found.id, now, ballots=counted.ballots,
+                       participations=counted.participations, poll_hash=found.poll_hash.hex())  # fmt: skip
