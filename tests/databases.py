@@ -17,16 +17,11 @@ from pathlib import Path
 
 import psycopg
 from psycopg import sql
-from sqlalchemy import create_engine
 
-import results.tables
-import voting.tables
-from polls.tables import metadata
 from voting import embedded, migrations
 from voting.db import database_url_for
 from voting.embedded_home import prepare_home
 
-assert {results.tables.metadata, voting.tables.metadata} == {metadata}
 PREFIX = "veche_test"
 ROOT = Path("/var/lib/veche") if os.geteuid() == 0 else Path.home() / ".local" / "share" / "veche"
 
@@ -99,7 +94,6 @@ class Databases:
                 draft = f"{self._session}_draft"
                 self._execute("CREATE DATABASE {} TEMPLATE template0", draft)
                 migrations.upgrade(self.url(draft))
-                _create_unmigrated(self.url(draft))
                 self._execute("ALTER DATABASE {} RENAME TO {}", draft, name)
         finally:
             self._admin.execute("SELECT pg_advisory_unlock(hashtextextended(%s, 1))", [name])
@@ -120,16 +114,9 @@ class Databases:
         self._admin.execute(sql.SQL(command).format(*map(sql.Identifier, names)))  # type: ignore[arg-type]
 
 
-def _create_unmigrated(url: str) -> None:
-    """Create the tables no revision creates yet, while they are being designed."""
-    engine = create_engine(database_url_for(url, "postgresql+psycopg"))
-    metadata.create_all(engine)
-    engine.dispose()
-
-
 def schema_fingerprint() -> str:
-    """Name a schema by the migrations and tables that make it."""
+    """Name a schema by the migrations that make it."""
     digest = hashlib.sha256()
-    for path in sorted([*(migrations.PROJECT / "alembic").rglob("*.py"), *migrations.PROJECT.glob("src/*/tables.py")]):
+    for path in sorted((migrations.PROJECT / "alembic").rglob("*.py")):
         digest.update(path.name.encode() + b"\0" + path.read_bytes())
     return digest.hexdigest()[:12]

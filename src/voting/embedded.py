@@ -94,6 +94,9 @@ class EmbeddedServer:
                     fcntl.flock(self._users, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 except BlockingIOError:
                     logger.info("embedded_database_left_running", reason="another process uses it")
+                    if self._process is not None:
+                        self._process.returncode = 0  # disowned: no longer ours to wait for
+                        self._process = None
                 else:
                     self._shut_down()
                 os.close(self._users)
