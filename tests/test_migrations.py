@@ -1,0 +1,172 @@
+"""Migrations: one line of history, there and back, equal to the models, all or nothing, safe to run twice at once."""
+
+import hashlib
+import subprocess
+import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import psycopg
+import pytest
+from alembic import command
+from alembic.script import ScriptDirectory
+from procrastinate.schema import SchemaManager
+
+from voting import migrations
+from voting.db import database_url_for
+from voting.settings import Settings
+
+SCHEMA = """
+    SELECT c.relkind::text, c.relname, coalesce(a.attname, ''), coalesce(format_type(a.atttypid, a.atttypmod), ''),
+           coalesce(a.attnotnull, false), coalesce(pg_get_constraintdef(k.oid), '')
+    FROM pg_class c
+    LEFT JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
+    LEFT JOIN pg_constraint k ON k.conrelid = c.oid AND a.attnum = 1
+    WHERE c.relnamespace = 'public'::regnamespace
+    UNION ALL SELECT 'function', proname, pg_get_functiondef(oid), '', false, '' FROM pg_proc
+    WHERE pronamespace = 'public'::regnamespace
+    UNION ALL SELECT 'trigger', tgname, pg_get_triggerdef(oid), '', false, '' FROM pg_trigger WHERE NOT tgisinternal
+    UNION ALL SELECT 'type', typname, '', '', false, '' FROM pg_type
+    WHERE typnamespace = 'public'::regnamespace AND typtype = 'e'
+    ORDER BY 1, 2, 3, 4, 5, 6
+"""
+
+
+def rows(url: str, query: str) -> list[tuple[object, ...]]:
+    with psycopg.connect(database_url_for(url, "postgresql")) as connection:
+        return connection.execute(query.encode()).fetchall()
+
+
+def tables(url: str) -> set[object]:
+    found = rows(url, "SELECT tablename FROM pg_tables WHERE schemaname = 'public'")
+    return {name for (name,) in found} - {"alembic_version"}
+
+
+@pytest.fixture
+def broken(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A history whose second revision fails half-way."""
+    (tmp_path / "alembic" / "versions").mkdir(parents=True)
+    for name in ("env.py", "script.py.mako"):
+        (tmp_path / "alembic" / name).write_text((migrations.PROJECT / "alembic" / name).read_text())
+    (tmp_path / "pyproject.toml").write_text('[tool.alembic]\nscript_location = "%(here)s/alembic"\n')
+    for number, after in ((1, None), (2, "t1")):
+        (tmp_path / "alembic" / "versions" / f"t{number}.py").write_text(
+            f"from alembic import op\nrevision = 't{number}'\ndown_revision = {after!r}\n"
+            f"def upgrade():\n    op.execute('CREATE TABLE t{number} (id int)')\n"
+            f"    op.execute('SELECT {number} / {2 - number}')\n"
+            f"def downgrade():\n    op.execute('DROP TABLE t{number}')\n"
+        )
+    monkeypatch.setattr(migrations, "PROJECT", tmp_path)
+
+
+def test_history_has_one_head_and_files_are_named_by_date() -> None:
+    scripts = ScriptDirectory.from_config(migrations.alembic_config())
+    assert len(scripts.get_heads()) == 1
+    for script in scripts.walk_revisions():
+        name = Path(script.path).name
+        assert name[:4].isdigit() and f"_{script.revision}_" in name
+        assert script.doc
+
+
+def test_up_from_nothing_and_down_and_up_again(empty_database_url: str) -> None:
+    url = empty_database_url
+    assert migrations.current(url) is None
+    assert migrations.pending(url)[0] == "0001"
+    migrations.upgrade(Settings(database_url=url))
+    once = rows(url, SCHEMA)
+    assert migrations.pending(url) == []
+    assert migrations.current(url) == ScriptDirectory.from_config(migrations.alembic_config()).get_current_head()
+    migrations.upgrade(url)  # nothing to do
+    migrations.downgrade(url, "base")
+    assert tables(url) == set()
+    assert [row for row in rows(url, SCHEMA) if row[0] in ("function", "type", "trigger")] == []
+    migrations.upgrade(url)
+    assert rows(url, SCHEMA) == once
+
+
+def test_every_revision_can_be_undone_and_redone(empty_database_url: str) -> None:
+    for revision in migrations.pending(empty_database_url):
+        migrations.upgrade(empty_database_url, revision)
+        after = rows(empty_database_url, SCHEMA)
+        migrations.downgrade(empty_database_url, "-1")
+        migrations.upgrade(empty_database_url, revision)
+        assert rows(empty_database_url, SCHEMA) == after, revision
+
+
+def test_the_migrated_schema_equals_the_models(fresh_database_url: str) -> None:
+    # A poll's intake and a partition are not in the models, and must not be taken for left-overs.
+    with psycopg.connect(database_url_for(fresh_database_url, "postgresql")) as connection:
+        connection.execute("CREATE TABLE intake_7 (ballot_id bytea PRIMARY KEY)")
+    config = migrations.alembic_config(fresh_database_url)
+    command.check(config)  # raises if autogenerate would write anything
+
+
+def test_the_comparison_would_notice_a_difference(fresh_database_url: str) -> None:
+    with psycopg.connect(database_url_for(fresh_database_url, "postgresql")) as connection:
+        connection.execute("ALTER TABLE refusal ADD COLUMN extra integer")
+    with pytest.raises(command.util.CommandError, match="extra"):
+        command.check(migrations.alembic_config(fresh_database_url))
+
+
+@pytest.mark.usefixtures("broken")
+def test_a_failing_revision_leaves_nothing_half_applied(empty_database_url: str) -> None:
+    with pytest.raises(Exception, match="division by zero"):
+        migrations.upgrade(empty_database_url)
+    assert tables(empty_database_url) == {"t1"}
+    assert migrations.current(empty_database_url) == "t1"
+    assert migrations.pending(empty_database_url) == ["t2"]
+
+
+def test_two_processes_migrating_at_once_both_succeed(empty_database_url: str) -> None:
+    script = "import sys; from voting import migrations; migrations.upgrade(sys.argv[1])"
+    command_line = [sys.executable, "-c", script, empty_database_url]
+    source = str(migrations.PROJECT / "src")
+    running = [
+        subprocess.Popen(command_line, env={"PYTHONPATH": source}, stderr=subprocess.PIPE, text=True) for _ in range(2)
+    ]
+    for process in running:
+        _, errors = process.communicate(timeout=120)
+        assert process.returncode == 0, errors
+    assert migrations.pending(empty_database_url) == []
+
+
+def test_a_second_migration_waits_for_the_first_longer_than_any_lock_timeout(empty_database_url: str) -> None:
+    with psycopg.connect(database_url_for(empty_database_url, "postgresql")) as connection:
+        connection.execute("SELECT pg_advisory_lock(hashtext('alembic'))")
+        with ThreadPoolExecutor(1) as threads:
+            second = threads.submit(migrations.upgrade, empty_database_url)
+            time.sleep(4.5)
+            assert not second.done()
+            connection.execute("SELECT pg_advisory_unlock(hashtext('alembic'))")
+            second.result(timeout=60)
+    assert migrations.pending(empty_database_url) == []
+
+
+def test_a_migration_gives_up_rather_than_queue_all_traffic_behind_it(fresh_database_url: str) -> None:
+    with psycopg.connect(database_url_for(fresh_database_url, "postgresql")) as connection:
+        connection.execute("SELECT * FROM refusal")  # a transaction left open
+        began = time.monotonic()
+        with pytest.raises(Exception, match="lock timeout"):
+            migrations.downgrade(fresh_database_url, "base")
+        assert time.monotonic() - began < 30
+    assert migrations.pending(fresh_database_url) == []
+
+
+def test_the_queue_library_has_not_changed_its_schema() -> None:
+    # If it has: give 0001 the text it had, and write a revision with the library's own migration scripts.
+    digest = hashlib.sha256(SchemaManager.get_schema().encode()).hexdigest()
+    assert digest == "c70ec4b400a60ad9592787653aae5ae77ae41bf801d56b5bd2712751a07f2009"
+
+
+def test_the_folder_of_migrations_does_not_shadow_the_library() -> None:
+    assert not (migrations.PROJECT / "alembic" / "__init__.py").exists()
+    assert not (migrations.PROJECT / "alembic.ini").exists()
+    done = subprocess.run(
+        [sys.executable, "-c", "import alembic.command; print(alembic.__version__)"],
+        cwd=migrations.PROJECT,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout.strip()
