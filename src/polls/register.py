@@ -1,0 +1,259 @@
+"""The register of citizens: territories, groups, and what the register says of a citizen at a moment.
+
+The register knows no names, no credentials and no raw identifiers. Residence, groups and verification level are kept
+as periods, so that a poll's roll is a pure function of the register and of the moment the poll opened. Loading a
+register file is in :mod:`polls.register_import`.
+"""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import and_, func, or_, select, tuple_, update
+from sqlalchemy.dialects.postgresql import insert
+
+from polls.eligibility import CitizenFacts
+from polls.errors import BadFile, NotFound
+from polls.identity import identity_key, normal_identifier
+from polls.sessions import ReadSession, Session
+from polls.tables import citizen, citizen_group, citizen_period, identity, territory
+from polls.territories import KINDS, Territory, TerritoryTree
+
+__all__ = [
+    "GroupRow",
+    "Territory",
+    "TerritoryRow",
+    "TerritoryTree",
+    "citizen_facts_many",
+    "facts_as_of",
+    "find_citizen",
+    "group_ids",
+    "identity_key",
+    "load_groups",
+    "load_territories",
+    "normal_identifier",
+    "read_groups",
+    "read_territories",
+    "territory_tree",
+]
+
+
+@dataclass(frozen=True)
+class TerritoryRow:
+    """One territory to load; `parent` is the code of the territory above, empty at the top."""
+
+    code: str
+    kind: str
+    parent: str
+    name_ru: str
+    name_en: str
+    short_ru: str = ""
+    short_en: str = ""
+    tile_column: int | None = None
+    tile_row: int | None = None
+    population: int | None = None
+    population_source: str = ""
+
+
+@dataclass(frozen=True)
+class GroupRow:
+    """One group of citizens to load."""
+
+    code: str
+    name_ru: str
+    name_en: str
+
+
+# ---- territories and groups
+
+
+def read_territories(lines: Iterable[str]) -> list[TerritoryRow]:
+    """Territories out of CSV with the columns of `TerritoryRow`. Raises BadFile naming line, field and reason."""
+    rows = []
+    for line, given in _read_table(lines, ("code", "kind", "parent", "name_ru", "name_en")):
+        if given["kind"] not in KINDS:
+            raise BadFile(line=line, field="kind", reason="unknown kind")
+        row = TerritoryRow(
+            code=given["code"],
+            kind=given["kind"],
+            parent=given["parent"],
+            name_ru=given["name_ru"],
+            name_en=given["name_en"],
+            short_ru=given.get("short_ru", ""),
+            short_en=given.get("short_en", ""),
+            tile_column=_number(line, "tile_column", given),
+            tile_row=_number(line, "tile_row", given),
+            population=_number(line, "population", given),
+            population_source=given.get("population_source", ""),
+        )
+        rows.append(row)
+    return rows
+
+
+def read_groups(lines: Iterable[str]) -> list[GroupRow]:
+    """Groups out of CSV with the columns code, name_ru, name_en. Raises BadFile naming line, field and reason."""
+    columns = ("code", "name_ru", "name_en")
+    return [GroupRow(*(given[name] for name in columns)) for _, given in _read_table(lines, columns)]
+
+
+def _read_table(lines: Iterable[str], required: Sequence[str]) -> Iterable[tuple[int, dict[str, str]]]:
+    reader = csv.DictReader(lines, restkey="", restval=None, strict=True)
+    for name in required:
+        if name not in (reader.fieldnames or ()):
+            raise BadFile(line=1, field=name, reason="the column is missing")
+    for given in reader:
+        if None in given.values() or "" in given:
+            raise BadFile(line=reader.line_num, field="", reason="the row has more or fewer fields than the header")
+        if not given["code"]:
+            raise BadFile(line=reader.line_num, field="code", reason="empty")
+        yield reader.line_num, given
+
+
+def _number(line: int, name: str, given: Mapping[str, str]) -> int | None:
+    value = given.get(name, "")
+    if not value:
+        return None
+    if not (value.isascii() and value.isdigit()):
+        raise BadFile(line=line, field=name, reason="not a whole number")
+    return int(value)
+
+
+async def load_territories(session: Session, rows: Iterable[TerritoryRow]) -> int:
+    """Insert or update territories by code, in any order; give the number of rows. Nothing is ever deleted.
+
+    Raises BadFile when a code repeats, a parent is neither among the rows nor stored, or the parents form a circle.
+    """
+    rows = list(rows)
+    by_code = {row.code: row for row in rows}
+    if len(by_code) != len(rows):
+        raise BadFile(line=0, field="code", reason="a code repeats")
+    if not rows:
+        return 0
+    fields = [name for name in TerritoryRow.__dataclass_fields__ if name != "parent"]
+    statement = insert(territory).values([{name: getattr(row, name) for name in fields} for row in rows])
+    changed = {name: statement.excluded[name] for name in fields if name != "code"}
+    await session.execute(statement.on_conflict_do_update(index_elements=["code"], set_=changed))
+    ids = {row.code: row.id for row in await session.execute(select(territory.c.code, territory.c.id))}
+    for row in rows:
+        if row.parent and row.parent not in ids:
+            raise BadFile(line=0, field="parent", reason=f"unknown territory «{row.parent}»")
+        parent_id = ids[row.parent] if row.parent else None
+        await session.execute(
+            update(territory)
+            .where(territory.c.code == row.code, territory.c.parent_id.is_distinct_from(parent_id))
+            .values(parent_id=parent_id)
+        )
+    try:
+        await territory_tree(session)
+    except ValueError as error:
+        raise BadFile(line=0, field="parent", reason=str(error)) from None
+    return len(rows)
+
+
+async def load_groups(session: Session, rows: Iterable[GroupRow]) -> int:
+    """Insert or update groups by code; give the number of rows. Nothing is ever deleted."""
+    values = [{"code": row.code, "name_ru": row.name_ru, "name_en": row.name_en} for row in rows]
+    if not values:
+        return 0
+    statement = insert(citizen_group).values(values)
+    changed = {name: statement.excluded[name] for name in ("name_ru", "name_en")}
+    await session.execute(statement.on_conflict_do_update(index_elements=["code"], set_=changed))
+    return len(values)
+
+
+async def territory_tree(session: ReadSession) -> TerritoryTree:
+    """The whole tree, in the order of the codes' loading. A value: keep it, and read it again after a load."""
+    columns = [territory.c[name] for name in Territory.__dataclass_fields__]
+    rows = await session.execute(select(*columns).order_by(territory.c.id))
+    return TerritoryTree.of(Territory(*row) for row in rows)
+
+
+async def group_ids(session: ReadSession) -> dict[str, int]:
+    """Group codes with their ids, as stored in `citizen_period.groups`."""
+    rows = await session.execute(select(citizen_group.c.code, citizen_group.c.id).order_by(citizen_group.c.id))
+    return {row.code: row.id for row in rows}
+
+
+# ---- citizens
+
+
+async def find_citizen(session: ReadSession, kind: str, keys: Sequence[tuple[int, bytes]]) -> int | None:
+    """The citizen with one of these identity keys, or None.
+
+    `keys` are (key version, 32 bytes): the same identifier under every secret still valid. Keys of the newest version
+    stand before older ones.
+    """
+    if not keys:
+        return None
+    found = await session.execute(
+        select(identity.c.citizen_id)
+        .where(identity.c.kind == kind, tuple_(identity.c.key_version, identity.c.key).in_(keys))
+        .order_by(identity.c.key_version.desc())
+        .limit(1)
+    )
+    return found.scalar_one_or_none()
+
+
+async def facts_as_of(
+    session: ReadSession, citizen_id: int, moment: datetime, *, tree: TerritoryTree | None = None
+) -> CitizenFacts:
+    """The register entry as it stood at `moment` (aware). Raises NotFound for an unknown citizen.
+
+    With a kept `tree` this is one query; a tree older than a new district is read again.
+    """
+    facts = await citizen_facts_many(session, [citizen_id], moment, tree=tree)
+    if citizen_id not in facts:
+        raise NotFound(citizen=citizen_id)
+    return facts[citizen_id]
+
+
+async def citizen_facts_many(
+    session: ReadSession, citizen_ids: Sequence[int], moment: datetime, *, tree: TerritoryTree | None = None
+) -> dict[int, CitizenFacts]:
+    """The entries of several citizens as they stood at `moment`, by id; unknown ids are left out."""
+    codes = select(func.coalesce(func.array_agg(citizen_group.c.code), [])).where(
+        citizen_group.c.id == func.any(citizen_period.c.groups)
+    )
+    rows = await session.execute(
+        select(
+            *(citizen.c[name] for name in ("id", "register_code", "birth_date", "sex", "registered_at")),
+            *(citizen_period.c[name] for name in ("district_id", "level")),
+            codes.scalar_subquery().label("groups"),
+        )
+        .outerjoin(citizen_period, and_(citizen_period.c.citizen_id == citizen.c.id, holds_at(moment)))
+        .where(citizen.c.id == func.any(list(citizen_ids)))
+    )
+    found = rows.all()
+    if found and (tree is None or any(row.district_id not in tree for row in found if row.district_id is not None)):
+        tree = await territory_tree(session)
+    return {row.id: _facts(row, tree) for row in found if tree is not None}
+
+
+def holds_at(moment: datetime) -> Any:
+    """The SQL condition that a period holds at a moment: from inclusive, to exclusive."""
+    return and_(
+        citizen_period.c.valid_from <= moment,
+        or_(citizen_period.c.valid_to.is_(None), citizen_period.c.valid_to > moment),
+    )
+
+
+def _facts(row: Any, tree: TerritoryTree) -> CitizenFacts:
+    present = row.district_id is not None
+    code = tree.by_id[row.district_id].code if present else None
+    return CitizenFacts(
+        citizen_id=row.id,
+        register_code=row.register_code,
+        birth_date=row.birth_date,
+        sex=row.sex,
+        registered_at=row.registered_at,
+        present=present,
+        district_id=row.district_id,
+        district_code=code,
+        territories=tree.path(code) if code is not None else frozenset(),
+        groups=frozenset(row.groups) if present else frozenset(),
+        level=row.level if present else 0,
+    )

@@ -1,0 +1,380 @@
+"""Loading a register file: streamed into a temporary table, compared and applied by set-based SQL.
+
+The file is read once, in bounded memory. Either every row is right and all of it is taken, in the caller's transaction,
+or nothing is: a bad row refuses the whole file. What a row means is decided by one query, which a dry run only counts
+and a real run applies, so the two never differ.
+
+Nothing of the register is deleted. A change closes the citizen's period and opens another; an entry that a full
+snapshot no longer holds has its period closed. Two imports at the very same moment are the exception: a period that
+would have lasted no time at all is changed or removed in place.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable, Mapping
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from sqlalchemy import TextClause, text
+
+from polls.errors import Refusal
+from polls.journal import record_event
+from polls.register import group_ids, territory_tree
+from polls.register_fields import Vocabulary
+from polls.register_file import KEPT_ERRORS, BadRegister, Errors, RegisterReader, RowError
+from polls.sessions import ReadSession, Session
+from polls.tables import citizen_group
+
+__all__ = ["BadRegister", "ImportReport", "RegisterAhead", "RowError", "import_register"]
+
+PIECE = 131_072
+MANY = 10_000
+Source = AsyncIterable[bytes] | Iterable[bytes]
+
+
+class RegisterAhead(Refusal):
+    """The register holds periods that begin or end after the import's moment. Facts: `register`."""
+
+    code = "register_ahead"
+    detail = "The register already holds changes later than the moment of this import."
+    next_step = "Check the clocks of the machines that load the register."
+
+
+@dataclass(frozen=True)
+class ImportReport:
+    """What an import did, or in a dry run would do.
+
+    `rows` = `added` + `returned` + `changed` + `unchanged`. `returned` entries had ended and hold again; `changed` have
+    other facts (a new period) or a corrected birth date or sex; `ended` are the entries a snapshot no longer holds.
+    `birth_dates_corrected` and `sexes_corrected` count within the changed and the returned.
+    """
+
+    rows: int
+    added: int
+    returned: int
+    changed: int
+    unchanged: int
+    ended: int
+    birth_dates_corrected: int
+    sexes_corrected: int
+
+
+async def import_register(
+    session: Session,
+    source: Source,
+    *,
+    secrets: Mapping[int, bytes],
+    now: datetime,
+    register_code: str = "city",
+    snapshot: bool = False,
+    dry_run: bool = False,
+    progress: Callable[[int], None] | None = None,
+    zone: str = "Europe/Moscow",
+) -> ImportReport:
+    """Load a register file and give the counts; the caller commits.
+
+    `source` gives the file's bytes in pieces of any size; the format is in :mod:`polls.register_file`. Entries are
+    found by the HMAC of the national id under any of `secrets` (version → secret) and get a key under the newest.
+    `registered_at` holds for new entries alone (default `now`); days and times without a zone are in `zone`.
+    `snapshot`: the file is the whole register `register_code`, so entries it does not hold end at `now`.
+    `progress` is told the number of rows read so far.
+
+    Refusals: BadRegister (every bad row, with line, field and reason), RegisterAhead.
+    """
+    errors = Errors()
+    reader = RegisterReader(await _vocabulary(session), secrets, now, ZoneInfo(zone), errors)
+    versions = sorted(secrets, reverse=True)
+    await _create_file_table(session, versions)
+    await _copy(session, reader, source, versions, progress)
+    if not dry_run:
+        # Whoever changes periods waits, so that what is compared is what is applied. Readers go on.
+        await session.execute(text("LOCK TABLE citizen_period IN SHARE ROW EXCLUSIVE MODE"))
+    bound = {"now": now, "register": register_code, "version": versions[0]}
+    await _match(session, versions)
+    await _check(session, errors, bound)
+    report = await _count(session, reader.rows, snapshot, bound)
+    if not dry_run:
+        await _apply(session, report, bound)
+        await record_event(
+            session, "register_imported", None, now, register=register_code, snapshot=snapshot, **asdict(report)
+        )
+    await session.execute(text("DROP TABLE pg_temp.register_file, pg_temp.register_match"))
+    return report
+
+
+async def _vocabulary(session: ReadSession) -> Vocabulary:
+    districts: dict[str, int | None] = {}
+    for territory in (await territory_tree(session)).of_kind("district"):
+        for name in {territory.name_ru, territory.name_en}:
+            districts[name] = None if name in districts else territory.id
+        districts[territory.code] = territory.id
+    groups = await group_ids(session)
+    for row in await session.execute(text(f"SELECT id, name_ru, name_en FROM {citizen_group.name}")):
+        groups.setdefault(row.name_ru, row.id)
+        groups.setdefault(row.name_en, row.id)
+    return Vocabulary(districts, groups)
+
+
+# ---- reading
+
+
+async def _create_file_table(session: Session, versions: list[int]) -> None:
+    older = "".join(f", key_{version:d} bytea" for version in versions[1:])
+    await session.execute(text("DROP TABLE IF EXISTS pg_temp.register_file, pg_temp.register_match"))
+    await session.execute(
+        text(
+            "CREATE TEMPORARY TABLE register_file (line integer, birth_date date, sex text, district_id integer,"
+            f" level smallint, groups smallint[], registered_at timestamptz, key bytea{older}) ON COMMIT DROP"
+        )
+    )
+    # Sorting and hashing a million entries on disk would take most of the time.
+    await session.execute(text("SELECT set_config('work_mem', '64MB', true)"))
+
+
+async def _copy(
+    session: Session,
+    reader: RegisterReader,
+    source: Source,
+    versions: list[int],
+    progress: Callable[[int], None] | None,
+) -> None:
+    """Stream the checked rows into `register_file` on the session's own connection and transaction."""
+    failures: list[Exception] = []
+    lines = _copy_text(reader, source, progress, failures)
+    first = await anext(lines, b"")  # the header is read now: it says which columns there are
+    if failures:
+        raise failures[0]
+
+    async def all_lines() -> AsyncIterator[bytes]:
+        yield first
+        async for line in lines:
+            yield line
+
+    connection = await (await session.connection()).get_raw_connection()
+    driver: Any = connection.driver_connection
+    keys = ["key", *(f"key_{version:d}" for version in versions[1:])]
+    await driver.copy_to_table(
+        "register_file", source=all_lines(), columns=["line", *keys, *reader.copied_columns], format="text"
+    )
+    if failures:
+        raise failures[0]
+
+
+async def _copy_text(
+    reader: RegisterReader, source: Source, progress: Callable[[int], None] | None, failures: list[Exception]
+) -> AsyncIterator[bytes]:
+    """The COPY text of a file, piece by piece.
+
+    A failure is kept for the caller rather than raised: the driver would send its words to the database's log.
+    """
+    try:
+        async for piece in _pieces(source):
+            if lines := reader.feed(piece):
+                yield lines
+            if progress is not None:
+                progress(reader.rows)
+            await asyncio.sleep(0)  # reading is pure computation: let others have their turn
+        if lines := reader.finish():
+            yield lines
+        if progress is not None:
+            progress(reader.rows)
+    except Exception as failure:
+        failures.append(failure)
+
+
+async def _pieces(source: Source) -> AsyncIterator[bytes]:
+    """The source in pieces of about 128 KiB, so that neither single lines nor whole files are worked on at once."""
+    gathered: list[bytes] = []
+    size = 0
+    async for given in _every(source):
+        gathered.append(given)
+        size += len(given)
+        if size < PIECE:
+            continue
+        whole = b"".join(gathered)
+        for start in range(0, len(whole), PIECE):
+            yield whole[start : start + PIECE]
+        gathered.clear()
+        size = 0
+    if gathered:
+        yield b"".join(gathered)
+
+
+async def _every(source: Source) -> AsyncIterator[bytes]:
+    if isinstance(source, AsyncIterable):
+        async for piece in source:
+            yield piece
+    else:
+        for piece in source:
+            yield piece
+
+
+# ---- comparing
+
+
+async def _match(session: Session, versions: list[int]) -> None:
+    """Give every row of the file its citizen and its verdict."""
+    joins, found = "", []
+    for version in versions:
+        key = "f.key" if version == versions[0] else f"f.key_{version:d}"
+        joins += (
+            f" LEFT JOIN identity i{version:d} ON i{version:d}.kind = 'national_id'"
+            f" AND i{version:d}.key_version = {version:d} AND i{version:d}.key = {key}"
+        )
+        found.append(f"i{version:d}.citizen_id")
+    await session.execute(text("ANALYZE register_file"))
+    await session.execute(
+        text(
+            "CREATE TEMPORARY TABLE register_match ON COMMIT DROP AS"
+            " SELECT f.line, f.key, f.birth_date, f.sex, f.district_id, f.level, f.groups, f.registered_at,"
+            " c.id AS citizen_id, c.register_code, p.valid_from,"
+            f" c.id IS NOT NULL AND {found[0]} IS NULL AS key_missing,"
+            " c.id IS NOT NULL AND c.birth_date IS DISTINCT FROM f.birth_date AS other_birth_date,"
+            " c.id IS NOT NULL AND c.sex IS DISTINCT FROM f.sex AS other_sex,"
+            " CASE WHEN c.id IS NULL THEN 'added' WHEN p.citizen_id IS NULL THEN 'returned'"
+            " WHEN (p.district_id, p.level, p.groups) IS DISTINCT FROM (f.district_id, f.level, f.groups) THEN 'moved'"
+            " ELSE 'same' END AS verdict"
+            f" FROM register_file f{joins} LEFT JOIN citizen c ON c.id = coalesce({', '.join(found)})"
+            " LEFT JOIN citizen_period p ON p.citizen_id = c.id AND p.valid_to IS NULL"
+        )
+    )
+    await session.execute(text("ANALYZE register_match"))
+
+
+REPEATED = """
+    WITH repeated AS (
+        SELECT {column}, min(line) AS first FROM register_match WHERE {column} IS NOT NULL
+        GROUP BY {column} HAVING count(*) > 1
+    )
+    SELECT m.line, r.first, count(*) OVER () AS n FROM register_match m JOIN repeated r USING ({column})
+    WHERE m.line <> r.first ORDER BY m.line LIMIT :kept
+"""
+OF_OTHERS = """
+    SELECT line, count(*) OVER () AS n FROM register_match WHERE register_code <> :register ORDER BY line LIMIT :kept
+"""
+AHEAD = """
+    SELECT EXISTS (SELECT FROM citizen_period p JOIN citizen c ON c.id = p.citizen_id
+                   WHERE c.register_code = :register AND (p.valid_from > :now OR p.valid_to > :now))
+"""
+
+
+async def _check(session: Session, errors: Errors, bound: Mapping[str, Any]) -> None:
+    """Refuse a file with bad rows, with rows of another register, or older than the register itself."""
+    for column in ("key", "citizen_id"):
+        rows = (await session.execute(text(REPEATED.format(column=column)), {"kept": KEPT_ERRORS})).all()
+        for row in rows:
+            reason = f"the same person as in line {row.first}"
+            errors.add(row.line, "national_id", "repeated", reason)
+        errors.count += rows[0].n - len(rows) if rows else 0
+        if rows:
+            break  # the same key is the same citizen: do not report it twice
+    await _check_register(session, errors, bound)
+    errors.refuse()
+    if (await session.execute(text(AHEAD), _some(bound, "register", "now"))).scalar_one():
+        raise RegisterAhead(register=bound["register"])
+
+
+async def _check_register(session: Session, errors: Errors, bound: Mapping[str, Any]) -> None:
+    rows = (await session.execute(text(OF_OTHERS), {**_some(bound, "register"), "kept": KEPT_ERRORS})).all()
+    for row in rows:
+        errors.add(row.line, "national_id", "other_register", "this person is in another register")
+    errors.count += rows[0].n - len(rows) if rows else 0
+
+
+COUNTS = """
+    SELECT count(*) FILTER (WHERE verdict = 'added') AS added,
+           count(*) FILTER (WHERE verdict = 'returned') AS returned,
+           count(*) FILTER (WHERE verdict = 'moved' OR verdict = 'same' AND (other_birth_date OR other_sex)) AS changed,
+           count(*) FILTER (WHERE verdict = 'same' AND NOT (other_birth_date OR other_sex)) AS unchanged,
+           count(*) FILTER (WHERE other_birth_date) AS birth_dates_corrected,
+           count(*) FILTER (WHERE other_sex) AS sexes_corrected
+    FROM register_match
+"""
+ABSENT = """
+    c.id = p.citizen_id AND c.register_code = :register AND p.valid_to IS NULL
+    AND NOT EXISTS (SELECT FROM register_match m WHERE m.citizen_id = c.id)
+"""
+
+
+async def _count(session: Session, rows: int, snapshot: bool, bound: Mapping[str, Any]) -> ImportReport:
+    ended = 0
+    if snapshot:
+        absent = text(f"SELECT count(*) FROM citizen_period p, citizen c WHERE {ABSENT}")
+        ended = (await session.execute(absent, _some(bound, "register"))).scalar_one()
+    counts = (await session.execute(text(COUNTS))).one()
+    return ImportReport(rows=rows, ended=ended, **counts._mapping)
+
+
+# ---- applying
+
+CLOSE = """
+    UPDATE citizen_period p SET valid_to = :now FROM register_match m
+    WHERE p.citizen_id = m.citizen_id AND p.valid_to IS NULL AND m.verdict = 'moved' AND p.valid_from < :now
+"""
+CHANGE_IN_PLACE = """
+    UPDATE citizen_period p SET district_id = m.district_id, level = m.level, groups = m.groups FROM register_match m
+    WHERE p.citizen_id = m.citizen_id AND p.valid_to IS NULL AND m.verdict = 'moved' AND p.valid_from = :now
+"""
+OPEN = """
+    INSERT INTO citizen_period (citizen_id, valid_from, district_id, level, groups)
+    SELECT citizen_id, :now, district_id, level, groups FROM register_match
+    WHERE verdict = 'returned' OR verdict = 'moved' AND valid_from < :now
+"""
+CORRECT = """
+    UPDATE citizen c SET birth_date = m.birth_date, sex = m.sex FROM register_match m
+    WHERE c.id = m.citizen_id AND (m.other_birth_date OR m.other_sex)
+"""
+REKEY = """
+    INSERT INTO identity (kind, key_version, key, citizen_id)
+    SELECT 'national_id', :version, key, citizen_id FROM register_match WHERE key_missing
+    ON CONFLICT DO NOTHING
+"""
+# In the order of the keys: inserts into the key index then run along it, and ids tell nothing of the file's order.
+ADD = """
+    WITH numbered AS MATERIALIZED (
+        SELECT nextval(pg_get_serial_sequence('citizen', 'id')) AS id, n.*
+        FROM (SELECT * FROM register_match WHERE verdict = 'added' ORDER BY key) n
+    ), people AS (
+        INSERT INTO citizen (id, register_code, birth_date, sex, registered_at)
+        SELECT id, :register, birth_date, sex, coalesce(registered_at, :now) FROM numbered
+    ), keys AS (
+        INSERT INTO identity (kind, key_version, key, citizen_id)
+        SELECT 'national_id', :version, key, id FROM numbered
+    )
+    INSERT INTO citizen_period (citizen_id, valid_from, district_id, level, groups)
+    SELECT id, coalesce(registered_at, :now), district_id, level, groups FROM numbered
+"""
+
+
+async def _apply(session: Session, report: ImportReport, bound: Mapping[str, Any]) -> None:
+    """Do what the verdicts say; steps with nothing to do are left out."""
+    moved = report.changed or report.returned
+    steps = (
+        (
+            report.ended,
+            f"UPDATE citizen_period p SET valid_to = :now FROM citizen c WHERE {ABSENT} AND p.valid_from < :now",
+        ),
+        (report.ended, f"DELETE FROM citizen_period p USING citizen c WHERE {ABSENT}"),
+        (moved, CLOSE),
+        (moved, CHANGE_IN_PLACE),
+        (moved, OPEN),
+        (moved, CORRECT),
+        (report.rows - report.added, REKEY),
+        (report.added, ADD),
+    )
+    for due, statement in steps:
+        if due:
+            await session.execute(*_bind(statement, bound))
+    if report.added >= MANY:
+        await session.execute(text("ANALYZE citizen, citizen_period, identity"))
+
+
+def _bind(statement: str, bound: Mapping[str, Any]) -> tuple[TextClause, dict[str, Any]]:
+    return text(statement), {name: value for name, value in bound.items() if f":{name}" in statement}
+
+
+def _some(bound: Mapping[str, Any], *names: str) -> dict[str, Any]:
+    return {name: bound[name] for name in names}
