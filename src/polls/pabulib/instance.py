@@ -15,9 +15,10 @@ from polls.errors import BadFile
 
 SECTIONS = ("META", "PROJECTS", "VOTES")
 VOTE_TYPES = ("approval", "choose-1", "cumulative", "ordinal")
-_MONEY = re.compile(r"([0-9]{1,13})(?:[.,]([0-9]{1,2})0*)?")
-_WHOLE = re.compile(r"([0-9]{1,15})(?:[.,]0+)?")
-_NUMBER = re.compile(r"-?[0-9]{1,15}(?:[.,][0-9]{1,15})?")
+# Three digits after a separator may be decimals or thousands ("1,000"), so nobody can say what such a number is.
+_MONEY = re.compile(r"([0-9]{1,13})(?:[.,]([0-9]{1,2})|\.([0-9]{2})00+)?")
+_WHOLE = re.compile(r"([0-9]{1,15})(?:\.0{1,2})?")
+_NUMBER = re.compile(r"-?[0-9]{1,15}(?:,[0-9]{1,2}|\.[0-9]{1,15})?")
 
 
 def bad(line: int | None, section_field: str, reason: str) -> BadFile:
@@ -30,7 +31,7 @@ def read_money(text: str, line: int | None, name: str) -> int:
     found = _MONEY.fullmatch(text.strip())
     if not found:
         raise bad(line, name, f"{_shown(text)} is not an amount of money with at most two decimals")
-    return int(found[1]) * 100 + int((found[2] or "").ljust(2, "0"))
+    return int(found[1]) * 100 + int((found[2] or found[3] or "").ljust(2, "0"))
 
 
 def money_text(hundredths: int) -> str:
