@@ -1,0 +1,158 @@
+"""The shapes figures leave in: what pages, the API, CSV and JSON all print, so that a number is the same everywhere.
+
+A hidden figure is None with `suppressed` set; a figure nobody has recorded (such as the roll of an imported poll) is
+None without it. Shares are exact fractions and stand beside what they are of.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date
+from enum import StrEnum
+from fractions import Fraction
+
+
+class By(StrEnum):
+    """What a table is broken down by; `all` is the whole poll."""
+
+    ALL = "all"
+    OKRUG = "okrug"
+    DISTRICT = "district"
+    AGE_BAND = "age_band"
+    SEX = "sex"
+
+
+class Kind(StrEnum):
+    """What a column counts: a regular option, a neutral one, or answers left blank."""
+
+    OPTION = "option"
+    NEUTRAL = "neutral"
+    BLANK = "blank"
+
+
+class GroupKind(StrEnum):
+    """`group` of residents; `unknown`: the register does not say; `rest`: merged at counting, not broken down."""
+
+    GROUP = "group"
+    UNKNOWN = "unknown"
+    REST = "rest"
+
+
+@dataclass(frozen=True)
+class Group:
+    """A line of a breakdown. `above` is the code of the okrug a district lies in."""
+
+    code: str
+    ru: str
+    en: str
+    kind: GroupKind = GroupKind.GROUP
+    above: str = ""
+
+    def label(self, language: str) -> str:
+        """The name in `language`."""
+        return self.en if language == "en" else self.ru
+
+
+@dataclass(frozen=True)
+class Column:
+    """A class of answers. `option_id` is 0 for blank answers."""
+
+    kind: Kind
+    option_id: int
+    ru: str
+    en: str
+
+    def label(self, language: str) -> str:
+        """The text in `language`."""
+        return self.en if language == "en" else self.ru
+
+
+@dataclass(frozen=True)
+class Cell:
+    """How many ballots of a group gave an answer. `share` is of the row's `base`; `mean` is a rating's."""
+
+    votes: int | None
+    share: Fraction | None
+    mean: Fraction | None = None
+    suppressed: bool = False
+
+
+@dataclass(frozen=True)
+class Row:
+    """One group: its ballots cast, what shares are of, and its cells in the order of the table's columns."""
+
+    group: Group
+    cast: int | None
+    base: int | None
+    cells: tuple[Cell, ...]
+
+
+@dataclass(frozen=True)
+class Table:
+    """One question broken down by one dimension.
+
+    `denominator` says what every share in the table is of: the ballots cast in the group (``cast``), called its valid
+    answers (``valid``) where every ballot of the poll holds one, so that both are the same number. `total` is the
+    whole poll by the same denominator.
+    """
+
+    question_id: int
+    dimension: By
+    denominator: str
+    columns: tuple[Column, ...]
+    rows: tuple[Row, ...]
+    total: Row
+
+    @property
+    def suppressed(self) -> int:
+        """How many cells are hidden."""
+        return sum(cell.suppressed for row in self.rows for cell in row.cells)
+
+    @property
+    def has_rest(self) -> bool:
+        """Whether some ballots could not be broken down, and stand in lines of their own."""
+        return any(row.group.kind is GroupKind.REST for row in self.rows)
+
+
+@dataclass(frozen=True)
+class TurnoutRow:
+    """Votes of a group against the roll. `entitled` None: not known. `share` is votes ÷ entitled."""
+
+    group: Group
+    votes: int | None
+    entitled: int | None
+    share: Fraction | None
+    suppressed: bool = False
+
+
+@dataclass(frozen=True)
+class TurnoutTable:
+    """Turnout by one dimension."""
+
+    dimension: By
+    rows: tuple[TurnoutRow, ...]
+
+
+@dataclass(frozen=True)
+class Turnout:
+    """Participation: `votes` in all, `entitled` by the roll (None: not known), votes by `days` in city time."""
+
+    votes: int
+    entitled: int | None
+    days: Mapping[date, int]
+    tables: tuple[TurnoutTable, ...] = ()
+
+    @property
+    def share(self) -> Fraction | None:
+        """Votes ÷ entitled, or None when the roll is not known or empty."""
+        return share_of(self.votes, self.entitled)
+
+    def by(self, dimension: By) -> TurnoutTable | None:
+        """The table by a dimension, or None when the poll has none."""
+        return next((table for table in self.tables if table.dimension is dimension), None)
+
+
+def share_of(votes: int | None, base: int | None) -> Fraction | None:
+    """Votes ÷ base, or None when either is not known or the base is zero."""
+    return Fraction(votes, base) if votes is not None and base else None
