@@ -126,7 +126,7 @@ async def _create_file_table(session: Session, versions: list[int]) -> None:
     await session.execute(text("DROP TABLE IF EXISTS pg_temp.register_file, pg_temp.register_match"))
     await session.execute(
         text(
-            "CREATE TEMPORARY TABLE register_file (line integer, birth_date date, sex text, district_id integer,"
+            "CREATE TEMPORARY TABLE register_file (line integer, birth_date date, sex text, district integer,"
             f" level smallint, groups smallint[], registered_at timestamptz, key bytea{older}) ON COMMIT DROP"
         )
     )
@@ -229,13 +229,13 @@ async def _match(session: Session, versions: list[int]) -> None:
     await session.execute(
         text(
             "CREATE TEMPORARY TABLE register_match ON COMMIT DROP AS"
-            " SELECT f.line, f.key, f.birth_date, f.sex, f.district_id, f.level, f.groups, f.registered_at,"
+            " SELECT f.line, f.key, f.birth_date, f.sex, f.district AS district_id, f.level, f.groups, f.registered_at,"
             " c.id AS citizen_id, c.register_code, p.valid_from,"
             f" c.id IS NOT NULL AND {found[0]} IS NULL AS key_missing,"
             " c.id IS NOT NULL AND c.birth_date IS DISTINCT FROM f.birth_date AS other_birth_date,"
             " c.id IS NOT NULL AND c.sex IS DISTINCT FROM f.sex AS other_sex,"
             " CASE WHEN c.id IS NULL THEN 'added' WHEN p.citizen_id IS NULL THEN 'returned'"
-            " WHEN (p.district_id, p.level, p.groups) IS DISTINCT FROM (f.district_id, f.level, f.groups) THEN 'moved'"
+            " WHEN (p.district_id, p.level, p.groups) IS DISTINCT FROM (f.district, f.level, f.groups) THEN 'moved'"
             " ELSE 'same' END AS verdict"
             f" FROM register_file f{joins} LEFT JOIN citizen c ON c.id = coalesce({', '.join(found)})"
             " LEFT JOIN citizen_period p ON p.citizen_id = c.id AND p.valid_to IS NULL"
@@ -310,6 +310,8 @@ async def _count(session: Session, rows: int, snapshot: bool, bound: Mapping[str
 
 # ---- applying
 
+END = f"UPDATE citizen_period p SET valid_to = :now FROM citizen c WHERE {ABSENT} AND p.valid_from < :now"
+REMOVE_EMPTY = f"DELETE FROM citizen_period p USING citizen c WHERE {ABSENT}"
 CLOSE = """
     UPDATE citizen_period p SET valid_to = :now FROM register_match m
     WHERE p.citizen_id = m.citizen_id AND p.valid_to IS NULL AND m.verdict = 'moved' AND p.valid_from < :now

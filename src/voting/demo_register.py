@@ -101,14 +101,16 @@ def demo_citizen(number: int, seed: str = SEED) -> DemoCitizen:
 
 def city_territories() -> list[TerritoryRow]:
     """The territories this release carries: Moscow, its okrugs and districts."""
-    with (resources.files("voting") / "data" / "territories.csv").open(encoding="utf-8", newline="") as file:
-        return read_territories(file)
+    return read_territories(_data("territories.csv"))
 
 
 def city_groups() -> list[GroupRow]:
     """The groups this release carries."""
-    with (resources.files("voting") / "data" / "groups.csv").open(encoding="utf-8", newline="") as file:
-        return read_groups(file)
+    return read_groups(_data("groups.csv"))
+
+
+def _data(name: str) -> list[str]:
+    return (resources.files("voting") / "data" / name).read_text(encoding="utf-8").splitlines(keepends=True)
 
 
 def demo_register(citizens: int, territories: Sequence[TerritoryRow], seed: str = SEED) -> Iterator[bytes]:

@@ -1,8 +1,8 @@
 """The keys of the deployment beyond passwords: identity secrets and the receipt key.
 
-They are files of the keys directory, made on first use, readable by the service's user alone, and never in the database:
-whoever holds the tables without them can neither search identities nor sign receipts. Back the directory up; a lost
-identity secret makes every register entry unfindable until the register is imported again.
+They are files of the keys directory, made on first use, readable by the service's user alone, never in the database:
+whoever holds the tables without them can neither search identities nor sign receipts. Back the directory up: without
+its identity secret no register entry can be found, and an import would take every citizen for a new one.
 """
 
 from __future__ import annotations
