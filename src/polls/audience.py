@@ -215,7 +215,7 @@ def condition(rule: AnyAudience, on: date, names: _Names) -> ColumnElement[bool]
             return citizen_period.c.district_id == func.any(cast(ids, ARRAY(Integer)))
         case InGroup():
             groups = sorted(names.groups[code] for code in rule.codes if code in names.groups)
-            return citizen_period.c.groups.op("&&")(cast(groups, citizen_period.c.groups.type))
+            return citizen_period.c.groups.bool_op("&&")(cast(groups, citizen_period.c.groups.type))
         case Verified():
             return citizen_period.c.level >= rule.level
         case RegisteredBefore():

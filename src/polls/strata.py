@@ -108,13 +108,14 @@ def _merge_level(
     for source, now in final.items():
         sizes[now] = sizes.get(now, 0) + counts[source]
     moves = {now: target(now) for now, size in sizes.items() if size < least and target(now) != now}
-    pools: dict[Stratum, int] = {}
+    # What is too small and has nowhere to go is a pool too: it takes in what lies below it.
+    pools = {now: 0 for now, size in sizes.items() if size < least and target(now) == now}
     for now, to in moves.items():
         pools[to] = pools.get(to, 0) + sizes[now]
-    for to, size in pools.items():
+    for to, size in sorted(pools.items()):
         size += sizes.get(to, 0)
         others = sorted(
-            (now for now in sizes if now not in moves and now != to and target(now) == to),
+            (now for now in sizes if now not in moves and now != to and _lies_below(now, to, target)),
             key=lambda now: (sizes[now], now),
         )
         for other in others:
@@ -124,3 +125,12 @@ def _merge_level(
             size += sizes[other]
     for source, now in final.items():
         final[source] = moves.get(now, now)
+
+
+def _lies_below(stratum: Stratum, to: Stratum, target: Callable[[Stratum], Stratum]) -> bool:
+    """Whether merging the stratum upwards, step by step, would reach `to`."""
+    while (above := target(stratum)) != stratum:
+        if above == to:
+            return True
+        stratum = above
+    return False

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from datetime import date, timedelta
+from fractions import Fraction
 from typing import Any
 
 import pytest
@@ -110,7 +111,7 @@ async def test_all_kinds_come_out_as_cast(session: Session) -> None:
     assert (single.valid, single.blank) == (12, 8)
     assert {option.id: option.votes for option in multiple.options} == {1: 12, 2: 12, 3: 8, 4: 0}
     first = next(option for option in rating.options if option.id == 1)
-    assert first.mean == (12 * 5 + 8 * 1) / 20
+    assert first.mean == Fraction(12 * 5 + 8 * 1, 20)
     assert {option.id for option in budget.options if option.funded} == {1, 4}
 
 
