@@ -1,0 +1,110 @@
+"""answers.csv: the published records, one question of one ballot a line, in the order of leaf hashes.
+
+A line holds the poll hash, question, style, answer and nonce, exactly what :func:`polls.board.entry` is made of, and
+never a stratum, a ballot id, or anything that joins two questions: patterns of answers identify people. The nonce
+comes from the ballot id by SHA-256, so the id cannot be had back.
+
+Hashing, ordering and formatting are the database's work (COPY), so millions of lines take no memory here. Polls with
+names publish the same records: an entry has no name in it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import suppress
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import text
+
+from polls.catalogue import SealedPoll, sealed_poll
+from polls.definition import Privacy
+from polls.errors import NotFound
+from results.exports.columns import ANSWERS
+from results.exports.dialects import Dialect, Download, OpenSession, file_name
+from results.figures import counted_version, see
+from results.visibility import Need, require
+
+AHEAD = 8
+"""Chunks the database may be ahead of a slow reader; beyond that it waits."""
+
+
+async def answers_csv(
+    open_session: OpenSession,
+    slug_or_id: str,
+    *,
+    now: datetime,
+    question_id: int | None = None,
+    dialect: Dialect = Dialect.PLAIN,
+) -> Download:
+    """All published records of a counted poll, or those of one question.
+
+    Refuses before the first byte: what :func:`results.visibility.require_results` refuses, `TooFewToPublish` with under
+    ten ballots of a separated poll, `NotFound` for an unknown question. The stream then opens a session of its own.
+    """
+    async with open_session() as session:
+        found = await sealed_poll(session, slug_or_id)
+        require(see(found, await counted_version(session, found.id), now), Need.ANSWERS)
+    if question_id is not None and found.definition.question(question_id) is None:
+        raise NotFound(question=question_id)
+    what = "answers" if question_id is None else f"answers_q{question_id}"
+    name = file_name(found.closes_at, found.definition.time_zone, found.slug, what, "csv")
+    return Download(name, "text/csv", _stream(open_session, found, question_id, dialect))
+
+
+def entries_sql(found: SealedPoll, question_id: int | None = None) -> str:
+    """SELECT of the published records in leaf order. Everything in it is a number or hex of ours: nothing to bind."""
+    table = "ballot" if found.definition.privacy is Privacy.SEPARATED else "named_ballot"
+    hashed = found.poll_hash.hex()
+    parts = [
+        f"SELECT {question}::int AS question_id, style, answers[{position}] AS answer,"
+        f" encode(substr(sha256('veche/entry/v1'::bytea || ballot_id || int4send({question})), 1, 16), 'hex') AS nonce"
+        f" FROM {table} WHERE poll_id = {int(found.id)}"
+        for position, question in enumerate(found.question_ids, start=1)
+        if question_id in (None, question)
+    ]
+    entry = f"'[\"{hashed}\",' || question_id || ',' || style || ',' || answer || ',\"' || nonce || '\"]'"
+    return (
+        f"SELECT '{hashed}' AS poll_hash, question_id, style, answer, nonce FROM ({' UNION ALL '.join(parts)}) AS e"
+        f" ORDER BY sha256('\\x00'::bytea || convert_to({entry}, 'UTF8'))"
+    )
+
+
+async def _stream(
+    open_session: OpenSession, found: SealedPoll, question_id: int | None, dialect: Dialect
+) -> AsyncIterator[bytes]:
+    excel = dialect is Dialect.EXCEL
+    header = (";" if excel else ",").join(column.name for column in ANSWERS)
+    yield f"\ufeff{header}\r\n".encode() if excel else f"{header}\n".encode()
+    async with open_session() as session:
+        await session.execute(text("SET LOCAL statement_timeout = 0"))
+        connection = await (await session.connection()).get_raw_connection()
+        async for chunk in _copied(connection.driver_connection, entries_sql(found, question_id), excel):
+            yield chunk
+
+
+async def _copied(connection: Any, query: str, excel: bool) -> AsyncIterator[bytes]:
+    """COPY as chunks. The database waits for a slow reader; a failure is raised after the chunks before it."""
+    queue: asyncio.Queue[bytes | None] = asyncio.Queue(AHEAD)
+
+    async def copy() -> None:
+        try:
+            await connection.copy_from_query(query, output=queue.put, format="csv", delimiter=";" if excel else ",")
+        finally:
+            # None says that no more comes; whether all went well, the task says.
+            await queue.put(None)
+
+    task = asyncio.create_task(copy())
+    try:
+        while (chunk := await queue.get()) is not None:
+            # No cell holds a line break, so every one of them ends a line.
+            yield chunk.replace(b"\n", b"\r\n") if excel else chunk
+        await task
+    finally:
+        if not task.done():
+            task.cancel()
+            while not queue.empty():
+                queue.get_nowait()
+            with suppress(asyncio.CancelledError):
+                await task

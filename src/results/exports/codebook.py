@@ -1,0 +1,143 @@
+"""The codebook: what every column, code and empty cell of the published files means, as CSVW metadata.
+
+It follows the W3C's "Metadata Vocabulary for Tabular Data" (2015), so that tools read the types from it, and adds the
+poll's questions and options with their ids in both languages.
+"""
+
+from __future__ import annotations
+
+import json
+from datetime import datetime
+from typing import Any
+
+from polls.catalogue import sealed_poll
+from polls.definition import AnyQuestion, Budget, Definition
+from results.exports.columns import ANSWERS, FORMAT_VERSION, RESULTS, TURNOUT, ColumnDoc
+from results.exports.dialects import Download, OpenSession, file_name, streamed
+from results.figures import counted_version, see
+from results.visibility import Need, require
+
+LICENCE = "https://creativecommons.org/licenses/by/4.0/"
+"""The default licence of published figures; a deployment passes its own."""
+
+NOTES = {
+    "hidden": {
+        "ru": "Пустая ячейка votes при suppressed = true: число скрыто, чтобы по маленькой группе нельзя было узнать "
+        "выбор людей. Скрываются числа меньше 10, нули и полные ячейки в разрезах, а также ячейки, из которых скрытое "
+        "можно вычислить. Скрытое — не ноль. Итоги всего голосования (dimension = all) всегда точны.",
+        "en": "An empty votes cell with suppressed = true is hidden, so that a small group does not show what people "
+        "chose: figures under 10, zeros and full cells in breakdowns, and cells from which those could be worked out. "
+        "Hidden is not zero. Totals of the whole poll (dimension = all) are always exact.",
+    },
+    "shares": {
+        "ru": "Доля — votes ÷ denominator_n. Во всём голосовании знаменатель тот, что в правилах; в разрезах — "
+        "бюллетени группы.",
+        "en": "A share is votes ÷ denominator_n. For the whole poll the denominator is the sealed one; in breakdowns "
+        "it is the ballots cast in the group.",
+    },
+    "rest": {
+        "ru": "Строки rest — бюллетени, которые при подсчёте объединены с соседними группами и дальше не разбиваются.",
+        "en": "Lines with rest are ballots merged with neighbouring groups at counting; they are not broken down.",
+    },
+    "apostrophe": {
+        "ru": "Апостроф добавлен перед текстом, который таблица приняла бы за формулу (= + - @).",
+        "en": "An apostrophe is put before text that a spreadsheet would take for a formula (= + - @).",
+    },
+    "answers": {
+        "ru": "Одна строка — ответ на один вопрос одного бюллетеня, без группы и без связи с другими вопросами. "
+        "Порядок — по хешу записи. SHA-256 от байта 0 и записи [\"poll_hash\",question_id,style,answer,\"nonce\"] "
+        "без пробелов — лист открытого журнала.",
+        "en": "A line is the answer to one question of one ballot, with no group and no link to other questions, in "
+        "the order of entry hashes. SHA-256 over a zero byte and the entry [\"poll_hash\",question_id,style,answer,"
+        "\"nonce\"] without spaces is the leaf on the board.",
+    },
+    "pandas": {
+        "ru": "pandas.read_csv(путь) читает файл одним вызовом; целые столбцы с пустыми ячейками становятся float.",
+        "en": "pandas.read_csv(path) reads a file in one call; integer columns with empty cells become float.",
+    },
+}  # fmt: skip
+
+
+async def codebook(
+    open_session: OpenSession, slug_or_id: str, *, now: datetime, licence: str = LICENCE, publisher: str = ""
+) -> Download:
+    """The codebook of a counted poll; refusals as for the results it describes."""
+    async with open_session() as session:
+        found = await sealed_poll(session, slug_or_id)
+        require(see(found, await counted_version(session, found.id), now), Need.OUTCOME)
+    definition = found.definition
+
+    def name(what: str, extension: str) -> str:
+        return file_name(found.closes_at, definition.time_zone, found.slug, what, extension)
+
+    files = {what: name(what, "csv") for what in ("results", "turnout", "answers")}
+    document = codebook_document(definition, found.poll_hash, files, licence, publisher)
+    body = json.dumps(document, ensure_ascii=False, indent=1).encode("utf-8")
+    return Download(name("codebook", "json"), "application/json", streamed((body, b"\n")))
+
+
+def codebook_document(
+    definition: Definition, poll_hash: bytes, files: dict[str, str], licence: str = LICENCE, publisher: str = ""
+) -> dict[str, Any]:
+    """CSVW metadata of the three files (keys ``results``, ``turnout``, ``answers`` → file names) and the questions."""
+    tables = (("results", RESULTS), ("turnout", TURNOUT), ("answers", ANSWERS))
+    document: dict[str, Any] = {
+        "@context": ["http://www.w3.org/ns/csvw", {"@language": "ru"}],
+        "dc:title": [_said(definition.title.ru, "ru"), _said(definition.title.in_language("en"), "en")],
+        "dc:identifier": definition.poll_id,
+        "dc:license": {"@id": licence},
+        "schema:version": FORMAT_VERSION,
+        "dialect": {"encoding": "utf-8", "delimiter": ",", "lineTerminators": ["\n"], "header": True},
+        "tables": [
+            {"url": files[key], "tableSchema": {"columns": [_column(column) for column in columns]}}
+            for key, columns in tables
+        ],
+        "rdfs:comment": [_said(note[language], language) for note in NOTES.values() for language in ("ru", "en")],
+        "veche:notes": NOTES,
+        "veche:poll_hash": poll_hash.hex(),
+        "veche:time_zone": definition.time_zone,
+        "veche:questions": [_question(question) for question in definition.questions],
+    }
+    if publisher:
+        document["dc:publisher"] = publisher
+    return document
+
+
+def _column(column: ColumnDoc) -> dict[str, Any]:
+    found: dict[str, Any] = {
+        "name": column.name,
+        "titles": column.name,
+        "datatype": column.datatype,
+        "dc:description": [_said(column.ru, "ru"), _said(column.en, "en")],
+        "required": not column.empty,
+    }
+    if column.empty:
+        found["null"] = ""
+        found["veche:empty"] = column.empty
+    return found
+
+
+def _question(question: AnyQuestion) -> dict[str, Any]:
+    return {
+        "id": question.id,
+        "kind": question.kind,
+        "ru": question.text.ru,
+        "en": question.text.in_language("en"),
+        "rule": question.rule.model_dump(mode="json"),
+        "currency": question.currency if isinstance(question, Budget) else None,
+        "options": [
+            {
+                "id": option.id,
+                "kind": option.kind.value,
+                "ru": option.text.ru,
+                "en": option.text.in_language("en"),
+                "cost_hundredths": option.cost,
+                "reference": option.reference,
+            }
+            for option in question.options
+        ],
+    }
+
+
+def _said(text: str, language: str) -> dict[str, str]:
+    return {"@value": text, "@language": language}

@@ -1,0 +1,98 @@
+"""The columns of every published file: names, types and what they mean, in both languages.
+
+Order and names are stable: a column is never renamed, removed or given another meaning within a major version of the
+format; new columns come at the end (see docs/data-formats.md). The codebook and the writers read the same lists.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+FORMAT_VERSION = "1.0"
+
+
+@dataclass(frozen=True)
+class ColumnDoc:
+    """One column. `datatype` is a CSVW (XML Schema) type; `empty` says what an empty cell means."""
+
+    name: str
+    datatype: str
+    ru: str
+    en: str
+    empty: str = ""
+
+
+_HIDDEN = "hidden or not applicable; see suppressed"
+_NOT_APPLICABLE = "not applicable"
+
+RESULTS = (
+    ColumnDoc("poll_id", "string", "Идентификатор голосования", "Id of the poll, 32 hex digits"),
+    ColumnDoc("poll_slug", "string", "Короткое имя голосования в адресе", "Short name of the poll in addresses"),
+    ColumnDoc("question_id", "integer", "Номер вопроса", "Id of the question"),
+    ColumnDoc("question_kind", "string", "Вид вопроса: single_choice, multiple_choice, rating, budget",
+              "Kind of the question: single_choice, multiple_choice, rating, budget"),
+    ColumnDoc("question_ru", "string", "Вопрос по-русски", "The question in Russian"),
+    ColumnDoc("question_en", "string", "Вопрос по-английски (если нет — по-русски)",
+              "The question in English (Russian when missing)"),
+    ColumnDoc("class", "string", "Класс ответа: option — вариант, neutral — нейтральный вариант, blank — без ответа",
+              "Class of the answer: option, neutral or blank"),
+    ColumnDoc("option_id", "integer", "Номер варианта; 0 — без ответа", "Id of the option; 0 for blank answers"),
+    ColumnDoc("option_ru", "string", "Вариант по-русски", "The option in Russian"),
+    ColumnDoc("option_en", "string", "Вариант по-английски (если нет — по-русски)",
+              "The option in English (Russian when missing)"),
+    ColumnDoc("dimension", "string", "Разрез: all — всё голосование, okrug, district, age_band, sex",
+              "Breakdown: all for the whole poll, okrug, district, age_band, sex"),
+    ColumnDoc("group_code", "string", "Код группы; rest — без разбивки (объединено при подсчёте), unknown — нет данных",
+              "Code of the group; rest: not broken down (merged at counting), unknown: the register does not say"),
+    ColumnDoc("group_ru", "string", "Группа по-русски", "The group in Russian"),
+    ColumnDoc("group_en", "string", "Группа по-английски", "The group in English"),
+    ColumnDoc("suppressed", "boolean", "true — число скрыто, чтобы не раскрывать выбор людей",
+              "true: the figure is hidden to protect people"),
+    ColumnDoc("votes", "integer", "Число бюллетеней с этим ответом (оценка: оценивших вариант)",
+              "Ballots with this answer (ratings: ballots that rated the option)", _HIDDEN),
+    ColumnDoc("share", "decimal", "Доля: votes ÷ denominator_n, от 0 до 1", "votes ÷ denominator_n, from 0 to 1",
+              "hidden, or the denominator is not known or zero"),
+    ColumnDoc("denominator", "string", "От чего доля: valid — действительных ответов, cast — бюллетеней, "
+              "entitled — имеющих право", "What share is of: valid answers, ballots cast, or residents entitled"),
+    ColumnDoc("denominator_n", "integer", "Число в знаменателе", "The number share is of", "hidden or not known"),
+    ColumnDoc("rating_mean", "decimal", "Средняя оценка", "Mean rating",
+              "no rating, nobody rated, hidden, or all in the group gave one level"),
+    ColumnDoc("rating_median", "decimal", "Медиана оценок (только всё голосование)",
+              "Median rating (whole poll only)", _NOT_APPLICABLE),
+    *(ColumnDoc(f"rating_{level}", "integer", f"Сколько поставили {level} (только всё голосование)",
+                f"How many rated {level} (whole poll only)", _NOT_APPLICABLE) for level in range(1, 6)),
+    ColumnDoc("place", "integer", "Место варианта (только всё голосование); равные места равны",
+              "Place of the option (whole poll only); equal places are equal", _NOT_APPLICABLE),
+    ColumnDoc("status", "string", "Итог варианта (всё голосование): winner, tied, funded, not_funded, not_winner",
+              "What became of the option (whole poll only): winner, tied, funded, not_funded, not_winner",
+              _NOT_APPLICABLE),
+    ColumnDoc("cost", "decimal", "Стоимость проекта в единицах валюты", "Cost of the project, in currency units",
+              _NOT_APPLICABLE),
+    ColumnDoc("currency", "string", "Валюта (ISO 4217)", "Currency (ISO 4217)", _NOT_APPLICABLE),
+)  # fmt: skip
+
+TURNOUT = (
+    ColumnDoc("poll_id", "string", "Идентификатор голосования", "Id of the poll, 32 hex digits"),
+    ColumnDoc("poll_slug", "string", "Короткое имя голосования в адресе", "Short name of the poll in addresses"),
+    ColumnDoc("dimension", "string", "Разрез: all, okrug, district, age_band, sex или day — день по городскому времени",
+              "Breakdown: all, okrug, district, age_band, sex, or day in city time"),
+    ColumnDoc("group_code", "string", "Код группы; для day — дата", "Code of the group; the date for day"),
+    ColumnDoc("group_ru", "string", "Группа по-русски", "The group in Russian"),
+    ColumnDoc("group_en", "string", "Группа по-английски", "The group in English"),
+    ColumnDoc("suppressed", "boolean", "true — число скрыто", "true: the figure is hidden"),
+    ColumnDoc("votes", "integer", "Сколько проголосовало", "How many voted", "hidden"),
+    ColumnDoc("entitled", "integer", "Сколько имело право (список на момент открытия)",
+              "How many were entitled (the roll)", "not known, or not applicable to a day"),
+    ColumnDoc("turnout", "decimal", "Явка: votes ÷ entitled", "votes ÷ entitled", "hidden or not known"),
+)  # fmt: skip
+
+ANSWERS = (
+    ColumnDoc("poll_hash", "string", "SHA-256 зафиксированных правил голосования", "SHA-256 of the sealed definition"),
+    ColumnDoc("question_id", "integer", "Номер вопроса", "Id of the question"),
+    ColumnDoc("style", "integer", "Вид бюллетеня: какие вопросы и варианты были показаны; 0 — все",
+              "Ballot style: which questions and options were shown; 0 for all"),
+    ColumnDoc("answer", "string", "Ответ: JSON-массив вариантов, [] — без ответа; оценки — пары [вариант, балл]",
+              "The answer: a JSON array of option ids, [] for blank; ratings are pairs [option, level]"),
+    ColumnDoc("nonce", "string", "16 байт в шестнадцатеричной записи, делающие записи разными",
+              "16 bytes in hex that make equal answers different entries"),
+)  # fmt: skip

@@ -1,0 +1,172 @@
+"""results.csv, turnout.csv and results.json: the figures of the results page, number for number.
+
+Tidy: one line per question, class of answer and group. Whole-poll lines have `dimension` ``all`` and are exact;
+a hidden figure is an empty cell with `suppressed` true, never a zero.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from datetime import datetime
+from decimal import Decimal
+from fractions import Fraction
+from typing import Any
+
+from polls.definition import Budget, Denominator
+from polls.tally.outcome import OptionResult
+from results.aggregation import columns_of
+from results.exports.columns import FORMAT_VERSION, RESULTS, TURNOUT, ColumnDoc
+from results.exports.dialects import Dialect, Download, OpenSession, Value, csv_chunks, file_name, number_text, streamed
+from results.figures import PollFigures, QuestionFigures, poll_figures
+from results.shapes import By, Cell, Column, Kind, Row
+
+MEDIA_TYPE = "text/csv"
+LEVELS = range(1, 6)
+
+
+async def results_csv(
+    open_session: OpenSession, slug_or_id: str, *, now: datetime, dialect: Dialect = Dialect.PLAIN
+) -> Download:
+    """The results as CSV. Refuses what :func:`results.figures.poll_figures` refuses, before the first byte."""
+    figures = await _figures(open_session, slug_or_id, now)
+    return _download(figures, "results", csv_chunks(_names(RESULTS), results_rows(figures), dialect))
+
+
+async def turnout_csv(
+    open_session: OpenSession, slug_or_id: str, *, now: datetime, dialect: Dialect = Dialect.PLAIN
+) -> Download:
+    """Turnout by group and by day as CSV; refusals as for :func:`results_csv`."""
+    figures = await _figures(open_session, slug_or_id, now)
+    return _download(figures, "turnout", csv_chunks(_names(TURNOUT), turnout_rows(figures), dialect))
+
+
+async def results_json(open_session: OpenSession, slug_or_id: str, *, now: datetime) -> Download:
+    """The numbers of both CSV files and the tally's outcomes with their steps as one JSON document."""
+    figures = await _figures(open_session, slug_or_id, now)
+    body = json.dumps(results_document(figures), ensure_ascii=False, indent=1).encode("utf-8")
+    return _download(figures, "results", iter((body, b"\n")), "json", "application/json")
+
+
+def results_rows(figures: PollFigures) -> Iterator[tuple[Value, ...]]:
+    """The lines of results.csv, one value a column of `RESULTS`."""
+    for question in figures.questions:
+        for column, cell in zip(columns_of(question.question), question.total.cells, strict=True):
+            yield _line(figures, question, column, By.ALL, question.total, cell)
+        for table in question.tables:
+            for row in table.rows:
+                for column, cell in zip(table.columns, row.cells, strict=True):
+                    yield _line(figures, question, column, table.dimension, row, cell, table.denominator)
+
+
+def turnout_rows(figures: PollFigures) -> Iterator[tuple[Value, ...]]:
+    """The lines of turnout.csv, one value a column of `TURNOUT`."""
+    poll = (figures.public_id, figures.slug)
+    turnout = figures.turnout
+    whole = figures.questions[0].total.group if figures.questions else None
+    yield (*poll, By.ALL.value, "all", whole.ru if whole else "", whole.en if whole else "", False, turnout.votes,
+           turnout.entitled, turnout.share)  # fmt: skip
+    for table in turnout.tables:
+        for row in table.rows:
+            group = row.group
+            yield (*poll, table.dimension.value, group.code, group.ru, group.en, row.suppressed, row.votes,
+                   row.entitled, row.share)  # fmt: skip
+    for day, n in turnout.days.items():
+        text = day.isoformat()
+        yield (*poll, "day", text, text, text, False, n, None, None)
+
+
+def results_document(figures: PollFigures) -> dict[str, Any]:
+    """results.json as values: `results` and `turnout` are the lines of the CSV files keyed by column."""
+    return {
+        "format": f"veche/results/{FORMAT_VERSION}",
+        "poll_id": figures.public_id,
+        "poll_slug": figures.slug,
+        "poll_hash": figures.poll_hash.hex(),
+        "state": figures.state.value,
+        "closes_at": figures.closes_at.isoformat(),
+        "counted_at": figures.counted_at.isoformat(),
+        "version": figures.version,
+        "reason": figures.reason,
+        "ballots": figures.ballots,
+        "too_few_to_break_down": not figures.seen.breakdowns,
+        "outcomes": [question.outcome.as_json() for question in figures.questions],
+        "results": [_keyed(RESULTS, line) for line in results_rows(figures)],
+        "turnout": [_keyed(TURNOUT, line) for line in turnout_rows(figures)],
+    }
+
+
+# ---- lines
+
+
+def _line(
+    figures: PollFigures,
+    question: QuestionFigures,
+    column: Column,
+    dimension: By,
+    row: Row,
+    cell: Cell,
+    denominator: str | None = None,
+) -> tuple[Value, ...]:
+    text = question.question.text
+    whole = dimension is By.ALL
+    result = question.outcome.option(column.option_id) if column.kind is Kind.OPTION else None
+    if denominator is None:
+        denominator = question.outcome.denominator if result is not None else Denominator.CAST.value
+    base = row.base if not whole or result is not None else question.outcome.cast
+    return (
+        figures.public_id, figures.slug, question.question.id, question.question.kind, text.ru, text.in_language("en"),
+        column.kind.value, column.option_id, column.ru, column.en, dimension.value, row.group.code, row.group.ru,
+        row.group.en, cell.suppressed, cell.votes, cell.share, denominator, base, cell.mean,
+        *(_whole_poll(question, result) if whole else (None,) * (len(LEVELS) + 3)),
+        *_money(question, result),
+    )  # fmt: skip
+
+
+def _whole_poll(question: QuestionFigures, result: OptionResult | None) -> tuple[Value, ...]:
+    """Median, levels, place and status: figures that are published of the whole poll alone."""
+    if result is None:
+        return (None,) * (len(LEVELS) + 3)
+    levels = result.distribution or {}
+    counts = tuple(levels.get(level, 0) if result.distribution is not None else None for level in LEVELS)
+    return (result.median, *counts, result.place, _status(question, result))
+
+
+def _status(question: QuestionFigures, result: OptionResult) -> str:
+    outcome = question.outcome
+    if any(tie.open and result.id in tie.options for tie in outcome.ties):
+        return "tied"
+    if result.funded is not None:
+        return "funded" if result.funded else "not_funded"
+    return "winner" if result.id in outcome.winners else "not_winner"
+
+
+def _money(question: QuestionFigures, result: OptionResult | None) -> tuple[Value, ...]:
+    if not isinstance(question.question, Budget) or result is None or result.cost is None:
+        return (None, None)
+    return (Decimal(result.cost) / 100, question.question.currency)
+
+
+def _keyed(columns: tuple[ColumnDoc, ...], line: tuple[Value, ...]) -> dict[str, Any]:
+    return {column.name: _json(value) for column, value in zip(columns, line, strict=True)}
+
+
+def _json(value: Value) -> Any:
+    """The same number as in CSV; exact fractions are in `outcomes`."""
+    return float(number_text(value)) if isinstance(value, Fraction | Decimal) else value
+
+
+def _names(columns: tuple[ColumnDoc, ...]) -> list[str]:
+    return [column.name for column in columns]
+
+
+async def _figures(open_session: OpenSession, slug_or_id: str, now: datetime) -> PollFigures:
+    async with open_session() as session:
+        return await poll_figures(session, slug_or_id, now)
+
+
+def _download(
+    figures: PollFigures, what: str, chunks: Iterator[bytes], extension: str = "csv", media_type: str = MEDIA_TYPE
+) -> Download:
+    name = file_name(figures.closes_at, figures.definition.time_zone, figures.slug, what, extension)
+    return Download(name, media_type, streamed(chunks))
