@@ -151,7 +151,7 @@ def _date(value: str) -> date:
 
 
 def quoted(value: str) -> str:
-    """The value in quotation marks, or nothing where it might be somebody's number: never repeated in an error."""
-    if not value or len(value) > 60 or sum(ch.isdigit() for ch in value) > 2 or not value.isprintable():
+    """The value in quotation marks, or nothing where it has a digit and might be somebody's number."""
+    if not value or len(value) > 60 or any(ch.isnumeric() for ch in value) or not value.isprintable():
         return ""
     return f" «{value}»"

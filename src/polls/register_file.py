@@ -157,9 +157,11 @@ class RegisterReader:
             self._too_long()
             return ""
         self._line += 1
-        if not line or line == "\r":
-            return ""
         line = line.removesuffix("\r")
+        if not self._names:
+            line = line.removeprefix("\ufeff")
+        if not line:
+            return ""
         if not self._names:
             self._read_header(line)
             return ""
@@ -205,7 +207,6 @@ class RegisterReader:
     # ---- the header
 
     def _read_header(self, line: str) -> None:
-        line = line.removeprefix("\ufeff")
         self._delimiter = ";" if line.count(";") > line.count(",") else ","
         try:
             titles = self._split(line)
