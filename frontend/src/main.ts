@@ -1,0 +1,15 @@
+// Every page works without this file; what is here makes the same forms quicker and safer.
+import "htmx.org/dist/htmx.esm.js";
+import "./budget-basket";
+import "./unsent-guard";
+import "./buttons";
+
+// Filters: submit on change (the «Показать» button stays for browsers without JavaScript).
+document.addEventListener("change", (event) => {
+  const form = (event.target as HTMLElement).closest<HTMLFormElement>("form[data-autosubmit]");
+  if (form) form.requestSubmit();
+});
+
+// The error summary gets the focus after a refused submit.
+document.querySelector<HTMLElement>("[data-error-summary]")?.focus();
+document.addEventListener("htmx:after:swap", () => document.querySelector<HTMLElement>("[data-error-summary]")?.focus());
