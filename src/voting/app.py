@@ -1,0 +1,161 @@
+"""Puts the service together: settings, database and the routes of `voting.api` and `voting.web` become an application.
+
+The order of the layers, from outside: request number and log line, host and client address, who is asking, the router;
+then for a route that was found: forged requests, limits, its guard, its parameters, its handler.
+"""
+
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from datetime import UTC, datetime
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+from litestar import Litestar
+from litestar.config.compression import CompressionConfig
+from litestar.connection import Request
+from litestar.datastructures import CacheControlHeader, State
+from litestar.di import Provide
+from litestar.static_files import create_static_files_router
+from litestar.types import ASGIApp, ControllerRouterHandler
+
+from polls.errors import SignInNeeded
+from voting import health
+from voting.api import session
+from voting.boot import check_routes
+from voting.db import Database, database_dependencies
+from voting.edge import EdgeMiddleware
+from voting.identity.cookies import IdentityCookies
+from voting.identity.guards import is_public, public
+from voting.identity.passwords import PasswordPool
+from voting.identity.recognition import RecognitionMiddleware, WebSessions, viewer_of
+from voting.identity.sessions import Viewer
+from voting.identity.signing_in import Desk
+from voting.perimeter import security_headers
+from voting.replies import make_answer
+from voting.secrets import identity_secrets
+from voting.security import ForgeryMiddleware, FormTokens
+from voting.settings import Settings
+from voting.telemetry import TelemetryMiddleware, configure_logging
+from voting.throttling import Limit, Throttle, ThrottleMiddleware
+from voting.web import account, error_pages, rendering
+
+STATIC = Path(__file__).parent / "static"
+Clock = Callable[[], datetime]
+Lifespan = Callable[[Litestar], AbstractAsyncContextManager[None]]
+
+
+def utc_now() -> datetime:
+    """Give the present moment, aware."""
+    return datetime.now(UTC)
+
+
+def create_app(
+    settings: Settings,
+    *,
+    database: Database | None = None,
+    clock: Clock = utc_now,
+    limits: Mapping[str, Limit] | None = None,
+    passwords: PasswordPool | None = None,
+    route_handlers: Sequence[ControllerRouterHandler] | None = None,
+    lifespan: Sequence[Lifespan] = (),
+) -> Litestar:
+    """Build the application. Raises `voting.boot.UnsafeRoutes` if a route breaks a rule.
+
+    A `database` given is left open at shutdown; one made here is closed. `route_handlers` replaces all pages and the
+    API, for tests; `limits` overrides limits by class; `lifespan` are further contexts to hold while serving.
+    """
+    configure_logging()
+    own_database = database is None
+    database = database or Database.from_settings(settings)
+    pool = passwords or PasswordPool(settings.argon2_threads)
+    tokens = FormTokens(settings.secret("forms"))
+    cookies = IdentityCookies(secure=settings.secure_cookies, tokens=tokens)
+    web_sessions = WebSessions(database, idle=settings.session_idle, clock=clock)
+    counters = Throttle(database, settings.secret("throttle"), limits)
+    desk = Desk(settings, database, pool, web_sessions, counters, identity_secrets(settings))
+    api, web = import_module("voting.api"), import_module("voting.web")
+    answer = make_answer(rendering.translate_for, error_pages.error_page, account.render_sign_in_carrying)
+
+    @asynccontextmanager
+    async def hold_resources(_: Litestar) -> AsyncGenerator[None, None]:
+        try:
+            yield
+        finally:
+            pool.close()
+            if own_database:
+                await database.close()
+
+    app = Litestar(
+        route_handlers=[
+            health.show_live, health.show_ready, health.show_robots, *_static_files(),
+            session.router, *account.handlers,
+            *([*getattr(api, "routers", ()), *getattr(web, "handlers", ())] if route_handlers is None else route_handlers),
+        ],
+        dependencies={
+            **database_dependencies(database),
+            **_values(
+                settings=settings, clock=clock, desk=desk, identity_cookies=cookies, throttle=counters
+            ),
+            "now": Provide(clock, sync_to_thread=False),
+            "viewer": Provide(_provide_viewer, sync_to_thread=False),
+            "visitor": Provide(_provide_visitor, sync_to_thread=False),
+        },
+        middleware=[
+            ForgeryMiddleware(settings, tokens, cookies, is_public=is_public),
+            ThrottleMiddleware(counters, clock),
+        ],
+        exception_handlers={Exception: answer},
+        before_send=[security_headers(settings)],
+        compression_config=CompressionConfig(backend="gzip", minimum_size=1000, gzip_compress_level=5,
+                                             exclude_opt_key="uncompressed"),
+        request_max_body_size=settings.body_limit,
+        logging_config=None,  # exceptions are logged by voting.replies, which knows the expected ones
+        openapi_config=getattr(api, "openapi_config", None),
+        template_config=getattr(web, "template_config", None),
+        state=State({"settings": settings, "database": database, "cookies": cookies}),
+        lifespan=[hold_resources, *lifespan],
+        debug=False,
+        pdb_on_exception=False,
+    )  # fmt: skip
+    check_routes(app)
+    recognition = RecognitionMiddleware(web_sessions, tokens, cookies.session)
+    for layer in (recognition, EdgeMiddleware(settings, answer), TelemetryMiddleware()):
+        inner: ASGIApp = app.asgi_handler
+        app.asgi_handler = layer(inner)
+    return app
+
+
+def _static_files() -> list[ControllerRouterHandler]:
+    if not STATIC.is_dir():  # the front end has not been built
+        return []
+    return [
+        create_static_files_router(
+            "/static", [STATIC], guards=[public], opt={"static": True}, cache_control=CacheControlHeader(max_age=3600)
+        )
+    ]
+
+
+def _values(**values: Any) -> dict[str, Provide]:
+    """Make a dependency of each value, by its name."""
+
+    def providing(value: Any) -> Provide:
+        def provide() -> Any:
+            return value
+
+        return Provide(provide, sync_to_thread=False)
+
+    return {name: providing(value) for name, value in values.items()}
+
+
+def _provide_viewer(request: Request[Any, Any, Any]) -> Viewer:
+    """Give who is signed in; handlers for visitors take `visitor`, which may be None."""
+    viewer = viewer_of(request)
+    if viewer is None:
+        raise SignInNeeded
+    return viewer
+
+
+def _provide_visitor(request: Request[Any, Any, Any]) -> Viewer | None:
+    """Give who is signed in, or None."""
+    return viewer_of(request)

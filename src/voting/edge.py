@@ -1,0 +1,59 @@
+"""The layer around the framework: every request passes it, also those that find no route.
+
+Litestar's own middleware runs only for requests that found a route, so an unknown address would be answered without a
+request number, without a line in the log, and with a page that thinks nobody is signed in.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+from litestar import Request, Response
+from litestar.enums import ScopeType
+from litestar.middleware import ASGIMiddleware
+from litestar.types import ASGIApp, Message, Receive, Scope, Send
+
+from voting.perimeter import client_address, host_allowed
+from voting.problems import WrongHost
+from voting.settings import Settings
+
+ANY_HOST = "/health/"
+
+
+class EdgeMiddleware(ASGIMiddleware):
+    """Checks the host's name, finds the client's address, and answers what goes wrong before the router is reached."""
+
+    scopes = (ScopeType.HTTP,)
+
+    def __init__(
+        self, settings: Settings, answer: Callable[[Request[Any, Any, Any], Exception], Response[Any]]
+    ) -> None:
+        self._settings = settings
+        self._answer = answer
+
+    async def handle(self, scope: Scope, receive: Receive, send: Send, next_app: ASGIApp) -> None:
+        """Let a request in, or answer it here."""
+        started = False
+        headless = scope["type"] == "http" and scope["method"] == "HEAD"
+        if headless:
+            scope["method"] = "GET"  # type: ignore[typeddict-item]  # every GET answers HEAD too, without its body
+
+        async def send_noting(message: Message) -> None:
+            nonlocal started
+            if message["type"] == "http.response.start":
+                started = True
+            elif headless and message["type"] == "http.response.body":
+                message["body"] = b""
+            await send(message)
+
+        scope["state"]["client_address"] = client_address(scope, self._settings.trusted_proxies)
+        try:
+            host = next((value.decode("latin-1") for name, value in scope["headers"] if name == b"host"), None)
+            if not scope["path"].startswith(ANY_HOST) and not host_allowed(self._settings, host):
+                raise WrongHost
+            await next_app(scope, receive, send_noting)
+        except Exception as error:
+            if started:
+                raise
+            request: Request[Any, Any, Any] = Request(scope, receive=receive, send=send)
+            reply = self._answer(request, error).to_asgi_response(app=None, request=request)
+            await reply(scope, receive, send_noting)

@@ -1,0 +1,1 @@
+"""Who is asking: accounts, passwords, sessions of browsers, and the guards that use them."""

@@ -1,0 +1,52 @@
+"""The two cookies of identity: the session's, and the one that binds forms of anonymous visitors."""
+
+from typing import Any
+
+from litestar import Request
+from litestar.datastructures import Cookie
+
+from voting.identity.recognition import web_session_of
+from voting.identity.sessions import token_hash
+from voting.security import FormTokens, cookie_name, dead_cookie, make_cookie, new_visitor_value
+
+SESSION = "sid"
+VISITOR = "visitor"
+LONGEST_VISITOR = 40
+
+
+class IdentityCookies:
+    """Names, makes and removes the cookies; over https they carry the `__Host-` prefix."""
+
+    def __init__(self, *, secure: bool, tokens: FormTokens) -> None:
+        self._secure = secure
+        self._tokens = tokens
+        self.session = cookie_name(SESSION, secure=secure)
+        self.visitor = cookie_name(VISITOR, secure=secure)
+
+    def signed_in(self, token: str) -> list[Cookie]:
+        """Give the cookies of a reply that signs in: the session's, and the visitor's removed."""
+        return [make_cookie(SESSION, token, secure=self._secure), dead_cookie(VISITOR, secure=self._secure)]
+
+    def signed_out(self) -> list[Cookie]:
+        """Give the cookies of a reply that signs out."""
+        return [dead_cookie(SESSION, secure=self._secure), dead_cookie(VISITOR, secure=self._secure)]
+
+    def token_of_new(self, token: str) -> str:
+        """Give the form token of a session that begins with this very reply."""
+        return self._tokens.for_session(token_hash(token))
+
+    def form_token(self, request: Request[Any, Any, Any]) -> tuple[str, list[Cookie]]:
+        """Give a form's token, and the cookies the reply must set for it.
+
+        Signed in, the token is the session's and there is nothing to set. For an anonymous visitor it is bound to the
+        visitor cookie, which is drawn here unless the browser has one. Call it only for pages that have a form for
+        anonymous visitors: no other page gives them a cookie.
+        """
+        record = web_session_of(request)
+        if record is not None:
+            return self._tokens.for_session(record.token_hash), []
+        known = request.cookies.get(self.visitor)
+        if known and len(known) <= LONGEST_VISITOR:
+            return self._tokens.for_visitor(known), []
+        value = new_visitor_value()
+        return self._tokens.for_visitor(value), [make_cookie(VISITOR, value, secure=self._secure)]

@@ -1,0 +1,63 @@
+"""The accounts of the demonstration: one for every role, with a password everybody knows. Never made outside the demo."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import select
+
+from polls.sessions import Session
+from voting.identity.accounts import create_account, normal_login
+from voting.identity.passwords import PasswordPool
+from voting.settings import Settings
+from voting.tables import account
+
+PASSWORD = "veche demo"  # noqa: S105  -- shown on the sign-in page of the demo, and refused everywhere else
+
+
+@dataclass(frozen=True)
+class DemoAccount:
+    """An account anybody may try. `label` is an English msgid."""
+
+    key: str
+    login: str
+    label: str
+    roles: tuple[str, ...]
+    display_name: str = ""
+    department: str = ""
+
+
+DEMO_ACCOUNTS = (
+    DemoAccount("resident", "resident@demo.example", "Resident: votes", ("resident",), "Анна Смирнова"),
+    DemoAccount("neighbour", "neighbour@demo.example", "Another resident: votes too", ("resident",), "Пётр Орлов"),
+    DemoAccount("official", "official@demo.example", "Official: drafts polls", ("official",), "Ирина Лебедева",
+                "Департамент транспорта"),
+    DemoAccount("reviewer", "reviewer@demo.example", "Reviewer: approves polls", ("reviewer",), "Олег Карпов",
+                "Департамент транспорта"),
+    DemoAccount("analyst", "analyst@demo.example", "Analyst: takes the results away", ("analyst",), "Мария Белова"),
+    DemoAccount("observer", "observer@demo.example", "Observer: watches the count", ("observer",), "Сергей Ким"),
+    DemoAccount("admin", "admin@demo.example", "Administrator: accounts and roles", ("admin",), "Дежурный"),
+)  # fmt: skip
+
+
+async def create_demo_accounts(
+    session: Session, settings: Settings, passwords: PasswordPool, *, citizens: tuple[int, ...], now: datetime
+) -> int:
+    """Make the accounts that are missing, giving residents the citizens in order; gives how many were made.
+
+    Raises RuntimeError outside the demo.
+    """
+    if not settings.demo:
+        raise RuntimeError("demo accounts are made in the demo only")
+    made = 0
+    residents = iter(citizens)
+    known = set((await session.scalars(select(account.c.email))).all())
+    for demo in DEMO_ACCOUNTS:
+        citizen_id = next(residents) if "resident" in demo.roles else None
+        if demo.login in known:
+            continue
+        await create_account(
+            session, login=normal_login(demo.login), password_hash=await passwords.hash(PASSWORD), roles=demo.roles,
+            display_name=demo.display_name, department=demo.department, citizen_id=citizen_id, now=now,
+        )  # fmt: skip
+        made += 1
+    return made

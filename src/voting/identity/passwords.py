@@ -1,0 +1,117 @@
+"""Passwords: argon2id in a bounded pool of threads, and what a password must be.
+
+Parameters are OWASP's m=19456 KiB, t=2, p=1: about 25 ms of one core. Hashing releases the interpreter's lock, so the
+pool has as many threads as may be spent on it, and a short queue; what does not fit is refused at once with Busy, so a
+flood of sign-ins delays nobody's vote. A login that does not exist is verified against a dummy hash and costs the same.
+
+A password is 8 or more characters and at most 256 bytes of UTF-8, with no rules about kinds of characters (NIST
+SP 800-63B-4 §3.1.1.2, ASVS 5.0 §6.2). It is normalised to NFKC before hashing, as NIST advises: the Russian «й» is one
+code point on one keyboard and two on another, and a person must not be locked out by that. Nothing else is changed: no
+trimming, no case folding, no truncation. The commonest passwords, and those that repeat the login, are refused.
+"""
+
+import asyncio
+import os
+import secrets
+import unicodedata
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import TypeVar
+
+from argon2 import PasswordHasher
+from argon2.exceptions import InvalidHashError, VerificationError
+
+from polls.errors import Busy, FieldError
+
+MEMORY_KIB = 19456
+TIME_COST = 2
+PARALLELISM = 1
+SHORTEST = 8
+LONGEST_BYTES = 256
+QUEUE_PER_THREAD = 16
+SECONDS_PER_HASH = 0.03
+
+Result = TypeVar("Result")
+
+# The head of every list of leaked passwords, Russian keyboards included; longer lists belong to a service of their own.
+COMMON = frozenset(
+    ["12345678", "123456789", "1234567890", "12345678910", "87654321", "987654321", "11111111", "00000000", "88888888", "77777777", "66666666", "55555555", "22222222", "33333333", "44444444", "99999999", "12341234", "11223344", "13572468", "12344321", "password", "password1", "password123", "passw0rd", "qwertyui", "qwertyuiop", "qwerty123", "qwerty12345", "1qaz2wsx", "1q2w3e4r", "1q2w3e4r5t", "q1w2e3r4", "q1w2e3r4t5", "zaq12wsx", "qazwsxedc", "asdfghjk", "asdfghjkl", "zxcvbnm1", "zxcvbnm123", "iloveyou", "sunshine", "princess", "football", "baseball", "superman", "trustno1", "welcome1", "letmein1", "admin123", "administrator", "changeme", "starwars", "computer", "internet", "whatever", "qweasdzxc", "123qweasd", "qwe123456", "abcd1234", "abc12345", "a1b2c3d4", "aa123456", "a1234567", "пароль12", "пароль123", "йцукенгш", "йцукенгшщз", "йцукен123", "привет12", "привет123", "москва123", "1234567а", "любовь123", "россия123", "qwertyuiop123", "gfhjkm123", "ghbdtn123", "vjcrdf123", "marina123", "natasha1", "nikita123", "maksim123", "samsung1"]
+)
+
+
+class PasswordPool:
+    """Hashes and verifies passwords, a few at a time."""
+
+    def __init__(
+        self,
+        threads: int | None = None,
+        *,
+        queue: int | None = None,
+        memory_kib: int = MEMORY_KIB,
+        time_cost: int = TIME_COST,
+    ) -> None:
+        self._threads = threads or os.cpu_count() or 1
+        self._room = self._threads + (self._threads * QUEUE_PER_THREAD if queue is None else queue)
+        self._pending = 0
+        self._hasher = PasswordHasher(time_cost=time_cost, memory_cost=memory_kib, parallelism=PARALLELISM)
+        self._pool = ThreadPoolExecutor(self._threads, thread_name_prefix="argon2")
+        self._dummy = self._hasher.hash(secrets.token_hex(16))
+
+    async def hash(self, password: str) -> str:
+        """Give the argon2id hash to store. Raises Busy(retry_after) when the queue is full."""
+        return await self._run(lambda: self._hasher.hash(normal_password(password)))
+
+    async def verify(self, password: str, stored: str | None) -> bool:
+        """Tell whether the password fits; with no stored hash spend the same time and say no. Raises Busy."""
+        return await self._run(lambda: self._verify(normal_password(password), stored))
+
+    def needs_rehash(self, stored: str) -> bool:
+        """Tell whether a stored hash was made with other parameters than today's."""
+        return self._hasher.check_needs_rehash(stored)
+
+    def close(self) -> None:
+        """Stop the threads once they are done."""
+        self._pool.shutdown(wait=False, cancel_futures=True)
+
+    def _verify(self, password: bytes, stored: str | None) -> bool:
+        try:
+            self._hasher.verify(stored or self._dummy, password)
+        except (VerificationError, InvalidHashError):
+            return False
+        return stored is not None
+
+    async def _run(self, work: Callable[[], Result]) -> Result:
+        if self._pending >= self._room:
+            raise Busy(retry_after=max(1, round(self._pending * SECONDS_PER_HASH / self._threads)))
+        self._pending += 1
+        future = self._pool.submit(work)
+        # Counted down when the thread is done, not when the client gives up: else giving up would free a busy thread.
+        loop = asyncio.get_running_loop()
+        future.add_done_callback(lambda _: loop.call_soon_threadsafe(self._leave))
+        return await asyncio.wrap_future(future)
+
+    def _leave(self) -> None:
+        self._pending -= 1
+
+
+def normal_password(password: str) -> bytes:
+    """Give the bytes that are hashed: UTF-8 of the NFKC form, nothing else changed."""
+    return unicodedata.normalize("NFKC", password).encode("utf-8", "surrogatepass")
+
+
+def password_faults(password: str, *, logins: tuple[str, ...] = (), field: str = "password") -> list[FieldError]:
+    """List what is wrong with a new password; empty if it will do."""
+    encoded = normal_password(password)
+    normal = encoded.decode("utf-8", "surrogatepass")
+    if len(normal) < SHORTEST:
+        return [
+            FieldError(field, "too_short", "The password needs at least {min_length} characters.",
+                       {"min_length": SHORTEST})
+        ]  # fmt: skip
+    if len(encoded) > LONGEST_BYTES:
+        return [FieldError(field, "too_long", "The password is too long.", {"max_bytes": LONGEST_BYTES})]
+    plain = normal.casefold()
+    parts = {part.casefold() for login in logins for part in (login, login.partition("@")[0]) if part}
+    if plain in COMMON or plain in parts or len(set(plain)) < 3:
+        return [FieldError(field, "too_common", "This password is among the first anybody would try.")]
+    return []

@@ -1,0 +1,122 @@
+"""From a cookie to a `Viewer`: the per-process memory of sessions and the middleware that asks it.
+
+The hot path makes no query: what a session was found to be is remembered for up to five seconds. So a session ended in
+another process may work for five seconds more; one ended in this process stops at once, because whoever ends it calls
+`forget` after the commit.
+"""
+
+from collections import OrderedDict
+from collections.abc import Callable, Iterable
+from datetime import datetime, timedelta
+from typing import Any
+
+from litestar.connection import ASGIConnection
+from litestar.enums import ScopeType
+from litestar.middleware import ASGIMiddleware
+from litestar.types import ASGIApp, Receive, Scope, Send
+
+from voting.db import Database
+from voting.identity.sessions import SessionRecord, Viewer, recognise, token_hash
+from voting.security import FormTokens
+
+STALE_AFTER = timedelta(seconds=5)
+REMEMBERED = 50_000
+LONGEST_TOKEN = 100
+UNSEEN_PREFIXES = ("/static/", "/health/", "/favicon.ico", "/robots.txt")
+
+Clock = Callable[[], datetime]
+
+
+class WebSessions:
+    """Recognises session tokens, remembering each answer for at most five seconds."""
+
+    def __init__(self, database: Database, *, idle: timedelta, clock: Clock) -> None:
+        self.idle = idle
+        self._database = database
+        self._clock = clock
+        self._seen: OrderedDict[bytes, tuple[datetime, SessionRecord]] = OrderedDict()
+        self._forgettings = 0
+
+    async def recognise(self, token: str) -> SessionRecord | None:
+        """Give the live session of a token, or None."""
+        if not token or len(token) > LONGEST_TOKEN:
+            return None
+        hashed, now = token_hash(token), self._clock()
+        if (known := self._seen.get(hashed)) is not None:
+            loaded_at, record = known
+            if timedelta(0) <= now - loaded_at <= STALE_AFTER and now < record.expires_at:
+                return record
+        forgettings = self._forgettings
+        async with self._database.open_session() as session:
+            found = await recognise(session, hashed, idle=self.idle, now=now)
+        if found is None:
+            self._seen.pop(hashed, None)
+        elif forgettings == self._forgettings:  # a session ended while we were reading must not come back
+            self._seen[hashed] = (now, found)
+            self._seen.move_to_end(hashed)
+            if len(self._seen) > REMEMBERED:
+                self._seen.popitem(last=False)
+        return found
+
+    def forget(self, hashes: Iterable[bytes]) -> None:
+        """Drop what is remembered of these sessions. Call it after the commit that ended them."""
+        self._forgettings += 1
+        for hashed in hashes:
+            self._seen.pop(hashed, None)
+
+    def forget_account(self, account_id: int) -> None:
+        """Drop what is remembered of an account, after its roles, its name or its sessions changed."""
+        self.forget([hashed for hashed, (_, record) in self._seen.items() if record.account_id == account_id])
+
+
+class RecognitionMiddleware(ASGIMiddleware):
+    """Puts the viewer into the request's state; touches neither static files nor visitors without a cookie."""
+
+    scopes = (ScopeType.HTTP,)
+
+    def __init__(self, web_sessions: WebSessions, tokens: FormTokens, cookie: str) -> None:
+        self._web_sessions = web_sessions
+        self._tokens = tokens
+        self._cookie = cookie
+
+    async def handle(self, scope: Scope, receive: Receive, send: Send, next_app: ASGIApp) -> None:
+        """Recognise the session cookie, if there is one."""
+        state = scope["state"]
+        state["viewer"] = state["web_session"] = None
+        if not scope["path"].startswith(UNSEEN_PREFIXES):
+            token = read_cookie(scope, self._cookie)
+            if token is not None and (record := await self._web_sessions.recognise(token)) is not None:
+                state["web_session"] = record
+                state["viewer"] = Viewer(
+                    account_id=record.account_id,
+                    citizen_id=record.citizen_id,
+                    display_name=record.display_name,
+                    department=record.department,
+                    roles=record.roles,
+                    csrf_token=self._tokens.for_session(record.token_hash),
+                    session_expires=min(record.expires_at, record.last_seen_at + self._web_sessions.idle),
+                )
+        await next_app(scope, receive, send)
+
+
+def read_cookie(scope: Scope, name: str) -> str | None:
+    """Give one cookie's value without parsing the others."""
+    wanted = name.encode() + b"="
+    for header, value in scope["headers"]:
+        if header == b"cookie":
+            for part in value.split(b";"):
+                if part.strip().startswith(wanted):
+                    return str(part.strip()[len(wanted) :].decode("latin-1"))
+    return None
+
+
+def viewer_of(connection: ASGIConnection[Any, Any, Any, Any]) -> Viewer | None:
+    """Give the viewer of a request, or None for an anonymous visitor."""
+    viewer: Viewer | None = connection.scope["state"].get("viewer")
+    return viewer
+
+
+def web_session_of(connection: ASGIConnection[Any, Any, Any, Any]) -> SessionRecord | None:
+    """Give the session a request came in, or None for an anonymous visitor."""
+    record: SessionRecord | None = connection.scope["state"].get("web_session")
+    return record

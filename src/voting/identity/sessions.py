@@ -1,0 +1,194 @@
+"""Browser sessions kept by the server: opening, recognising, listing and ending them.
+
+A session is a row keyed by the SHA-256 of a 256-bit random token; the token itself exists only in the cookie, so a copy
+of the table signs nobody in. A new token is drawn at every sign-in, whatever cookie came along, so a session cannot be
+planted. It ends when unused for a while (`idle`) and after a fixed time in any case (`absolute`).
+"""
+
+import hashlib
+import secrets
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from sqlalchemy import and_, delete, func, insert, or_, select, update
+
+from polls.sessions import ReadSession, Session
+from voting.tables import account, account_role, web_session
+
+TOKEN_BYTES = 32
+TOUCH_EVERY = timedelta(seconds=60)
+USER_AGENT_LENGTH = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Viewer:
+    """Who is signed in, as handlers see it. Anonymous visitors have no `Viewer`: the value is None.
+
+    `csrf_token` is masked anew for every request; put it in the form as it is. `session_expires` is the moment the
+    session ends if nothing more is done in it.
+    """
+
+    account_id: int
+    citizen_id: int | None
+    display_name: str
+    department: str
+    roles: frozenset[str]
+    csrf_token: str
+    session_expires: datetime
+
+    def has(self, role: str) -> bool:
+        """Tell whether the account carries the role."""
+        return role in self.roles
+
+
+@dataclass(frozen=True, slots=True)
+class SessionRecord:
+    """A live session with its account, as read from the database."""
+
+    token_hash: bytes
+    account_id: int
+    citizen_id: int | None
+    display_name: str
+    department: str
+    roles: frozenset[str]
+    last_seen_at: datetime
+    expires_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class SessionSummary:
+    """One row of «where you are signed in». `key` names the session in forms; it does not open it."""
+
+    key: str
+    created_at: datetime
+    last_seen_at: datetime
+    user_agent: str
+    current: bool
+
+
+def new_token() -> str:
+    """Draw a session token: 256 random bits, fit for a cookie."""
+    return secrets.token_urlsafe(TOKEN_BYTES)
+
+
+def token_hash(token: str) -> bytes:
+    """Give what the table stores of a token."""
+    return hashlib.sha256(token.encode()).digest()
+
+
+async def open_web_session(
+    session: Session, account_id: int, *, token: str, user_agent: str, lifetime: timedelta, now: datetime
+) -> None:
+    """Begin a session of the account; `token` is fresh from `new_token` and goes into the cookie."""
+    await session.execute(
+        insert(web_session).values(
+            token_hash=token_hash(token),
+            account_id=account_id,
+            created_at=now,
+            last_seen_at=now,
+            expires_at=now + lifetime,
+            user_agent=user_agent[:USER_AGENT_LENGTH],
+        )
+    )
+
+
+async def recognise(session: Session, hashed: bytes, *, idle: timedelta, now: datetime) -> SessionRecord | None:
+    """Read the live session with this token hash, noting at most once a minute that it was used.
+
+    Gives None when there is none, it has ended, or its account is disabled.
+    """
+    roles = (
+        select(func.array_agg(account_role.c.role)).where(account_role.c.account_id == account.c.id).scalar_subquery()
+    )
+    row = (
+        await session.execute(
+            select(
+                web_session.c.account_id,
+                account.c.citizen_id,
+                account.c.display_name,
+                account.c.department,
+                roles.label("roles"),
+                web_session.c.last_seen_at,
+                web_session.c.expires_at,
+            )
+            .join_from(web_session, account)
+            .where(
+                web_session.c.token_hash == hashed,
+                web_session.c.expires_at > now,
+                web_session.c.last_seen_at > now - idle,
+                account.c.disabled_at.is_(None),
+            )
+        )
+    ).one_or_none()
+    if row is None:
+        return None
+    seen = row.last_seen_at
+    if now - seen >= TOUCH_EVERY:
+        seen = now
+        # Only forward: of two requests at once, the earlier clock must not win.
+        await session.execute(
+            update(web_session)
+            .where(web_session.c.token_hash == hashed, web_session.c.last_seen_at < now)
+            .values(last_seen_at=now)
+        )
+    return SessionRecord(
+        token_hash=hashed,
+        account_id=row.account_id,
+        citizen_id=row.citizen_id,
+        display_name=row.display_name,
+        department=row.department,
+        roles=frozenset(row.roles or ()),
+        last_seen_at=seen,
+        expires_at=row.expires_at,
+    )
+
+
+async def list_web_sessions(
+    session: ReadSession, account_id: int, *, current: bytes, idle: timedelta, now: datetime
+) -> list[SessionSummary]:
+    """List the account's live sessions, the latest used first; `current` is the asking session's token hash."""
+    rows = await session.execute(
+        select(web_session)
+        .where(
+            web_session.c.account_id == account_id,
+            web_session.c.expires_at > now,
+            web_session.c.last_seen_at > now - idle,
+        )
+        .order_by(web_session.c.last_seen_at.desc())
+    )
+    return [
+        SessionSummary(
+            key=row.token_hash.hex(),
+            created_at=row.created_at,
+            last_seen_at=row.last_seen_at,
+            user_agent=row.user_agent,
+            current=row.token_hash == current,
+        )
+        for row in rows
+    ]
+
+
+async def end_web_session(session: Session, account_id: int, hashed: bytes) -> bool:
+    """End one session of the account; False if it has no such session."""
+    ended = await session.execute(
+        delete(web_session)
+        .where(web_session.c.token_hash == hashed, web_session.c.account_id == account_id)
+        .returning(web_session.c.token_hash)
+    )
+    return ended.one_or_none() is not None
+
+
+async def end_all_web_sessions(session: Session, account_id: int, *, keep: bytes | None = None) -> Sequence[bytes]:
+    """End every session of the account, but for the one to `keep`; give the token hashes that ended."""
+    condition = web_session.c.account_id == account_id
+    if keep is not None:
+        condition = and_(condition, web_session.c.token_hash != keep)
+    return (await session.scalars(delete(web_session).where(condition).returning(web_session.c.token_hash))).all()
+
+
+async def sweep_web_sessions(session: Session, *, idle: timedelta, now: datetime) -> int:
+    """Delete sessions that have ended by time; gives how many. They sign nobody in either way."""
+    over = or_(web_session.c.expires_at <= now, web_session.c.last_seen_at <= now - idle)
+    swept = await session.scalars(delete(web_session).where(over).returning(web_session.c.account_id))
+    return len(swept.all())

@@ -1,0 +1,126 @@
+"""The edge of the site: headers on every reply, names we answer to, and where a request really comes from."""
+
+import ipaddress
+from typing import Any
+from urllib.parse import urlsplit
+
+from litestar.types import BeforeMessageSendHookHandler, Message, Scope
+
+from voting.settings import Settings
+
+CONTENT_SECURITY_POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; font-src 'self'; "
+    "connect-src 'self'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'; manifest-src 'self'"
+)
+PERMISSIONS_POLICY = (
+    "accelerometer=(), camera=(), display-capture=(), geolocation=(), gyroscope=(), microphone=(), midi=(), "
+    "payment=(), usb=(), browsing-topics=()"
+)
+HSTS = "max-age=31536000; includeSubDomains"
+LOOPBACK = frozenset({"localhost", "127.0.0.1", "[::1]"})
+
+Network = ipaddress.IPv4Network | ipaddress.IPv6Network
+
+
+def security_headers(settings: Settings) -> BeforeMessageSendHookHandler:
+    """Build the hook that puts the headers on every reply, errors included.
+
+    A handler may override them one by one by setting the header itself (the API's documentation page sets its own
+    Content-Security-Policy). Pages of ballots say ``opt={"private": True}``: no referrer, no cache.
+    """
+    fixed = [
+        ("content-security-policy", CONTENT_SECURITY_POLICY),
+        ("x-content-type-options", "nosniff"),
+        ("x-frame-options", "DENY"),
+        ("referrer-policy", "same-origin"),
+        ("cross-origin-opener-policy", "same-origin"),
+        ("cross-origin-resource-policy", "same-origin"),
+        ("permissions-policy", PERMISSIONS_POLICY),
+    ]
+    if settings.base_url.startswith("https://"):
+        fixed.append(("strict-transport-security", HSTS))
+    encoded = [(name.encode(), value.encode()) for name, value in fixed]
+    private = [(b"referrer-policy", b"no-referrer"), (b"cache-control", b"no-store")]
+    names = frozenset(name for name, _ in encoded)
+
+    async def add_headers(message: Message, scope: Scope) -> None:
+        if message["type"] != "http.response.start":
+            return
+        headers: list[tuple[bytes, bytes]] = list(message["headers"])
+        given = {name.lower() for name, _ in headers}
+        handler: Any = scope.get("route_handler")
+        if handler is not None and handler.opt.get("private"):
+            headers = [(name, value) for name, value in headers if name.lower() not in (b"cache-control",)]
+            given.discard(b"cache-control")
+            headers += [header for header in private if header[0] not in given]
+            given.add(b"referrer-policy")
+        elif b"cache-control" not in given and scope.get("state", {}).get("viewer") is not None:
+            headers.append((b"cache-control", b"private, no-cache"))  # what is shown to one is not for a shared cache
+        headers += encoded if not (given & names) else [header for header in encoded if header[0] not in given]
+        message["headers"] = headers
+
+    return add_headers
+
+
+def host_allowed(settings: Settings, host: str | None) -> bool:
+    """Tell whether we answer to this Host header: the base URL's own, or on a laptop any name of the machine itself."""
+    if not host:
+        return False
+    ours = urlsplit(settings.base_url).netloc.lower()
+    host = host.lower()
+    if host == ours:
+        return True
+    return _name(ours) in LOOPBACK and _name(host) in LOOPBACK
+
+
+def _name(netloc: str) -> str:
+    if netloc.startswith("["):
+        return netloc.partition("]")[0] + "]"
+    return netloc.partition(":")[0]
+
+
+def client_address(scope: Scope, trusted: tuple[Network, ...]) -> str:
+    """Give the address of the client: the peer's, unless the peer is a proxy we trust.
+
+    Then X-Forwarded-For is read from its right end, as far as the proxies in it are ours too: whatever stands further
+    left was written by the client and proves nothing.
+    """
+    peer = (scope["client"] or ("", 0))[0]
+    if not trusted or not _within(peer, trusted):
+        return peer
+    forwarded = b",".join(value for name, value in scope["headers"] if name == b"x-forwarded-for").decode("latin-1")
+    address = peer
+    for part in reversed([piece.strip() for piece in forwarded.split(",") if piece.strip()]):
+        if not _is_address(part):
+            return address
+        address = part
+        if not _within(part, trusted):
+            return address
+    return address
+
+
+def network_of(address: str) -> str:
+    """Give the network limits count by: the /24 of an IPv4 address, the /56 of an IPv6 one."""
+    try:
+        parsed = ipaddress.ip_address(address)
+    except ValueError:
+        return "unknown"
+    if isinstance(parsed, ipaddress.IPv6Address) and parsed.ipv4_mapped is not None:
+        parsed = parsed.ipv4_mapped
+    return str(ipaddress.ip_network((parsed, 24 if parsed.version == 4 else 56), strict=False))
+
+
+def _within(address: str, networks: tuple[Network, ...]) -> bool:
+    try:
+        parsed = ipaddress.ip_address(address)
+    except ValueError:
+        return False
+    return any(parsed in network for network in networks)
+
+
+def _is_address(text: str) -> bool:
+    try:
+        ipaddress.ip_address(text)
+    except ValueError:
+        return False
+    return True

@@ -1,0 +1,312 @@
+"""From a refusal to an answer: the one table of statuses and titles, and the RFC 9457 problem built from it.
+
+The engine refuses with a code and facts; here a code gets its HTTP status and its words in the reader's language. The
+API answers `application/problem+json`; a browser gets the same as a page. Whatever else is raised, by the framework, a
+validator or the database, is first turned into a refusal, so nothing internal ever reaches a reader.
+"""
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import pydantic
+from litestar.exceptions import HTTPException, ValidationException
+from sqlalchemy import exc as database_errors
+
+from polls.errors import FieldError, Invalid, NotFound, Refusal
+
+Translate = Callable[[str], str]
+
+MEDIA_TYPE = "application/problem+json"
+BUSY_SECONDS = 2
+
+
+@dataclass(frozen=True)
+class Kind:
+    """What a code is over HTTP: its status and its title."""
+
+    status: int
+    title: str
+
+
+class Malformed(Refusal):
+    """The request cannot be read: broken JSON, a broken form."""
+
+    code = "malformed"
+    detail = "The request could not be read."
+    next_step = "Check that the body is what its Content-Type says."
+
+
+class MethodNotAllowed(Refusal):
+    """There is something at the address, but not for this method."""
+
+    code = "method_not_allowed"
+    detail = "This address does not take such requests."
+    next_step = "See the description of the API for the methods it takes."
+
+
+class BodyTooLarge(Refusal):
+    """The body is longer than the service takes. Facts: `limit` bytes, where known."""
+
+    code = "body_too_large"
+    detail = "What was sent is too large."
+    next_step = "Send less at once."
+
+
+class MediaTypeNotSupported(Refusal):
+    """The body is of a kind the address does not take."""
+
+    code = "media_type_not_supported"
+    detail = "This address does not take data of this kind."
+    next_step = "Send JSON with the header Content-Type: application/json."
+
+
+class Conflict(Refusal):
+    """The database refused a row that clashes with another; use cases should have found a better word."""
+
+    code = "conflict"
+    detail = "Somebody changed this at the same moment; nothing was saved."
+    next_step = "Reload the page and try again."
+
+
+class Unavailable(Refusal):
+    """The database does not answer. Facts: `retry_after` seconds."""
+
+    code = "unavailable"
+    detail = "The service cannot reach its database just now; nothing was taken."
+    next_step = "Try again in a minute."
+
+
+class WrongHost(Refusal):
+    """The request names a host that is not ours."""
+
+    code = "wrong_host"
+    detail = "This site is not served under this name."
+    next_step = "Use the address you were given for the site."
+
+
+class Failed(Refusal):
+    """Our own mistake; the log has the details under the request's number."""
+
+    code = "internal"
+    detail = "Something went wrong on our side."
+    next_step = "Try again. If it happens again, tell us the number of the request."
+
+
+KINDS: Mapping[str, Kind] = {
+    "refused": Kind(400, "Refused"),
+    "invalid": Kind(422, "Some fields are not right"),
+    "malformed": Kind(400, "The request cannot be read"),
+    "not_found": Kind(404, "Nothing here"),
+    "poll_not_found": Kind(404, "No such poll"),
+    "method_not_allowed": Kind(405, "Not possible at this address"),
+    "body_too_large": Kind(413, "Too large"),
+    "media_type_not_supported": Kind(415, "Data of another kind is needed"),
+    "wrong_host": Kind(421, "Another address is needed"),
+    "sign_in_needed": Kind(401, "Sign in first"),
+    "not_allowed": Kind(403, "Not allowed"),
+    "bad_credentials": Kind(401, "Login and password do not match"),
+    "bad_csrf": Kind(403, "The form has expired"),
+    "too_many": Kind(429, "Too many requests"),
+    "busy": Kind(503, "The service is busy"),
+    "unavailable": Kind(503, "The service is not available"),
+    "account_exists": Kind(409, "There is an account already"),
+    "not_in_register": Kind(422, "Not in the city's register"),
+    "wrong_state": Kind(409, "Not possible in this state"),
+    "sealed": Kind(409, "The rules are sealed"),
+    "edit_conflict": Kind(409, "Somebody saved before you"),
+    "not_ready": Kind(409, "The poll is not ready"),
+    "poll_not_open": Kind(409, "The poll has not opened"),
+    "poll_closed": Kind(409, "The poll has closed"),
+    "not_eligible": Kind(403, "This poll is for other residents"),
+    "already_voted": Kind(409, "You have already voted"),
+    "retry_differs": Kind(422, "Taken with other answers"),
+    "invalid_answer": Kind(422, "Some answers do not fit"),
+    "results_hidden": Kind(403, "The results are not shown yet"),
+    "not_counted": Kind(409, "The count is under way"),
+    "too_few_to_publish": Kind(403, "Too few ballots to publish this"),
+    "bad_file": Kind(422, "The file cannot be read"),
+    "rule_unknown": Kind(422, "Unknown counting rule"),
+    "conflict": Kind(409, "Changed at the same moment"),
+    "internal": Kind(500, "An error on our side"),
+}
+
+# What a validator of pydantic found, by its stable code, in words of ours. `{name}` comes from the validator's context.
+FIELD_MESSAGES: Mapping[str, str] = {
+    "missing": "This field is needed.",
+    "extra_forbidden": "There is no such field.",
+    "string_type": "Text is needed here.",
+    "string_too_short": "At least {min_length} characters are needed.",
+    "string_too_long": "At most {max_length} characters are allowed.",
+    "string_pattern_mismatch": "The text does not have the form it should have.",
+    "int_type": "A whole number is needed here.",
+    "int_parsing": "A whole number is needed here.",
+    "int_from_float": "A whole number is needed here.",
+    "float_type": "A number is needed here.",
+    "float_parsing": "A number is needed here.",
+    "bool_type": "Yes or no (true or false) is needed here.",
+    "bool_parsing": "Yes or no (true or false) is needed here.",
+    "greater_than": "The value should be greater than {gt}.",
+    "greater_than_equal": "The value should be at least {ge}.",
+    "less_than": "The value should be less than {lt}.",
+    "less_than_equal": "The value should be at most {le}.",
+    "list_type": "A list is needed here.",
+    "tuple_type": "A list is needed here.",
+    "dict_type": "An object is needed here.",
+    "model_type": "An object is needed here.",
+    "too_short": "At least {min_length} items are needed.",
+    "too_long": "At most {max_length} items are allowed.",
+    "literal_error": "The value should be one of: {expected}.",
+    "enum": "The value should be one of: {expected}.",
+    "date_type": "A date such as 2026-11-30 is needed here.",
+    "date_parsing": "A date such as 2026-11-30 is needed here.",
+    "date_from_datetime_parsing": "A date such as 2026-11-30 is needed here.",
+    "datetime_type": "A date and time with its zone is needed here.",
+    "datetime_parsing": "A date and time with its zone is needed here.",
+    "datetime_from_date_parsing": "A date and time with its zone is needed here.",
+    "timezone_aware": "A date and time with its zone is needed here.",
+}
+ANY_FIELD = "The value is not right."
+
+BY_STATUS: Mapping[int, type[Refusal]] = {
+    400: Malformed, 404: NotFound, 405: MethodNotAllowed, 413: BodyTooLarge, 415: MediaTypeNotSupported,
+}  # fmt: skip
+UNREACHABLE = (
+    database_errors.OperationalError,
+    database_errors.InterfaceError,
+    database_errors.TimeoutError,
+    database_errors.DisconnectionError,
+    ConnectionError,
+)
+
+
+@dataclass(frozen=True)
+class Problem:
+    """A refusal in the reader's language, for a JSON body and for a page alike."""
+
+    code: str
+    status: int
+    title: str
+    detail: str
+    next_step: str
+    instance: str
+    facts: Mapping[str, Any]
+    errors: tuple[Mapping[str, Any], ...]
+
+    def as_json(self) -> dict[str, Any]:
+        """Give the members of an RFC 9457 problem; `instance` is the number of the request in our log."""
+        body: dict[str, Any] = {
+            "type": f"/problems/{self.code}",
+            "title": self.title,
+            "status": self.status,
+            "detail": self.detail,
+            "instance": f"urn:veche:request:{self.instance}",
+            "code": self.code,
+            "next_step": self.next_step,
+        }
+        if self.facts:
+            body["facts"] = dict(self.facts)
+        if self.errors:
+            body["errors"] = list(self.errors)
+        return body
+
+
+def all_refusals() -> dict[str, type[Refusal]]:
+    """Give every refusal class loaded, by code."""
+
+    def walk(kind: type[Refusal]) -> Iterator[type[Refusal]]:
+        yield kind
+        for child in kind.__subclasses__():
+            yield from walk(child)
+
+    found: dict[str, type[Refusal]] = {}
+    for kind in walk(Refusal):
+        found.setdefault(kind.code, kind)
+    return found
+
+
+def status_of(refusal: Refusal) -> int:
+    """Give the HTTP status of a refusal; a code missing from the table is our mistake and says so by its 500."""
+    kind = KINDS.get(refusal.code)
+    return 500 if kind is None else kind.status
+
+
+def retry_after(refusal: Refusal) -> int | None:
+    """Give the seconds for the Retry-After header, for refusals that pass by themselves."""
+    if status_of(refusal) not in (429, 503):
+        return None
+    return max(1, round(float(refusal.facts.get("retry_after") or BUSY_SECONDS)))
+
+
+def as_refusal(error: Exception) -> Refusal:
+    """Turn anything raised into a refusal. What nobody expected becomes `Failed`; log it before asking."""
+    if isinstance(error, Refusal):
+        return error
+    if isinstance(error, pydantic.ValidationError):
+        return Invalid([_field_error(found) for found in error.errors(include_url=False, include_input=False)])
+    if isinstance(error, ValidationException):
+        return _invalid_parameters(error)
+    if isinstance(error, HTTPException):
+        return _known_status(error)
+    if isinstance(error, database_errors.IntegrityError):
+        return Conflict()
+    if isinstance(error, UNREACHABLE):
+        return Unavailable(retry_after=BUSY_SECONDS)
+    return Failed()
+
+
+def describe(refusal: Refusal, translate: Translate, *, request_id: str) -> Problem:
+    """Put a refusal into the reader's language."""
+    kind = KINDS.get(refusal.code, KINDS["internal"])
+    errors = refusal.errors if isinstance(refusal, Invalid) else ()
+    return Problem(
+        code=refusal.code,
+        status=kind.status,
+        title=translate(kind.title),
+        detail=translate(refusal.detail),
+        next_step=translate(refusal.next_step) if refusal.next_step else "",
+        instance=request_id,
+        facts=refusal.facts,
+        errors=tuple(_described(error, translate) for error in errors),
+    )
+
+
+def _described(error: FieldError, translate: Translate) -> Mapping[str, Any]:
+    message = translate(error.message)
+    if error.facts:
+        try:
+            message = message.format_map(error.facts)
+        except (KeyError, ValueError, IndexError):
+            pass  # a message without places for its facts is as good as it is
+    described: dict[str, Any] = {"path": error.path, "code": error.code, "message": message}
+    if error.facts:
+        described["facts"] = dict(error.facts)
+    return described
+
+
+def _known_status(error: HTTPException) -> Refusal:
+    known = BY_STATUS.get(error.status_code)
+    if known is not None:
+        return known()
+    if error.status_code == 503:
+        return Unavailable(retry_after=BUSY_SECONDS)
+    return Refusal() if 400 <= error.status_code < 500 else Failed()
+
+
+def _invalid_parameters(error: ValidationException) -> Refusal:
+    """Read what the framework's validation found, from the validator's own findings where it kept them."""
+    found = getattr(error.__cause__, "errors", None)
+    if isinstance(found, list):
+        return Invalid([_field_error({**one, "loc": [part for part in one["loc"] if part != "data"]}) for one in found])
+    extra = error.extra if isinstance(error.extra, list) else []
+    errors = [FieldError(str(one.get("key", "")).replace(".", "/"), "not_valid", ANY_FIELD) for one in extra]
+    return Invalid(errors) if errors else Malformed()
+
+
+def _field_error(found: Mapping[str, Any]) -> FieldError:
+    kind = str(found["type"])
+    context = {key: value for key, value in (found.get("ctx") or {}).items() if isinstance(value, str | int | float)}
+    path = "/".join(str(part) for part in found["loc"])
+    if kind == "value_error":  # raised by a validator of ours: its text is meant to be read
+        return FieldError(path, kind, str(found["msg"]).removeprefix("Value error, "))
+    return FieldError(path, kind, FIELD_MESSAGES.get(kind, ANY_FIELD), context or None)

@@ -1,0 +1,221 @@
+"""Against forged requests: where a request comes from, and the tokens of forms.
+
+An unsafe request must pass two checks. First the browser's own word: `Sec-Fetch-Site`, or `Origin` from browsers that do
+not send it, must say that our own page asked. Then the token: an HMAC of the session's token hash, so a token fetched
+in one session is worth nothing in another, and a cookie planted by a neighbouring subdomain brings no valid token with
+it. Forms of anonymous visitors (sign-in, sign-up) use a cookie of their own with a random value in the session's place.
+
+Every token is masked with a pad drawn for the response: pages are compressed, and a secret repeated byte for byte in
+compressed pages can be guessed by their length (BREACH).
+"""
+
+import base64
+import binascii
+import hashlib
+import hmac
+import os
+import secrets
+from collections.abc import Callable
+from typing import Any, Protocol
+
+from litestar import Request
+from litestar.connection import ASGIConnection
+from litestar.datastructures import Cookie
+from litestar.enums import RequestEncodingType, ScopeType
+from litestar.exceptions import HTTPException
+from litestar.middleware import ASGIMiddleware
+from litestar.types import ASGIApp, Receive, Scope, Send
+
+from polls.errors import BadCsrf
+from voting.settings import Settings
+
+SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
+FORM_FIELD = "csrf_token"
+HEADER = "x-csrf-token"
+TAG_BYTES = 32
+VISITOR_BYTES = 16
+FORM_TYPES = (RequestEncodingType.URL_ENCODED, RequestEncodingType.MULTI_PART)
+
+
+def cookie_name(name: str, *, secure: bool) -> str:
+    """Give the cookie's name; over https with the prefix that keeps other hosts from planting it."""
+    return f"__Host-{name}" if secure else name
+
+
+def make_cookie(name: str, value: str, *, secure: bool) -> Cookie:
+    """Build a cookie of ours: HttpOnly, SameSite=Lax, for the whole site, until the browser closes."""
+    return Cookie(
+        key=cookie_name(name, secure=secure), value=value, path="/", secure=secure, httponly=True, samesite="lax"
+    )
+
+
+def dead_cookie(name: str, *, secure: bool) -> Cookie:
+    """Build the cookie that removes ours."""
+    cookie = make_cookie(name, "", secure=secure)
+    cookie.max_age = 0
+    return cookie
+
+
+class FormTokens:
+    """Makes and checks the tokens of forms."""
+
+    def __init__(self, secret: bytes) -> None:
+        self._secret = secret
+
+    def for_session(self, token_hash: bytes) -> str:
+        """Give the token of a session, masked for one response."""
+        return _mask(self._tag(b"session", token_hash))
+
+    def for_visitor(self, cookie_value: str) -> str:
+        """Give the token of an anonymous visitor's form, bound to the visitor cookie."""
+        return _mask(self._tag(b"visitor", cookie_value.encode()))
+
+    def fits_session(self, token: str | None, token_hash: bytes) -> bool:
+        """Tell whether the token was made for this session."""
+        return _fits(token, self._tag(b"session", token_hash))
+
+    def fits_visitor(self, token: str | None, cookie_value: str | None) -> bool:
+        """Tell whether the token was made for this visitor cookie."""
+        return bool(cookie_value) and _fits(token, self._tag(b"visitor", (cookie_value or "").encode()))
+
+    def _tag(self, kind: bytes, subject: bytes) -> bytes:
+        return hmac.new(self._secret, b"veche/form/v1/" + kind + b"\0" + subject, hashlib.sha256).digest()
+
+
+def new_visitor_value() -> str:
+    """Draw the value of a visitor cookie."""
+    return secrets.token_urlsafe(VISITOR_BYTES)
+
+
+def _mask(tag: bytes) -> str:
+    pad = os.urandom(TAG_BYTES)
+    return base64.urlsafe_b64encode(pad + _xor(pad, tag)).rstrip(b"=").decode()
+
+
+def _fits(token: str | None, tag: bytes) -> bool:
+    if not token or len(token) > 4 * TAG_BYTES:
+        return False
+    try:
+        raw = base64.urlsafe_b64decode(token + "=" * (-len(token) % 4))
+    except (binascii.Error, ValueError):
+        return False
+    return len(raw) == 2 * TAG_BYTES and hmac.compare_digest(_xor(raw[:TAG_BYTES], raw[TAG_BYTES:]), tag)
+
+
+def _xor(left: bytes, right: bytes) -> bytes:
+    return (int.from_bytes(left, "big") ^ int.from_bytes(right, "big")).to_bytes(TAG_BYTES, "big")
+
+
+def came_from_here(connection: ASGIConnection[Any, Any, Any, Any], settings: Settings) -> bool | None:
+    """Tell by the browser's own headers whether our page sent the request; None if they do not say.
+
+    `Origin: null` (a sandboxed frame, a redirect from elsewhere) and `Sec-Fetch-Site: same-site` (a neighbouring
+    subdomain, which need not be ours) count as elsewhere.
+    """
+    fetched = connection.headers.get("sec-fetch-site")
+    if fetched is not None:
+        return fetched in ("same-origin", "none")
+    origin = connection.headers.get("origin")
+    if origin is None:
+        return None
+    scheme = settings.base_url.partition("://")[0]
+    # The host was checked against the allowed ones before; in the demo it may be any name of this machine.
+    return origin in (settings.base_url, f"{scheme}://{connection.headers.get('host', '')}")
+
+
+class CookieNames(Protocol):
+    """What the middleware needs to know of the cookies."""
+
+    session: str
+    visitor: str
+
+
+class ForgeryMiddleware(ASGIMiddleware):
+    """Checks every unsafe request before its guards, its parameters and its handler.
+
+    Handlers say what they are with ``opt``: ``{"csrf": "visitor"}`` for forms shown to anonymous visitors,
+    ``{"csrf": "origin"}`` where the origin alone decides (signing in by the API, language and theme switches: requests
+    that use no standing right of the visitor). Everything else needs the session's token.
+    """
+
+    scopes = (ScopeType.HTTP,)
+
+    def __init__(
+        self, settings: Settings, tokens: FormTokens, cookies: CookieNames, *, is_public: Callable[[Any], bool]
+    ) -> None:
+        self._settings = settings
+        self._tokens = tokens
+        self._session_cookie = cookies.session
+        self._visitor_cookie = cookies.visitor
+        self._is_public = is_public
+
+    async def handle(self, scope: Scope, receive: Receive, send: Send, next_app: ASGIApp) -> None:
+        """Refuse a forged request with BadCsrf, and a body of a kind the handler does not take with 415."""
+        if scope["type"] == "http" and scope["method"] not in SAFE_METHODS:
+            await self._check(Request(scope, receive=receive, send=send))
+        await next_app(scope, receive, send)
+
+    async def _check(self, request: Request[Any, Any, Any]) -> None:
+        handler = request.route_handler
+        if came_from_here(request, self._settings) is False:
+            raise BadCsrf(reason="origin")
+        _check_media_type(request)
+        rule = handler.opt.get("csrf", "session")
+        record = request.scope["state"].get("web_session")
+        if rule == "origin":
+            return
+        if record is None and rule != "visitor":
+            # Nobody is signed in. A guarded handler refuses by itself, and its answer depends on whether the form was
+            # ours; an API call without a session uses no right that could be abused.
+            if not self._is_public(handler):
+                request.scope["state"]["carried"] = await self._form_of_ended_session(request)
+                return
+            if request.scope["path"].startswith("/api/"):
+                return
+        given = await _given_token(request)
+        if record is not None and self._tokens.fits_session(given, record.token_hash):
+            return
+        if (record is None or rule == "visitor") and self._tokens.fits_visitor(
+            given, request.cookies.get(self._visitor_cookie)
+        ):
+            return
+        raise BadCsrf(reason="token")
+
+    async def _form_of_ended_session(self, request: Request[Any, Any, Any]) -> list[tuple[str, str]]:
+        """Give the fields of a form made in the session, ended since, whose cookie the browser still sends.
+
+        Such a form is the visitor's own work and may be kept through sign-in. Any other gives nothing: a page elsewhere
+        must not be able to have its answers carried through somebody's sign-in. Passwords are never kept.
+        """
+        cookie = request.cookies.get(self._session_cookie)
+        if cookie is None or request.content_type[0] != RequestEncodingType.URL_ENCODED:
+            return []
+        if not self._tokens.fits_session(await _given_token(request), hashlib.sha256(cookie.encode()).digest()):
+            return []
+        form = await request.form()
+        return [
+            (name, value)
+            for name, value in form.multi_items()
+            if isinstance(value, str) and name != FORM_FIELD and "password" not in name.lower()
+        ]
+
+
+def _check_media_type(request: Request[Any, Any, Any]) -> None:
+    """Refuse forms where JSON is due: a page elsewhere can send forms, but not JSON, without asking first."""
+    if not request.scope["path"].startswith("/api/"):
+        return
+    field = request.route_handler.parsed_data_field
+    if field is None or getattr(field.kwarg_definition, "media_type", None) in FORM_TYPES:
+        return
+    kind = request.content_type[0]
+    if kind != RequestEncodingType.JSON and not kind.endswith("+json"):
+        raise HTTPException(status_code=415)
+
+
+async def _given_token(request: Request[Any, Any, Any]) -> str | None:
+    if (header := request.headers.get(HEADER)) is not None:
+        return str(header)
+    if request.content_type[0] in FORM_TYPES:
+        value = (await request.form()).get(FORM_FIELD)
+        return value if isinstance(value, str) else None
+    return None

@@ -1,0 +1,153 @@
+"""Logs: one JSON object a line, each line of a request under the request's number.
+
+What is never written: query strings, bodies, cookies, addresses, the values of path parameters, answers, the keys of
+ballots. A request is logged by its route's template. Of an exception from the database or a validator only the class
+is kept, since its text repeats the values; other exceptions keep their text, except where ballots are handled.
+"""
+
+import logging
+import os
+import sys
+import time
+import traceback
+from typing import Any, TextIO
+
+import msgspec
+import structlog
+from litestar.datastructures import MutableScopeHeaders
+from litestar.enums import ScopeType
+from litestar.middleware import ASGIMiddleware
+from litestar.types import ASGIApp, Message, Receive, Scope, Send
+
+TELLTALE = ("sqlalchemy", "asyncpg", "psycopg", "pydantic", "pydantic_core", "msgspec", "litestar")
+SILENT_PATHS = ("/health/", "/static/")
+
+_encoder = msgspec.json.Encoder(enc_hook=str)
+
+
+def configure_logging(stream: TextIO | None = None, *, level: int = logging.INFO) -> None:
+    """Send every log line of this process to `stream` (standard error) as JSON. May be called again."""
+    stream = stream or sys.stderr
+    structlog.configure(
+        processors=[
+            structlog.contextvars.merge_contextvars,
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            _render,
+        ],
+        wrapper_class=structlog.make_filtering_bound_logger(level),
+        logger_factory=structlog.WriteLoggerFactory(file=stream),
+        cache_logger_on_first_use=False,
+    )
+    handler = logging.StreamHandler(stream)
+    handler.setFormatter(_JsonFormatter())
+    root = logging.getLogger()
+    root.handlers[:] = [handler]
+    root.setLevel(logging.WARNING)
+    logging.getLogger("uvicorn.access").disabled = True  # it writes query strings; ours is below
+
+
+def _render(_logger: object, _method: str, event: Any) -> str:
+    return _encoder.encode(event).decode()
+
+
+class _JsonFormatter(logging.Formatter):
+    """Brings the lines of libraries to the same form."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        entry: dict[str, Any] = {
+            "event": record.getMessage(),
+            "logger": record.name,
+            "level": record.levelname.lower(),
+            "timestamp": self.formatTime(record, "%Y-%m-%dT%H:%M:%S%z"),
+        }
+        if record.exc_info and record.exc_info[1] is not None:
+            entry["exception"] = describe_exception(record.exc_info[1])
+        return _encoder.encode(entry).decode()
+
+
+def new_request_id() -> str:
+    """Draw the number of a request. A number sent by the client is never taken over: it could hold anything."""
+    return os.urandom(8).hex()
+
+
+def request_id_of(scope: Scope) -> str:
+    """Give the number of a request, as its log lines and its X-Request-ID header have it."""
+    return str(scope.get("state", {}).get("request_id", ""))
+
+
+def describe_exception(error: BaseException, *, keep_text: bool = True) -> dict[str, Any]:
+    """Give an exception's class, where it was raised, and its text unless that may repeat what somebody sent."""
+    chain = []
+    current: BaseException | None = error
+    while current is not None and len(chain) < 5:
+        kind = type(current)
+        told = keep_text and not kind.__module__.startswith(TELLTALE)
+        link: dict[str, Any] = {
+            "class": f"{kind.__module__}.{kind.__qualname__}",
+            "frames": [
+                f"{frame.filename}:{frame.lineno} {frame.name}"
+                for frame in traceback.extract_tb(current.__traceback__, limit=-12)
+            ],
+        }
+        if told:
+            link["text"] = str(current)[:500]
+        constraint = getattr(getattr(getattr(current, "orig", None), "__cause__", None), "constraint_name", None)
+        if constraint:
+            link["constraint"] = str(constraint)
+        chain.append(link)
+        current = current.__cause__ or (None if current.__suppress_context__ else current.__context__)
+    return {"chain": chain}
+
+
+def log_failure(scope: Scope, error: BaseException) -> None:
+    """Write down an exception nobody expected, under the request's number."""
+    handler: Any = scope.get("route_handler")
+    private = handler is not None and bool(handler.opt.get("private") or handler.opt.get("limit") == "casting")
+    structlog.get_logger("voting").error(
+        "request failed",
+        request_id=request_id_of(scope),
+        method=scope.get("method"),
+        route=_route(scope),
+        exception=describe_exception(error, keep_text=not private),
+    )
+
+
+class TelemetryMiddleware(ASGIMiddleware):
+    """The outermost layer: numbers the request, times it and writes its line."""
+
+    scopes = (ScopeType.HTTP,)
+
+    async def handle(self, scope: Scope, receive: Receive, send: Send, next_app: ASGIApp) -> None:
+        """Number, time and log one request; an exception that got this far is logged and raised on."""
+        request_id = scope["state"]["request_id"] = new_request_id()
+        started = time.perf_counter()
+        status = 0
+
+        async def send_numbered(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                MutableScopeHeaders.from_message(message)["x-request-id"] = request_id
+            await send(message)
+
+        try:
+            await next_app(scope, receive, send_numbered)
+        except Exception as error:
+            log_failure(scope, error)
+            raise
+        finally:
+            if not scope["path"].startswith(SILENT_PATHS):
+                structlog.get_logger("access").info(
+                    "request",
+                    request_id=request_id,
+                    method=scope.get("method"),
+                    route=_route(scope),
+                    status=status,
+                    ms=round((time.perf_counter() - started) * 1000, 1),
+                )
+
+
+def _route(scope: Scope) -> str:
+    """Give the route's template, such as /polls/{slug}/vote; never the path, which may hold a secret."""
+    return str(scope.get("path_template") or "unmatched")

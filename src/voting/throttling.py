@@ -1,0 +1,228 @@
+"""Limits on how often something may be asked, counted in the database so that they hold across processes.
+
+A limit is a number of hits in a window. Each hit is one statement: it adds to the counter of the current window and
+reads that of the one before, of which the share still within reach is counted too, so that nobody gets two limits'
+worth around the turn of a window. Counters are keyed by an HMAC: the table names neither logins nor networks. They are
+written in a transaction of their own, since what the request does may be rolled back.
+
+Sign-in is limited per login *and* network, never per login alone: otherwise a stranger could lock anybody out.
+Casting votes has no shared counter: its limits are the one vote per citizen and a bucket in each process.
+"""
+
+import hashlib
+import hmac
+import time
+from collections import OrderedDict
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+from litestar.enums import ScopeType
+from litestar.middleware import ASGIMiddleware
+from litestar.types import ASGIApp, Receive, Scope, Send
+from sqlalchemy import delete, text
+
+from polls.errors import TooMany
+from polls.sessions import Session
+from voting.db import Database
+from voting.perimeter import network_of
+from voting.tables import throttle
+
+KEPT = timedelta(days=1)
+CALLERS = 20_000
+
+
+@dataclass(frozen=True)
+class Limit:
+    """At most `hits` in any `window`; `lease` hits are taken from the shared counter at once."""
+
+    hits: int
+    window: timedelta
+    lease: int = 1
+
+
+MINUTE = timedelta(minutes=1)
+LIMITS: Mapping[str, Limit] = {
+    "sign_in": Limit(10, timedelta(minutes=15)),  # per login and network
+    "sign_in_network": Limit(600, timedelta(minutes=15)),  # a /24 may hold a whole mobile operator's gateway
+    "sign_in_site": Limit(6000, MINUTE),  # far above what the hashing pool can serve; stops a flood of writes
+    "sign_up": Limit(10, timedelta(hours=1)),  # per register number tried and network
+    "sign_up_network": Limit(200, timedelta(hours=1)),
+    "writes": Limit(240, MINUTE),  # per account
+    "exports": Limit(30, timedelta(minutes=10)),  # per account or network
+    "api_reads": Limit(1200, MINUTE, lease=60),  # per account or network, as the API's description says
+}
+CASTING = Limit(60, MINUTE)  # per account, in each process
+
+_HIT = text(
+    """
+    WITH asked AS (
+        SELECT key, start, before, n
+        FROM unnest(
+            CAST(:keys AS text[]), CAST(:starts AS timestamptz[]), CAST(:befores AS timestamptz[]), CAST(:ns AS integer[])
+        ) AS asked(key, start, before, n)
+        ORDER BY key
+    ), hit AS (
+        INSERT INTO throttle AS t (key, window_start, n)
+        SELECT key, start, n FROM asked
+        ON CONFLICT (key, window_start) DO UPDATE SET n = t.n + excluded.n
+        RETURNING t.key, t.n
+    )
+    SELECT asked.key, hit.n, coalesce(previous.n, 0) AS previous
+    FROM asked JOIN hit USING (key)
+    LEFT JOIN throttle AS previous ON previous.key = asked.key AND previous.window_start = asked.before
+    """
+)
+
+
+class Throttle:
+    """The shared counters of one deployment."""
+
+    def __init__(self, database: Database, secret: bytes, limits: Mapping[str, Limit] | None = None) -> None:
+        self.limits = {**LIMITS, **(limits or {})}
+        self._database = database
+        self._secret = secret
+        self._leases: OrderedDict[str, tuple[datetime, int]] = OrderedDict()
+
+    async def hit(self, *subjects: tuple[str, str], now: datetime) -> None:
+        """Count one hit of each (class, subject), such as ("sign_in_network", "10.0.0.0/24").
+
+        Raises TooMany(retry_after) when any of them is over its limit; all are counted all the same.
+        """
+        counted = await self._count([(name, subject, 1) for name, subject in subjects], now)
+        waits = [wait for wait in counted.values() if wait > 0]
+        if waits:
+            raise TooMany(retry_after=max(waits))
+
+    async def hit_leased(self, name: str, subject: str, *, now: datetime) -> None:
+        """Count one hit of a busy class without a query each: this process takes `lease` hits at a time.
+
+        All processes together never let through more than the limit; the last leases may be lost unused.
+        """
+        limit = self.limits[name]
+        key = self._key(name, subject)
+        start = _window_start(now, limit.window)
+        held_start, left = self._leases.get(key, (start, 0))
+        if held_start != start:
+            left = 0
+        if left <= 0:
+            counted = await self._count([(name, subject, limit.lease)], now)
+            if (wait := counted[key]) > 0:
+                raise TooMany(retry_after=wait)
+            left = limit.lease
+        self._leases[key] = (start, left - 1)
+        self._leases.move_to_end(key)
+        if len(self._leases) > CALLERS:
+            self._leases.popitem(last=False)
+
+    async def forgive(self, name: str, subject: str, *, now: datetime) -> None:
+        """Take back one hit, as after a sign-in that succeeded: only failures should add up."""
+        start = _window_start(now, self.limits[name].window)
+        async with self._database.open_session_aside() as session:
+            await session.execute(
+                text("UPDATE throttle SET n = n - 1 WHERE key = :key AND window_start = :start AND n > 0"),
+                {"key": self._key(name, subject), "start": start},
+            )
+
+    async def _count(self, hits: Sequence[tuple[str, str, int]], now: datetime) -> dict[str, float]:
+        """Add the hits; give by key the seconds to wait, 0 where the limit is kept."""
+        asked = {self._key(name, subject): (self.limits[name], n) for name, subject, n in hits}
+        starts = [_window_start(now, limit.window) for limit, _ in asked.values()]
+        values = {
+            "keys": list(asked),
+            "starts": starts,
+            "befores": [start - limit.window for start, (limit, _) in zip(starts, asked.values(), strict=True)],
+            "ns": [n for _, n in asked.values()],
+        }
+        async with self._database.open_session_aside() as session:
+            rows = (await session.execute(_HIT, values)).all()
+        return {row.key: _wait(asked[row.key][0], row.n, row.previous, now) for row in rows}
+
+    def _key(self, name: str, subject: str) -> str:
+        tag = hmac.new(self._secret, f"veche/throttle/v1/{name}\0{subject}".encode(), hashlib.sha256).hexdigest()
+        return f"{name}:{tag[:32]}"
+
+
+class Bucket:
+    """A limit kept by this process alone, for paths that must not touch a shared counter."""
+
+    def __init__(self, limit: Limit) -> None:
+        self._limit = limit
+        self._hits: OrderedDict[int, tuple[float, int]] = OrderedDict()
+
+    def hit(self, subject: int, *, at: float | None = None) -> None:
+        """Count one hit at a monotonic time. Raises TooMany(retry_after)."""
+        at = time.monotonic() if at is None else at
+        window = self._limit.window.total_seconds()
+        began, n = self._hits.get(subject, (at, 0))
+        if at - began >= window:
+            began, n = at, 0
+        if n >= self._limit.hits:
+            raise TooMany(retry_after=max(1, round(window - (at - began))))
+        self._hits[subject] = (began, n + 1)
+        self._hits.move_to_end(subject)
+        if len(self._hits) > CALLERS:
+            self._hits.popitem(last=False)
+
+
+async def sweep_throttle(session: Session, *, now: datetime) -> None:
+    """Delete counters no window reaches back to."""
+    await session.execute(delete(throttle).where(throttle.c.window_start < now - KEPT))
+
+
+def caller_of(scope: Scope) -> str:
+    """Name whom a general limit counts by: the account, or the network of an anonymous visitor."""
+    viewer = scope["state"].get("viewer")
+    if viewer is not None:
+        return f"account:{viewer.account_id}"
+    return f"network:{network_of(scope['state']['client_address'])}"
+
+
+class ThrottleMiddleware(ASGIMiddleware):
+    """Applies the general limits to every route, by the class the handler names in ``opt={"limit": …}``.
+
+    Without one, unsafe requests count as "writes" and reads of the API as "api_reads"; pages that only read are not
+    limited. "casting" is kept by this process alone; "own" means that the handler counts for itself.
+    """
+
+    scopes = (ScopeType.HTTP,)
+
+    def __init__(self, counters: Throttle, clock: Callable[[], datetime]) -> None:
+        self._counters = counters
+        self._clock = clock
+        self._casting = Bucket(CASTING)
+
+    async def handle(self, scope: Scope, receive: Receive, send: Send, next_app: ASGIApp) -> None:
+        """Count the request; refuse with TooMany."""
+        name = scope["route_handler"].opt.get("limit")
+        if scope["type"] == "http" and name is None:
+            if scope["method"] not in ("GET", "HEAD", "OPTIONS"):
+                name = "writes"
+            elif scope["path"].startswith("/api/"):
+                name = "api_reads"
+        if name == "casting":
+            viewer = scope["state"].get("viewer")
+            if viewer is not None:
+                self._casting.hit(viewer.account_id)
+        elif name == "api_reads":
+            await self._counters.hit_leased(name, caller_of(scope), now=self._clock())
+        elif name not in (None, "own"):
+            await self._counters.hit((name, caller_of(scope)), now=self._clock())
+        await next_app(scope, receive, send)
+
+
+def _window_start(now: datetime, window: timedelta) -> datetime:
+    seconds = window.total_seconds()
+    return datetime.fromtimestamp(now.timestamp() // seconds * seconds, UTC)
+
+
+def _wait(limit: Limit, n: int, previous: int, now: datetime) -> float:
+    """Give the seconds until the next hit would be within the limit, 0 if this one is."""
+    window = limit.window.total_seconds()
+    elapsed = now.timestamp() - _window_start(now, limit.window).timestamp()
+    if n + previous * (1 - elapsed / window) <= limit.hits:
+        return 0.0
+    if n > limit.hits or previous == 0:
+        return max(1.0, window - elapsed)
+    # Wait until enough of the previous window has slid out of reach.
+    return max(1.0, window * (1 - (limit.hits - n) / previous) - elapsed)

@@ -1,0 +1,309 @@
+"""Pages of identity: sign in, sign up, sign out, and one's own account.
+
+A form whose session ended before it was sent is not lost: the guard's refusal becomes the sign-in page with the form's
+fields hidden in it, and signing in leads to a page that sends them on, to the same address, with a token of the new
+session. The fields live in forms alone, never in an address, a session or a log.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import date, datetime
+from typing import Any
+from urllib.parse import quote
+
+from litestar import Request, Response, get, post
+from litestar.datastructures import Cookie
+from litestar.di import NamedDependency
+from litestar.params import FromQuery
+from voting.web.rendering import page
+
+from polls.errors import (
+    AccountExists,
+    BadCredentials,
+    Busy,
+    FieldError,
+    Invalid,
+    NotFound,
+    NotInRegister,
+    Refusal,
+    TooMany,
+)
+from voting.identity.cookies import IdentityCookies
+from voting.identity.demo import DEMO_ACCOUNTS, PASSWORD, DemoAccount
+from voting.identity.destinations import safe_destination
+from voting.identity.guards import public, signed_in
+from voting.identity.recognition import viewer_of, web_session_of
+from voting.identity.sessions import Viewer, list_web_sessions
+from voting.identity.signing_in import (
+    Desk,
+    SignUp,
+    change_password,
+    end_other_session,
+    sign_in,
+    sign_out,
+    sign_up,
+)
+from voting.settings import Settings
+from voting.web.error_pages import by_field, described, retry_header
+
+AnyRequest = Request[Any, Any, Any]
+Fields = Sequence[tuple[str, str]]
+
+CARRIED = "carry."
+NO_STORE = {"cache-control": "no-store"}
+# Not "cookies": both of identity are removed by name, and the reader's language is to stay.
+CLEAR = {"clear-site-data": '"cache", "storage"', **NO_STORE}
+FORM = {"csrf": "visitor", "limit": "own"}
+REFUSED_FORM = 422
+
+
+# ---- signing in
+
+
+@get("/sign-in", guards=[public], include_in_schema=False, sync_to_thread=False)
+def show_sign_in(
+    request: AnyRequest, identity_cookies: NamedDependency[IdentityCookies], demo: FromQuery[str | None] = None,
+) -> Response[Any]:  # fmt: skip
+    """Show the form, or lead on whoever is signed in already."""
+    target = safe_destination(request.query_params.get("next"))
+    if viewer_of(request) is not None:
+        return see_other(target)
+    chosen = next((account for account in _demo_accounts(request) if account.key == demo), None)
+    filled = {} if chosen is None else {"login": chosen.login, "password": PASSWORD}
+    return _sign_in_page(request, identity_cookies, target=target, **filled)
+
+
+@post("/sign-in", guards=[public], opt=FORM, include_in_schema=False, status_code=200)
+async def submit_sign_in(
+    request: AnyRequest, desk: NamedDependency[Desk], identity_cookies: NamedDependency[IdentityCookies],
+    now: NamedDependency[datetime],
+) -> Response[Any]:  # fmt: skip
+    """Sign in and lead on; with a carried form, show it with a button that sends it on."""
+    form = await request.form()
+    target = safe_destination(_text(form, "next"))
+    carried = [
+        (name.removeprefix(CARRIED), value)
+        for name, value in form.multi_items()
+        if name.startswith(CARRIED) and isinstance(value, str)
+    ]
+    login = _text(form, "login")
+    try:
+        token = await sign_in(desk, request, login, _text(form, "password"), now=now)
+    except (BadCredentials, TooMany, Busy) as refusal:  # on the form itself, so that nothing carried is lost
+        return _sign_in_page(request, identity_cookies, target=target, carried=carried, login=login, refusal=refusal)
+    if not carried:
+        return see_other(target, identity_cookies.signed_in(token))
+    return _go_on(request, target, carried, token, identity_cookies)
+
+
+def render_sign_in_carrying(request: AnyRequest, fields: Fields, target: str) -> Response[Any]:
+    """Show the sign-in page holding a form that could not be taken because its session had ended.
+
+    `fields` are its names and values, `target` the address it was sent to.
+    """
+    cookies: IdentityCookies = request.app.state["cookies"]
+    return _sign_in_page(request, cookies, target=safe_destination(target), carried=fields, expired=True)
+
+
+def _go_on(request: AnyRequest, target: str, carried: Fields, token: str, cookies: IdentityCookies) -> Response[Any]:
+    """Show the page that sends a carried form on, in the session that begins with this reply."""
+    shown = page(
+        request,
+        "account/go_on.html",
+        headers=NO_STORE,
+        target=target,
+        carried=carried,
+        csrf_token=cookies.token_of_new(token),
+    )
+    return with_cookies(shown, cookies.signed_in(token))
+
+
+def _sign_in_page(
+    request: AnyRequest,
+    cookies: IdentityCookies,
+    *,
+    target: str,
+    carried: Fields = (),
+    login: str = "",
+    password: str = "",
+    refusal: Refusal | None = None,
+    expired: bool = False,
+) -> Response[Any]:
+    token, fresh = cookies.form_token(request)
+    problem = None if refusal is None else described(request, refusal)
+    status = 200 if problem is None else REFUSED_FORM if isinstance(refusal, BadCredentials) else problem.status
+    return with_cookies(
+        page(
+            request,
+            "account/sign_in.html",
+            status=status,
+            headers={**NO_STORE, **retry_header(refusal)},
+            csrf_token=token,
+            target=target,
+            carried=[(CARRIED + name, value) for name, value in carried],
+            login=login,
+            password=password,
+            problem=problem,
+            expired=expired,
+            demo_accounts=_demo_accounts(request),
+        ),
+        fresh,
+    )
+
+
+def _demo_accounts(request: AnyRequest) -> tuple[DemoAccount, ...]:
+    settings: Settings = request.app.state["settings"]
+    return DEMO_ACCOUNTS if settings.demo else ()
+
+
+# ---- signing up
+
+
+@get("/sign-up", guards=[public], include_in_schema=False, sync_to_thread=False)
+def show_sign_up(request: AnyRequest, identity_cookies: NamedDependency[IdentityCookies]) -> Response[Any]:
+    """Show the form."""
+    return _sign_up_page(request, identity_cookies, {})
+
+
+@post("/sign-up", guards=[public], opt=FORM, include_in_schema=False, status_code=200)
+async def submit_sign_up(
+    request: AnyRequest, desk: NamedDependency[Desk], identity_cookies: NamedDependency[IdentityCookies],
+    now: NamedDependency[datetime],
+) -> Response[Any]:  # fmt: skip
+    """Open the account, sign in and lead on; else show the form with what is wrong."""
+    form = await request.form()
+    filled = {name: _text(form, name) for name in ("national_id", "birth_date", "login", "next")}
+    try:
+        given = SignUp(
+            filled["national_id"], _birth_date(filled["birth_date"]), filled["login"], _text(form, "password")
+        )
+        token = await sign_up(desk, request, given, now=now)
+    except (AccountExists, NotInRegister, Invalid, TooMany, Busy) as refusal:
+        return _sign_up_page(request, identity_cookies, filled, refusal)
+    return see_other(safe_destination(filled["next"]), identity_cookies.signed_in(token))
+
+
+def _sign_up_page(
+    request: AnyRequest, cookies: IdentityCookies, filled: Mapping[str, str], refusal: Refusal | None = None
+) -> Response[Any]:
+    token, fresh = cookies.form_token(request)
+    problem = None if refusal is None else described(request, refusal)
+    return with_cookies(
+        page(
+            request,
+            "account/sign_up.html",
+            status=200 if problem is None else problem.status,
+            headers={**NO_STORE, **retry_header(refusal)},
+            csrf_token=token,
+            filled=filled,
+            target=safe_destination(filled.get("next") or request.query_params.get("next")),
+            problem=problem,
+            errors=by_field(problem),
+        ),
+        fresh,
+    )
+
+
+def _birth_date(text: str) -> date:
+    """Read 2001-02-03 as browsers send it, or 03.02.2001 as people type it."""
+    for form in ("%Y-%m-%d", "%d.%m.%Y"):
+        try:
+            return datetime.strptime(text.strip(), form).date()
+        except ValueError:
+            continue
+    raise Invalid([FieldError("birth_date", "date_type", "A date such as 2026-11-30 is needed here.")])
+
+
+# ---- signing out, and the account
+
+
+@post("/sign-out", guards=[public], opt={"limit": "own"}, include_in_schema=False, status_code=303)
+async def submit_sign_out(
+    request: AnyRequest, desk: NamedDependency[Desk], identity_cookies: NamedDependency[IdentityCookies]
+) -> Response[Any]:
+    """End the session and have the browser forget what it kept of this site."""
+    await sign_out(desk, request)
+    return see_other("/", identity_cookies.signed_out(), CLEAR)
+
+
+@get("/account", guards=[signed_in], include_in_schema=False)
+async def show_account(
+    request: AnyRequest, viewer: NamedDependency[Viewer], desk: NamedDependency[Desk], now: NamedDependency[datetime]
+) -> Response[Any]:
+    """Show one's roles and sessions, and the form that changes the password."""
+    return await _account_page(request, viewer, desk, now)
+
+
+@post("/account/password", guards=[signed_in], include_in_schema=False, status_code=200)
+async def submit_password(
+    request: AnyRequest, viewer: NamedDependency[Viewer], desk: NamedDependency[Desk], now: NamedDependency[datetime]
+) -> Response[Any]:
+    """Change the password and end every other session."""
+    form = await request.form()
+    try:
+        await change_password(desk, request, _text(form, "current_password"), _text(form, "new_password"), now=now)
+    except (BadCredentials, Invalid, TooMany, Busy) as refusal:
+        return await _account_page(request, viewer, desk, now, refusal)
+    return see_other("/account?done=password")
+
+
+@post("/account/sessions/end", guards=[signed_in], include_in_schema=False, status_code=303)
+async def submit_end_session(request: AnyRequest, desk: NamedDependency[Desk]) -> Response[Any]:
+    """End one of one's own sessions, named by its key."""
+    try:
+        hashed = bytes.fromhex(_text(await request.form(), "key"))
+    except ValueError:
+        raise NotFound from None
+    if not await end_other_session(desk, request, hashed):
+        raise NotFound
+    return see_other("/account?done=session")
+
+
+async def _account_page(
+    request: AnyRequest, viewer: Viewer, desk: Desk, now: datetime, refusal: Refusal | None = None
+) -> Response[Any]:
+    record = web_session_of(request)
+    assert record is not None, "guarded"
+    async with desk.database.open_session() as session:
+        sessions = await list_web_sessions(
+            session, viewer.account_id, current=record.token_hash, idle=desk.settings.session_idle, now=now
+        )
+    problem = None if refusal is None else described(request, refusal)
+    wrong = refusal if isinstance(refusal, BadCredentials) else None
+    return page(
+        request,
+        "account/account.html",
+        status=200 if problem is None else REFUSED_FORM if wrong else problem.status,
+        headers={**NO_STORE, **retry_header(refusal)},
+        sessions=sessions,
+        problem=problem,
+        wrong_password=wrong is not None,
+        errors=by_field(problem),
+        done=request.query_params.get("done"),
+    )
+
+
+# ---- small change
+
+
+def see_other(target: str, cookies: Iterable[Cookie] = (), headers: Mapping[str, str] | None = None) -> Response[Any]:
+    """Answer a form by leading to another page."""
+    given = {**NO_STORE, **(headers or {}), "location": quote(target, safe="/?&=%:#+,;@!$'()*~")}
+    return Response(b"", status_code=303, headers=given, cookies=list(cookies))
+
+
+def with_cookies(response: Response[Any], cookies: Iterable[Cookie]) -> Response[Any]:
+    """Give the response with cookies set."""
+    for cookie in cookies:
+        response.set_cookie(cookie)
+    return response
+
+
+def _text(form: Any, name: str) -> str:
+    value = form.get(name)
+    return value if isinstance(value, str) else ""
+
+
+handlers = [
+    show_sign_in, submit_sign_in, show_sign_up, submit_sign_up, submit_sign_out, show_account, submit_password,
+    submit_end_session,
+]  # fmt: skip
