@@ -67,23 +67,23 @@ def speaking(language: str) -> Iterator[None]:
 
 
 class DuplicateMessage(Exception):
-    """One message id stands in two catalogues: one of them would win by chance."""
+    """One message id is translated differently in two catalogues: one of them would win by chance."""
 
 
 @cache
 def catalogue(language: str) -> NullTranslations:
     """All catalogues of a language as one. Raises `DuplicateMessage`."""
     merged = Catalog(locale=language)
-    seen: dict[Any, str] = {}
+    seen: dict[Any, tuple[str, Any]] = {}
     for path in sorted((LOCALE / language).glob("*.po")):
         with path.open("rb") as file:
             for message in read_po(file, locale=language):
                 if not message.id or not message.string:
                     continue
                 key = (message.context, message.id if isinstance(message.id, str) else message.id[0])
-                if key in seen:
-                    raise DuplicateMessage(f"{key[1]!r} is in {seen[key]} and in {path.name}")
-                seen[key] = path.name
+                if key in seen and seen[key][1] != message.string:
+                    raise DuplicateMessage(f"{key[1]!r} differs between {seen[key][0]} and {path.name}")
+                seen[key] = (path.name, message.string)
                 merged.add(message.id, message.string, context=message.context)
     if not seen:
         return NullTranslations()
