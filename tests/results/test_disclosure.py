@@ -28,7 +28,9 @@ def random_block(seed: int) -> Block:
     values: dict[Cell, int] = {(g, c): 0 for g in (ROOT, *parent) for c in (*columns, CAST)}
     for leaf in leaves:
         for _ in range(rng.choice([10, 14, 30, 120])):
-            chosen = set(rng.choices(columns, [w or 0.01 for w in weights])) if choices != 2 else set(rng.sample(columns, 2))
+            chosen = (
+                set(rng.choices(columns, [w or 0.01 for w in weights])) if choices != 2 else set(rng.sample(columns, 2))
+            )
             if choices == 0:
                 chosen |= {c for c in columns if rng.random() < 0.2}
             group = leaf
@@ -113,7 +115,12 @@ def test_no_sum_leaves_zero_for_its_hidden_cells(seed: int) -> None:
             shown = [c for c in row if c not in hidden and c[0] != ROOT]
             held = sum(block.values[cell] for cell in inside)
             assert held > 0
-            assert held >= 10 or not shown or all(block.values[ROOT, c[1]] == 0 for c in shown) or _all_public(block, shown)
+            assert (
+                held >= 10
+                or not shown
+                or all(block.values[ROOT, c[1]] == 0 for c in shown)
+                or _all_public(block, shown)
+            )
 
 
 def _all_public(block: Block, cells: list[Cell]) -> bool:

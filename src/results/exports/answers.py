@@ -11,8 +11,8 @@ names publish the same records: an entry has no name in it.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import suppress
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import aclosing, suppress
 from datetime import datetime
 from typing import Any
 
@@ -79,12 +79,21 @@ async def _stream(
     yield f"\ufeff{header}\r\n".encode() if excel else f"{header}\n".encode()
     async with open_session() as session:
         await session.execute(text("SET LOCAL statement_timeout = 0"))
-        connection = await (await session.connection()).get_raw_connection()
-        async for chunk in _copied(connection.driver_connection, entries_sql(found, question_id), excel):
-            yield chunk
+        connection = await session.connection()
+        driver = (await connection.get_raw_connection()).driver_connection
+        whole = False
+        try:
+            async with aclosing(_copied(driver, entries_sql(found, question_id), excel)) as chunks:
+                async for chunk in chunks:
+                    yield chunk
+            whole = True
+        finally:
+            if not whole:
+                # A reader who went away leaves the server in the middle of COPY: this connection is of no more use.
+                await connection.invalidate()
 
 
-async def _copied(connection: Any, query: str, excel: bool) -> AsyncIterator[bytes]:
+async def _copied(connection: Any, query: str, excel: bool) -> AsyncGenerator[bytes, None]:
     """COPY as chunks. The database waits for a slow reader; a failure is raised after the chunks before it."""
     queue: asyncio.Queue[bytes | None] = asyncio.Queue(AHEAD)
 

@@ -1,0 +1,274 @@
+"""Exported files: one read_csv, exact Excel bytes, no formulas, flat memory, records that are the board's."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import tracemalloc
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from fractions import Fraction
+
+import asyncpg
+import pandas
+import pytest
+from sqlalchemy import select, text
+from tests.builders import a_city, a_definition, a_single_choice, an_option, both
+from tests.results.counted import (
+    AFTER,
+    a_counted_poll,
+    a_typical_poll,
+    add_ballots,
+    city_strata,
+    four_questions,
+    random_ballots,
+)
+from tests.results.test_figures import body, opener
+
+from polls.board import entry, leaf_hash, leaf_hashes
+from polls.errors import NotFound
+from polls.sessions import ReadSession, Session
+from polls.tables import ballot
+from results.exports.answers import _copied, answers_csv
+from results.exports.codebook import codebook
+from results.exports.columns import ANSWERS, RESULTS, TURNOUT
+from results.exports.csv import results_csv, results_json, results_rows
+from results.exports.dialects import Dialect, cell_text, csv_chunks, file_name, number_text, safe_text
+from results.figures import poll_figures
+from results.shapes import By
+from voting.db import Database
+
+INJECTIONS = [
+    "=1+1", "=cmd|'/C calc'!A0", "+1+1", "-1+1", "@SUM(A1)", "\t=1+1", "\r=1+1", " =1+1", "\n=1+1", "\u00a0=1+1",
+    "＝1+1", "＋1", "－1", "＠SUM(A1)", '=HYPERLINK("http://x","y")', "=DDE(\"cmd\";\"/C calc\";\"x\")",
+    "Парк;=1+1", "Парк,=1+1", "Парк\n=1+1", "Парк\t@SUM(A1)", "Парк; +1", "Парк|=1",
+]  # fmt: skip
+
+
+async def test_one_plain_read_csv_gives_the_right_types(session: Session) -> None:
+    found = await a_typical_poll(session)
+    table = pandas.read_csv(io.BytesIO(await body(await results_csv(opener(session), found.slug, now=AFTER))))
+    assert list(table.columns) == [column.name for column in RESULTS]
+    assert table["suppressed"].dtype == bool
+    for name in ("question_id", "option_id", "denominator_n"):
+        assert table[name].dtype == "int64"
+    for name in ("votes", "share", "rating_mean", "rating_median", "rating_5", "place", "cost"):
+        assert table[name].dtype == "float64", name
+    texts = table[["poll_id", "question_ru", "option_en", "group_ru", "denominator"]]
+    assert all(isinstance(value, str) for value in texts.to_numpy().ravel())
+    assert table[table["suppressed"]]["votes"].isna().all() and table[~table["suppressed"]]["votes"].notna().all()
+    assert table["suppressed"].any()
+    whole = table[(table["dimension"] == "all") & (table["question_id"] == 1) & (table["class"] == "option")]
+    assert (
+        whole["votes"].sum() + table[(table["dimension"] == "all") & (table["option_id"] == 90)]["votes"].sum() == 600
+    )
+
+
+def test_the_excel_dialect_to_the_byte() -> None:
+    rows = [("Сквер", 5, Fraction(2, 3), True, None), ("=1+1", 0, Fraction(0), False, 'a;"b"')]
+    data = b"".join(csv_chunks(["текст", "n", "share", "x", "y"], rows, Dialect.EXCEL))
+    assert data == (
+        "\ufeffтекст;n;share;x;y\r\n"
+        "Сквер;5;0,666667;true;\r\n"
+        "'=1+1;0;0,000000;false;\"a;\"\"b\"\"\"\r\n"
+    ).encode()  # fmt: skip
+
+
+def test_the_plain_dialect_to_the_byte() -> None:
+    data = b"".join(csv_chunks(["text", "n", "share"], [("Сквер, парк", -5, Fraction(-1, 3))], Dialect.PLAIN))
+    assert data == 'text,n,share\n"Сквер, парк",-5,-0.333333\n'.encode()
+
+
+@pytest.mark.parametrize("dialect", list(Dialect))
+@pytest.mark.parametrize("attack", INJECTIONS)
+def test_no_text_is_a_formula_however_the_file_is_split(attack: str, dialect: Dialect) -> None:
+    written = b"".join(csv_chunks(["a", "b"], [(attack, -1)], dialect)).decode("utf-8-sig")
+    for delimiter in (",", ";", "\t", "|"):
+        for quoting in (csv.QUOTE_MINIMAL, csv.QUOTE_NONE):
+            rows = csv.reader(io.StringIO(written, newline=""), delimiter=delimiter, quoting=quoting)
+            for cell in (cell for row in rows for cell in row):
+                bare = cell.strip(' "\t\r\n\u00a0')
+                assert not bare.startswith(("=", "+", "@", "＝", "＋", "＠")), cell
+                assert not bare.startswith(("-", "－")) or bare.split(",")[0].split(";")[0] == "-1", cell
+
+
+@pytest.mark.parametrize("innocent", ["Сквер", "Парк, сквер", "10-летие", "a=b", "Список:\n- сквер\n- парк", ""])
+def test_other_texts_are_left_alone(innocent: str) -> None:
+    assert safe_text(innocent) == innocent
+
+
+def test_numbers_are_rounded_half_to_even_and_keep_their_places() -> None:
+    assert [number_text(Fraction(n)) for n in (0, 1)] == ["0.000000", "1.000000"]
+    assert number_text(Fraction(1, 2_000_000)) == "0.000000" and number_text(Fraction(3, 2_000_000)) == "0.000002"
+    assert cell_text(Fraction(1, 3), Dialect.EXCEL) == "0,333333"
+    assert cell_text(-3, Dialect.EXCEL) == "-3"
+
+
+async def test_a_project_named_like_a_formula_is_text_everywhere(session: Session) -> None:
+    await a_city(session)
+    question = {**a_single_choice(), "options": [an_option(1, "=1+1"), an_option(2, "-5%"), an_option(3, "@x")],
+                "text": both("+7 (495) — что это?")}  # fmt: skip
+    strata = await city_strata(session)
+    ballots = [((f"[{1 + n % 3}]",), strata[n % len(strata)]) for n in range(60)]
+    found = await a_counted_poll(session, a_definition(questions=[question]), ballots)
+    table = pandas.read_csv(io.BytesIO(await body(await results_csv(opener(session), found.slug, now=AFTER))))
+    assert {"'=1+1", "'-5%", "'@x"} == set(table[table["class"] == "option"]["option_ru"])
+    assert set(table["question_ru"]) == {"'+7 (495) — что это?"}
+    document = json.loads(await body(await results_json(opener(session), found.slug, now=AFTER)))
+    assert document["results"][0]["option_ru"] == "=1+1", "JSON is not opened by spreadsheets"
+
+
+def test_file_names_sort_by_the_day_of_closing_in_city_time() -> None:
+    late = AFTER.replace(hour=22)
+    assert file_name(late, "Europe/Moscow", "skver", "results", "csv") == "2026-12-01_skver_results.csv"
+
+
+async def test_the_codebook_describes_every_column_and_option(session: Session) -> None:
+    found = await a_typical_poll(session, 100)
+    download = await codebook(opener(session), found.slug, now=AFTER, publisher="Город")
+    assert download.file_name == f"2026-11-29_{found.slug}_codebook.json"
+    document = json.loads(await body(download))
+    named = [[column["name"] for column in table["tableSchema"]["columns"]] for table in document["tables"]]
+    assert named == [[column.name for column in columns] for columns in (RESULTS, TURNOUT, ANSWERS)]
+    for table in document["tables"]:
+        for column in table["tableSchema"]["columns"]:
+            assert [said["@language"] for said in column["dc:description"]] == ["ru", "en"]
+            assert all(said["@value"] for said in column["dc:description"])
+    questions = document["veche:questions"]
+    assert [option["id"] for option in questions[0]["options"]] == [1, 2, 3, 90]
+    assert questions[0]["ru"] == "Что построить?" and questions[0]["en"] == "What to build?"
+    assert document["veche:time_zone"] == "Europe/Moscow" and document["dc:publisher"] == "Город"
+    assert "suppressed" in document["veche:notes"]["hidden"]["en"]
+
+
+# ---- answers.csv
+
+
+@pytest.mark.parametrize("privacy", ["separated", "named"])
+async def test_records_hash_to_the_leaves_of_the_board_and_come_in_their_order(session: Session, privacy: str) -> None:
+    await a_city(session)
+    strata = await city_strata(session)
+    definition = four_questions(privacy=privacy)
+    found = await a_counted_poll(session, definition, random_ballots(60, strata))
+    data = await body(await answers_csv(opener(session), found.slug, now=AFTER))
+    rows = list(csv.DictReader(io.StringIO(data.decode())))
+    assert list(rows[0]) == ["poll_hash", "question_id", "style", "answer", "nonce"]
+    leaves = [
+        leaf_hash(entry(bytes.fromhex(r["poll_hash"]), int(r["question_id"]), int(r["style"]), r["answer"],
+                        bytes.fromhex(r["nonce"])))
+        for r in rows
+    ]  # fmt: skip
+    assert leaves == sorted(leaves) and len(leaves) == 240
+    table = "named_ballot" if privacy == "named" else "ballot"
+    made = await session.execute(
+        text(f"SELECT ballot_id, answers, style FROM {table} WHERE poll_id = :p"), {"p": found.id}
+    )
+    expected = {
+        leaf
+        for row in made
+        for leaf in leaf_hashes(found.poll_hash, row.ballot_id, found.question_ids, row.answers, row.style)
+    }
+    assert set(leaves) == expected
+
+
+async def test_records_carry_no_ballot_id_and_no_stratum(session: Session) -> None:
+    found = await a_typical_poll(session, 100)
+    data = (await body(await answers_csv(opener(session), found.slug, now=AFTER))).decode()
+    ids = await session.scalars(select(ballot.c.ballot_id).where(ballot.c.poll_id == found.id))
+    assert not any(ballot_id.hex() in data for ballot_id in ids)
+    table = pandas.read_csv(io.StringIO(data))
+    assert list(table.columns) == [column.name for column in ANSWERS] and table["question_id"].dtype == "int64"
+
+
+async def test_one_question_at_a_time_and_the_excel_dialect(session: Session) -> None:
+    found = await a_typical_poll(session, 50)
+    download = await answers_csv(opener(session), found.slug, now=AFTER, question_id=3, dialect=Dialect.EXCEL)
+    data = await body(download)
+    assert download.file_name.endswith("_answers_q3.csv")
+    lines = data.split(b"\r\n")
+    assert data.startswith("\ufeffpoll_hash;question_id;style;answer;nonce\r\n".encode()) and lines[-1] == b""
+    assert b"\n" not in data.replace(b"\r\n", b"") and len(lines) == 52
+    assert all(line.split(b";")[1] == b"3" for line in lines[1:-1])
+    with pytest.raises(NotFound):
+        await answers_csv(opener(session), found.slug, now=AFTER, question_id=99)
+
+
+async def test_two_hundred_thousand_records_stream_in_flat_memory(session: Session) -> None:
+    await a_city(session)
+    strata = await city_strata(session)
+    ballots = [(("[1]",), stratum) for stratum in strata * 2]
+    found = await a_counted_poll(session, a_definition(), ballots)
+    await add_ballots(session, found, 200_000)
+    download = await answers_csv(opener(session), found.slug, now=AFTER)
+    tracemalloc.start()
+    try:
+        size = largest = 0
+        async for chunk in download.chunks:
+            size += len(chunk)
+            largest = max(largest, len(chunk))
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert size > 200_000 * 100
+    assert peak < 4_000_000, peak
+    assert largest < 1_000_000
+
+
+async def test_two_hundred_thousand_lines_of_figures_stream_in_flat_memory(session: Session) -> None:
+    found = await a_typical_poll(session, 100)
+    figures = await poll_figures(session, found.slug, AFTER)
+    [table] = [t for q in figures.questions for t in q.tables if t.dimension is By.SEX and t.question_id == 1]
+    copies = 200_000 // sum(len(row.cells) for row in table.rows) + 1
+    question = replace(figures.questions[0], tables=(table,) * copies)
+    tracemalloc.start()
+    try:
+        chunks = [len(c) for c in csv_chunks([], results_rows(replace(figures, questions=(question,))), Dialect.PLAIN)]
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert sum(chunks) > 20_000_000 and max(chunks) < 140_000
+    assert peak < 4_000_000, peak
+
+
+async def test_a_failure_in_the_middle_breaks_the_stream_and_gives_the_connection_back(
+    fresh_database: Database,
+) -> None:
+    async with fresh_database.open_session() as session:
+        await a_city(session)
+        strata = await city_strata(session)
+        found = await a_counted_poll(session, a_definition(), [(("[1]",), s) for s in strata * 2])
+        await add_ballots(session, found, 50_000)
+    abandoned = await answers_csv(fresh_database.open_read_session, found.slug, now=AFTER)
+    async for _ in abandoned.chunks:
+        break
+    await abandoned.chunks.aclose()  # type: ignore[attr-defined]
+    second = await answers_csv(fresh_database.open_read_session, found.slug, now=AFTER)
+    reading = second.chunks
+    await anext(reading)
+    await anext(reading)
+    await reading.aclose()  # type: ignore[attr-defined]
+    assert fresh_database.read_engine.pool.checkedout() == 0  # type: ignore[attr-defined]
+
+    @asynccontextmanager
+    async def failing() -> AsyncIterator[ReadSession]:
+        async with fresh_database.open_read_session() as inner:
+            yield inner
+            if calls.append(1) is None and len(calls) == 2:
+                raise ConnectionError("the database went away")
+
+    calls: list[int] = []
+    broken = await answers_csv(failing, found.slug, now=AFTER)
+    with pytest.raises(ConnectionError):
+        await body(broken)
+    assert fresh_database.read_engine.pool.checkedout() == 0  # type: ignore[attr-defined]
+    async with fresh_database.open_read_session() as session:
+        assert await session.scalar(text("SELECT 1")) == 1
+
+
+async def test_a_stream_that_fails_in_sql_raises(session: Session) -> None:
+    connection = await (await session.connection()).get_raw_connection()
+    query = "SELECT 1/(50000-i) FROM generate_series(1,100000) i"
+    with pytest.raises(asyncpg.DivisionByZeroError):
+        [chunk async for chunk in _copied(connection.driver_connection, query, False)]
