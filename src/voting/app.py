@@ -75,6 +75,7 @@ def create_app(
     counters = Throttle(database, settings.secret("throttle"), limits)
     desk = Desk(settings, database, pool, web_sessions, counters, identity_secrets(settings))
     api, web = import_module("voting.api"), import_module("voting.web")
+    listed = [*getattr(api, "routers", ()), *getattr(web, "handlers", ())]
     answer = make_answer(rendering.translate_for, error_pages.error_page, account.render_sign_in_carrying)
 
     @asynccontextmanager
@@ -89,8 +90,8 @@ def create_app(
     app = Litestar(
         route_handlers=[
             health.show_live, health.show_ready, health.show_robots, *_static_files(),
-            session.router, *account.handlers,
-            *([*getattr(api, "routers", ()), *getattr(web, "handlers", ())] if route_handlers is None else route_handlers),
+            session.router, *account.handlers, *error_pages.handlers,
+            *(listed if route_handlers is None else route_handlers),
         ],
         dependencies={
             **database_dependencies(database),

@@ -33,9 +33,9 @@ class EdgeMiddleware(ASGIMiddleware):
     async def handle(self, scope: Scope, receive: Receive, send: Send, next_app: ASGIApp) -> None:
         """Let a request in, or answer it here."""
         started = False
-        headless = scope["type"] == "http" and scope["method"] == "HEAD"
+        headless = scope.get("method") == "HEAD"
         if headless:
-            scope["method"] = "GET"  # type: ignore[typeddict-item]  # every GET answers HEAD too, without its body
+            scope["method"] = "GET"  # type: ignore[typeddict-unknown-key]  # every GET answers HEAD too, without its body
 
         async def send_noting(message: Message) -> None:
             nonlocal started

@@ -6,6 +6,7 @@ validator or the database, is first turned into a refusal, so nothing internal e
 """
 
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -168,6 +169,13 @@ FIELD_MESSAGES: Mapping[str, str] = {
 }
 ANY_FIELD = "The value is not right."
 
+# Answers refused with numbers in the words: the engine's own text is English, these can be translated.
+COUNTED_MESSAGES: Mapping[str, str] = {
+    "too_few": "Choose at least {at_least}.",
+    "too_many": "Choose at most {at_most}.",
+    "off_scale": "Rate from {scale_min} to {scale_max}.",
+}
+
 BY_STATUS: Mapping[int, type[Refusal]] = {
     400: Malformed, 404: NotFound, 405: MethodNotAllowed, 413: BodyTooLarge, 415: MediaTypeNotSupported,
 }  # fmt: skip
@@ -274,10 +282,10 @@ def describe(refusal: Refusal, translate: Translate, *, request_id: str) -> Prob
 def _described(error: FieldError, translate: Translate) -> Mapping[str, Any]:
     message = translate(error.message)
     if error.facts:
-        try:
+        with suppress(KeyError):
+            message = translate(COUNTED_MESSAGES[error.code]).format_map(error.facts)
+        with suppress(KeyError, ValueError, IndexError):  # a message without places for its facts is as good as it is
             message = message.format_map(error.facts)
-        except (KeyError, ValueError, IndexError):
-            pass  # a message without places for its facts is as good as it is
     described: dict[str, Any] = {"path": error.path, "code": error.code, "message": message}
     if error.facts:
         described["facts"] = dict(error.facts)

@@ -1,9 +1,9 @@
 """Against forged requests: where a request comes from, and the tokens of forms.
 
-An unsafe request must pass two checks. First the browser's own word: `Sec-Fetch-Site`, or `Origin` from browsers that do
-not send it, must say that our own page asked. Then the token: an HMAC of the session's token hash, so a token fetched
-in one session is worth nothing in another, and a cookie planted by a neighbouring subdomain brings no valid token with
-it. Forms of anonymous visitors (sign-in, sign-up) use a cookie of their own with a random value in the session's place.
+An unsafe request must pass two checks. First the browser's own word: `Sec-Fetch-Site`, or else `Origin`, must say that
+our own page asked. Then the token: an HMAC of the session's token hash, so a token fetched in one session is worth
+nothing in another, and a cookie planted by a neighbouring subdomain brings no valid token with it. Forms of anonymous
+visitors (sign-in, sign-up) use a cookie of their own with a random value in the session's place.
 
 Every token is masked with a pad drawn for the response: pages are compressed, and a secret repeated byte for byte in
 compressed pages can be guessed by their length (BREACH).
@@ -151,7 +151,7 @@ class ForgeryMiddleware(ASGIMiddleware):
 
     async def handle(self, scope: Scope, receive: Receive, send: Send, next_app: ASGIApp) -> None:
         """Refuse a forged request with BadCsrf, and a body of a kind the handler does not take with 415."""
-        if scope["type"] == "http" and scope["method"] not in SAFE_METHODS:
+        if scope.get("method") not in SAFE_METHODS:
             await self._check(Request(scope, receive=receive, send=send))
         await next_app(scope, receive, send)
 

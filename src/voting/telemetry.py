@@ -78,7 +78,7 @@ def request_id_of(scope: Scope) -> str:
 
 def describe_exception(error: BaseException, *, keep_text: bool = True) -> dict[str, Any]:
     """Give an exception's class, where it was raised, and its text unless that may repeat what somebody sent."""
-    chain = []
+    chain: list[dict[str, Any]] = []
     current: BaseException | None = error
     while current is not None and len(chain) < 5:
         kind = type(current)

@@ -59,7 +59,8 @@ _HIT = text(
     WITH asked AS (
         SELECT key, start, before, n
         FROM unnest(
-            CAST(:keys AS text[]), CAST(:starts AS timestamptz[]), CAST(:befores AS timestamptz[]), CAST(:ns AS integer[])
+            CAST(:keys AS text[]), CAST(:starts AS timestamptz[]),
+            CAST(:befores AS timestamptz[]), CAST(:ns AS integer[])
         ) AS asked(key, start, before, n)
         ORDER BY key
     ), hit AS (
@@ -195,8 +196,8 @@ class ThrottleMiddleware(ASGIMiddleware):
     async def handle(self, scope: Scope, receive: Receive, send: Send, next_app: ASGIApp) -> None:
         """Count the request; refuse with TooMany."""
         name = scope["route_handler"].opt.get("limit")
-        if scope["type"] == "http" and name is None:
-            if scope["method"] not in ("GET", "HEAD", "OPTIONS"):
+        if name is None:
+            if scope.get("method") not in ("GET", "HEAD", "OPTIONS"):
                 name = "writes"
             elif scope["path"].startswith("/api/"):
                 name = "api_reads"

@@ -93,6 +93,15 @@ async def find_credentials(session: ReadSession, login: Login) -> Credentials | 
     return None if row is None else Credentials(row.id, row.password_hash)
 
 
+async def find_account(session: ReadSession, login: Login) -> int:
+    """Give the id of the account with this login. Raises NotFound."""
+    by = account.c.email == login.email if login.email else account.c.phone == login.phone
+    found: int | None = await session.scalar(select(account.c.id).where(by))
+    if found is None:
+        raise NotFound(login=str(login))
+    return found
+
+
 async def credentials_of(session: ReadSession, account_id: int) -> Credentials:
     """Give the credentials of an account by its id. Raises NotFound."""
     row = (
@@ -138,7 +147,7 @@ async def sign_up(
         raise NotInRegister
     try:
         async with session.begin_nested():
-            account_id = await session.scalar(
+            account_id: int | None = await session.scalar(
                 insert(account)
                 .values(
                     email=login.email, phone=login.phone, password_hash=password_hash, citizen_id=citizen_id,
@@ -167,7 +176,7 @@ async def create_account(
     """Make an account with roles, as administrators and the demo do; gives its id. Raises AccountExists, Invalid."""
     try:
         async with session.begin_nested():
-            account_id = await session.scalar(
+            account_id: int | None = await session.scalar(
                 insert(account)
                 .values(
                     email=login.email, phone=login.phone, password_hash=password_hash, display_name=display_name,

@@ -1,4 +1,4 @@
-"""The accounts of the demonstration: one for every role, with a password everybody knows. Never made outside the demo."""
+"""The accounts of the demonstration: one for every role, with a password everybody knows. Made in the demo only."""
 
 from dataclasses import dataclass
 from datetime import datetime

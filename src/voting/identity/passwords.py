@@ -34,9 +34,16 @@ SECONDS_PER_HASH = 0.03
 Result = TypeVar("Result")
 
 # The head of every list of leaked passwords, Russian keyboards included; longer lists belong to a service of their own.
-COMMON = frozenset(
-    ["12345678", "123456789", "1234567890", "12345678910", "87654321", "987654321", "11111111", "00000000", "88888888", "77777777", "66666666", "55555555", "22222222", "33333333", "44444444", "99999999", "12341234", "11223344", "13572468", "12344321", "password", "password1", "password123", "passw0rd", "qwertyui", "qwertyuiop", "qwerty123", "qwerty12345", "1qaz2wsx", "1q2w3e4r", "1q2w3e4r5t", "q1w2e3r4", "q1w2e3r4t5", "zaq12wsx", "qazwsxedc", "asdfghjk", "asdfghjkl", "zxcvbnm1", "zxcvbnm123", "iloveyou", "sunshine", "princess", "football", "baseball", "superman", "trustno1", "welcome1", "letmein1", "admin123", "administrator", "changeme", "starwars", "computer", "internet", "whatever", "qweasdzxc", "123qweasd", "qwe123456", "abcd1234", "abc12345", "a1b2c3d4", "aa123456", "a1234567", "пароль12", "пароль123", "йцукенгш", "йцукенгшщз", "йцукен123", "привет12", "привет123", "москва123", "1234567а", "любовь123", "россия123", "qwertyuiop123", "gfhjkm123", "ghbdtn123", "vjcrdf123", "marina123", "natasha1", "nikita123", "maksim123", "samsung1"]
-)
+COMMON_TEXT = """
+12345678 123456789 1234567890 12345678910 87654321 987654321 11111111 00000000 88888888 77777777 66666666 55555555
+22222222 33333333 44444444 99999999 12341234 11223344 13572468 12344321 password password1 password123 passw0rd
+qwertyui qwertyuiop qwerty123 qwerty12345 1qaz2wsx 1q2w3e4r 1q2w3e4r5t q1w2e3r4 q1w2e3r4t5 zaq12wsx qazwsxedc asdfghjk
+asdfghjkl zxcvbnm1 zxcvbnm123 iloveyou sunshine princess football baseball superman trustno1 welcome1 letmein1
+admin123 administrator changeme starwars computer internet whatever qweasdzxc 123qweasd qwe123456 abcd1234 abc12345
+a1b2c3d4 aa123456 a1234567 пароль12 пароль123 йцукенгш йцукенгшщз йцукен123 привет12 привет123 москва123 1234567а
+любовь123 россия123 gfhjkm123 ghbdtn123 vjcrdf123 marina123 natasha1 nikita123 maksim123 samsung1
+"""
+COMMON = frozenset(COMMON_TEXT.split())
 
 
 class PasswordPool:

@@ -14,7 +14,6 @@ from litestar import Request, Response, get, post
 from litestar.datastructures import Cookie
 from litestar.di import NamedDependency
 from litestar.params import FromQuery
-from voting.web.rendering import page
 
 from polls.errors import (
     AccountExists,
@@ -44,6 +43,7 @@ from voting.identity.signing_in import (
 )
 from voting.settings import Settings
 from voting.web.error_pages import by_field, described, retry_header
+from voting.web.rendering import page
 
 AnyRequest = Request[Any, Any, Any]
 Fields = Sequence[tuple[str, str]]
@@ -54,6 +54,7 @@ NO_STORE = {"cache-control": "no-store"}
 CLEAR = {"clear-site-data": '"cache", "storage"', **NO_STORE}
 FORM = {"csrf": "visitor", "limit": "own"}
 REFUSED_FORM = 422
+SIGN_UP_FIELDS = ("national_id", "birth_date", "login", "next")
 
 
 # ---- signing in
@@ -68,8 +69,9 @@ def show_sign_in(
     if viewer_of(request) is not None:
         return see_other(target)
     chosen = next((account for account in _demo_accounts(request) if account.key == demo), None)
-    filled = {} if chosen is None else {"login": chosen.login, "password": PASSWORD}
-    return _sign_in_page(request, identity_cookies, target=target, **filled)
+    if chosen is None:
+        return _sign_in_page(request, identity_cookies, target=target)
+    return _sign_in_page(request, identity_cookies, target=target, login=chosen.login, password=PASSWORD)
 
 
 @post("/sign-in", guards=[public], opt=FORM, include_in_schema=False, status_code=200)
@@ -161,7 +163,7 @@ def _demo_accounts(request: AnyRequest) -> tuple[DemoAccount, ...]:
 @get("/sign-up", guards=[public], include_in_schema=False, sync_to_thread=False)
 def show_sign_up(request: AnyRequest, identity_cookies: NamedDependency[IdentityCookies]) -> Response[Any]:
     """Show the form."""
-    return _sign_up_page(request, identity_cookies, {})
+    return _sign_up_page(request, identity_cookies, dict.fromkeys(SIGN_UP_FIELDS, ""))
 
 
 @post("/sign-up", guards=[public], opt=FORM, include_in_schema=False, status_code=200)
@@ -171,7 +173,7 @@ async def submit_sign_up(
 ) -> Response[Any]:  # fmt: skip
     """Open the account, sign in and lead on; else show the form with what is wrong."""
     form = await request.form()
-    filled = {name: _text(form, name) for name in ("national_id", "birth_date", "login", "next")}
+    filled = {name: _text(form, name) for name in SIGN_UP_FIELDS}
     try:
         given = SignUp(
             filled["national_id"], _birth_date(filled["birth_date"]), filled["login"], _text(form, "password")

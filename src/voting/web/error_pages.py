@@ -3,15 +3,17 @@
 from collections.abc import Mapping
 from typing import Any
 
-from litestar import Request, Response
+from litestar import Request, Response, get
+from litestar.params import FromPath
+
+from polls.errors import NotFound, Refusal
+from voting.identity.guards import public
+from voting.problems import KINDS, Problem, all_refusals, describe, retry_after
+from voting.telemetry import request_id_of
+from voting.web.i18n import LANGUAGES, gettext_for
 from voting.web.rendering import page, translate_for
 
-from polls.errors import Refusal
-from voting.problems import Problem, describe, retry_after
-from voting.telemetry import request_id_of
-
 AnyRequest = Request[Any, Any, Any]
-LANGUAGES = ("ru", "en")
 
 
 def error_page(request: AnyRequest, problem: Problem, headers: Mapping[str, str]) -> Response[Any]:
@@ -34,3 +36,31 @@ def retry_header(refusal: Refusal | None) -> dict[str, str]:
     """Give the Retry-After header of a refusal that passes by itself."""
     seconds = None if refusal is None else retry_after(refusal)
     return {} if seconds is None else {"retry-after": str(seconds)}
+
+
+@get("/problems", guards=[public], include_in_schema=False, sync_to_thread=False)
+def show_problems(request: AnyRequest) -> Response[Any]:
+    """List every code a refusal may carry."""
+    translate = translate_for(request)
+    rows = [(code, kind.status, translate(kind.title)) for code, kind in sorted(KINDS.items())]
+    return page(request, "problems/all.html", rows=rows)
+
+
+@get("/problems/{code:str}", guards=[public], include_in_schema=False, sync_to_thread=False)
+def show_problem(request: AnyRequest, code: FromPath[str]) -> Response[Any]:
+    """Explain one code in both languages."""
+    refusal, kind = all_refusals().get(code), KINDS.get(code)
+    if refusal is None or kind is None:
+        raise NotFound
+    words: dict[str, Any] = {}
+    for language in LANGUAGES:
+        translate = gettext_for(language)
+        words |= {
+            f"title_{language}": translate(kind.title),
+            f"detail_{language}": translate(refusal.detail),
+            f"next_{language}": translate(refusal.next_step) if refusal.next_step else "",
+        }
+    return page(request, "problems/one.html", code=code, status=kind.status, **words)
+
+
+handlers = [show_problems, show_problem]
