@@ -1,0 +1,142 @@
+"""POST /polls/{slug}/ballots: cast one vote. GET /polls/{slug}/participation: that one voted, never what.
+
+Refusals have one status each: 409 for what depends on the moment or on what was done before (`poll_not_open`,
+`poll_closed`, `already_voted`), 403 for who may not vote, 422 for what does not fit. A closed poll is 409 and not 410:
+the poll is still there, with its results.
+"""
+
+import base64
+import binascii
+import re
+from datetime import datetime
+from functools import lru_cache
+from typing import Any
+
+from litestar import Request, Response, get, post
+from litestar.di import NamedDependency
+from litestar.params import FromPath, JSONBody
+
+from polls.casting import cast_ballot
+from polls.catalogue import participation_day, sealed_poll
+from polls.errors import (
+    AlreadyVoted,
+    FieldError,
+    Invalid,
+    InvalidAnswer,
+    NotEligible,
+    NotFound,
+    PollClosed,
+    PollNotFound,
+    PollNotOpen,
+    RetryDiffers,
+)
+from polls.sessions import ReadSession, Session
+from voting.api.addresses import poll_name
+from voting.api.operations import Header, Returned, describes
+from voting.api.representation import json_reply
+from voting.api.schemas import Accepted, Answers, OwnParticipation
+from voting.identity.guards import resident
+from voting.identity.sessions import Viewer
+from voting.secrets import Ed25519Signer, receipt_signer
+from voting.settings import Settings
+
+AnyRequest = Request[Any, Any, Any]
+
+KEY_HEADER = "Idempotency-Key"
+HEX = re.compile(r"(?:[0-9a-f]{2}){16,64}")
+BASE64URL = re.compile(r"[A-Za-z0-9_-]{22,86}={0,2}")
+
+KEY = Header(
+    KEY_HEADER,
+    "Your key K of the ballot: at least 128 random bits, drawn for this one vote by a cryptographic generator, as hex "
+    "(32 digits or more, small letters) or base64url (22 characters or more). Send the same key again when no reply "
+    "came: you get the same receipt, and never a second vote. We neither store nor log it. Whoever knows the key can "
+    "find the ballot among the published ones, so keep it to yourself.",
+    r"^(?:(?:[0-9a-f]{2}){16,64}|[A-Za-z0-9_-]{22,86}={0,2})$",
+    "3q2-796tvu_erb7v3q2-7w",
+)
+
+
+@lru_cache
+def _signer(settings: Settings) -> Ed25519Signer:
+    """The receipt key; read once."""
+    return receipt_signer(settings)
+
+
+def read_key(text: str | None) -> bytes:
+    """Give K out of the header; hex if it reads as hex, base64url otherwise. Raises Invalid."""
+    if not text:
+        raise Invalid([FieldError(KEY_HEADER, "missing", "This field is needed.")])
+    if HEX.fullmatch(text):
+        return bytes.fromhex(text)
+    if BASE64URL.fullmatch(text):
+        bare = text.rstrip("=")
+        try:
+            return base64.urlsafe_b64decode(bare + "=" * (-len(bare) % 4))
+        except (binascii.Error, ValueError):
+            pass
+    raise Invalid([FieldError(KEY_HEADER, "malformed", "At least 128 random bits in hex or base64url are needed.")])
+
+
+@post(
+    "/polls/{slug:str}/ballots",
+    guards=[resident],
+    status_code=201,
+    summary="Vote",
+    tags=["voting"],
+    opt=describes(
+        "castBallot",
+        {
+            201: Returned("The vote was taken; here is its receipt", Accepted),
+            200: Returned("A retry with the same key: the same receipt again", Accepted),
+        },
+        refuses=[PollNotFound, NotEligible, AlreadyVoted, PollNotOpen, PollClosed, RetryDiffers, InvalidAnswer],
+        headers=[KEY],
+        body_example={"answers": {"1": 3}},
+        limit="casting", private=True,
+    ),
+)  # fmt: skip
+async def cast(
+    request: AnyRequest,
+    slug: FromPath[str],
+    data: JSONBody[Answers],
+    viewer: NamedDependency[Viewer],
+    session: NamedDependency[Session],
+    settings: NamedDependency[Settings],
+    now: NamedDependency[datetime],
+) -> Response[bytes]:
+    """Cast one ballot: one vote per resident and poll, final unless the poll's rules say otherwise.
+
+    The reply comes after the commit that holds the ballot. Of requests sent at the same time one is taken; the others
+    get 409 `already_voted` with the day, or, with the same key, 200 and the same receipt.
+    """
+    key = read_key(request.headers.get(KEY_HEADER.lower()))
+    poll = await sealed_poll(session, poll_name(slug))
+    assert viewer.citizen_id is not None  # the guard's word
+    taken = await cast_ballot(
+        session, poll, viewer.citizen_id, data.answers, key, _signer(settings), now, channel="online"
+    )
+    return json_reply(Accepted.of(taken), status=200 if taken.repeated else 201)
+
+
+@get(
+    "/polls/{slug:str}/participation",
+    guards=[resident],
+    summary="Did I vote",
+    tags=["voting"],
+    opt=describes("getParticipation", {200: Returned("You took part, on this day", OwnParticipation)},
+                  refuses=[PollNotFound, NotFound], private=True),
+)  # fmt: skip
+async def show_participation(
+    slug: FromPath[str], viewer: NamedDependency[Viewer], session: NamedDependency[ReadSession]
+) -> Response[bytes]:
+    """The day you took part, or 404 `not_found`. Read from the primary, so a vote just cast is there."""
+    poll = await sealed_poll(session, poll_name(slug))
+    assert viewer.citizen_id is not None  # the guard's word
+    day = await participation_day(session, poll.id, viewer.citizen_id)
+    if day is None:
+        raise NotFound
+    return json_reply(OwnParticipation(day=day))
+
+
+handlers = [cast, show_participation]

@@ -1,0 +1,176 @@
+"""GET /polls/{slug}/results and its files. Every figure comes through the one gate of `results`, for everybody alike.
+
+Files are streamed from a session of their own: the request's is closed before the first byte leaves. What may refuse
+does so before that, while an answer can still be a problem.
+"""
+
+from collections.abc import Awaitable, Callable
+from datetime import datetime
+from typing import Annotated, Any, Literal
+
+from litestar import Request, Response, get
+from litestar.di import NamedDependency
+from litestar.params import FromPath, QueryParameter
+from litestar.response import Stream
+
+from polls.catalogue import sealed_poll
+from polls.errors import NotCounted, NotFound, PollNotFound, ResultsHidden, TooFewToPublish, WrongState
+from results.exports.answers import answers_csv
+from results.exports.codebook import codebook
+from results.exports.columns import FORMAT_VERSION
+from results.exports.csv import results_csv, results_document, turnout_csv
+from results.exports.dialects import Dialect, Download
+from results.figures import counted_version, live_figures, poll_figures, see
+from voting.api.addresses import poll_name
+from voting.api.operations import Returned, describes
+from voting.api.representation import is_current, not_modified, public_headers, public_json, weak_tag
+from voting.api.schemas_results import AnyResults, LiveResults, Results, outcomes_as_sent
+from voting.db import Database
+from voting.identity.guards import public
+
+AnyRequest = Request[Any, Any, Any]
+HIDDEN = (PollNotFound, ResultsHidden, NotCounted, WrongState)
+CSV = "text/csv"
+KEPT = 300
+
+DialectQuery = Annotated[
+    Literal["plain", "excel"],
+    QueryParameter(description="`plain`: for programs. `excel`: opens by a double click with Russian settings."),
+]
+
+
+def _file(operation_id: str, description: str, media_type: str = CSV, *, few: bool = False) -> dict[str, Any]:
+    refuses = (*HIDDEN, NotFound, TooFewToPublish) if few else HIDDEN
+    named = {"Content-Disposition": "The name to save it under"}
+    model = dict[str, Any] if media_type != CSV else None
+    returned = Returned(description, model, media_type, named)
+    return describes(operation_id, {200: returned}, refuses=refuses, conditional=True, limit="exports")
+
+
+@get(
+    "/polls/{slug:str}/results",
+    guards=[public],
+    summary="Results",
+    tags=["results"],
+    opt=describes("getResults", {200: Returned("The results, or the last live step", AnyResults)}, refuses=HIDDEN,
+                  conditional=True),
+)  # fmt: skip
+async def show_results(
+    request: AnyRequest, slug: FromPath[str], database: NamedDependency[Database], now: NamedDependency[datetime]
+) -> Response[bytes]:
+    """The outcome with the steps of the count, breakdowns that passed disclosure control, and turnout.
+
+    Of a poll shown live and still open, the last step: totals only. Before that 403 `results_hidden` with `until`, or
+    409 `not_counted` while the count is under way.
+    """
+    name = poll_name(slug)
+    async with database.open_read_session() as session:
+        found = await sealed_poll(session, name)
+        seen = see(found, await counted_version(session, found.id), now)
+        if not seen.live or seen.outcome:
+            figures = await poll_figures(session, name, now)
+            return public_json(request, Results.model_validate(results_document(figures)), max_age=KEPT)
+        step = await live_figures(session, name, now)
+    shown = LiveResults(
+        poll_id=found.public_id, ballots=step.ballots if step else None, at=step.at if step else None,
+        outcomes=outcomes_as_sent(step.outcomes) if step else [],
+    )  # fmt: skip
+    return public_json(request, shown)
+
+
+@get(
+    "/polls/{slug:str}/results.csv",
+    guards=[public],
+    summary="Results as CSV",
+    tags=["results"],
+    opt=_file("getResultsCsv", "One line per question, class of answer and group"),
+)
+async def send_results(
+    request: AnyRequest, slug: FromPath[str], database: NamedDependency[Database], now: NamedDependency[datetime],
+    dialect: DialectQuery = "plain",
+) -> Response[Any]:  # fmt: skip
+    """The figures of the results page, number for number; the codebook says what every column means."""
+
+    async def made() -> Download:
+        return await results_csv(database.open_read_session, poll_name(slug), now=now, dialect=Dialect(dialect))
+
+    return await _send(request, database, slug, f"results/{dialect}", made)
+
+
+@get(
+    "/polls/{slug:str}/turnout.csv",
+    guards=[public],
+    summary="Turnout as CSV",
+    tags=["results"],
+    opt=_file("getTurnoutCsv", "Turnout by group and by day"),
+)
+async def send_turnout(
+    request: AnyRequest, slug: FromPath[str], database: NamedDependency[Database], now: NamedDependency[datetime],
+    dialect: DialectQuery = "plain",
+) -> Response[Any]:  # fmt: skip
+    """Turnout of a counted poll by group and by day."""
+
+    async def made() -> Download:
+        return await turnout_csv(database.open_read_session, poll_name(slug), now=now, dialect=Dialect(dialect))
+
+    return await _send(request, database, slug, f"turnout/{dialect}", made)
+
+
+@get(
+    "/polls/{slug:str}/answers.csv",
+    guards=[public],
+    summary="Published answers as CSV",
+    tags=["results"],
+    opt=_file("getAnswersCsv", "One line per answer to one question, in the order of leaf hashes", few=True),
+)
+async def send_answers(
+    request: AnyRequest, slug: FromPath[str], database: NamedDependency[Database], now: NamedDependency[datetime],
+    question: Annotated[int | None, QueryParameter(ge=1, le=32_767, description="One question's id.")] = None,
+    dialect: DialectQuery = "plain",
+) -> Response[Any]:  # fmt: skip
+    """The published records anybody recounts from: no group, no ballot, no two questions together."""
+
+    async def made() -> Download:
+        return await answers_csv(
+            database.open_read_session, poll_name(slug), now=now, question_id=question, dialect=Dialect(dialect)
+        )
+
+    return await _send(request, database, slug, f"answers/{question}/{dialect}", made)
+
+
+@get(
+    "/polls/{slug:str}/codebook.json",
+    guards=[public],
+    summary="Codebook",
+    tags=["results"],
+    opt=_file("getCodebook", "CSV on the Web metadata of the files, with questions and options", "application/json"),
+)
+async def send_codebook(
+    request: AnyRequest, slug: FromPath[str], database: NamedDependency[Database], now: NamedDependency[datetime]
+) -> Response[Any]:
+    """What every column, code and empty cell of the files means."""
+
+    async def made() -> Download:
+        return await codebook(database.open_read_session, poll_name(slug), now=now)
+
+    return await _send(request, database, slug, "codebook", made)
+
+
+async def _send(
+    request: AnyRequest, database: Database, slug: str, what: str, make: Callable[[], Awaitable[Download]]
+) -> Response[Any]:
+    """Ask the gate first (by making the download), then compare tags, then stream."""
+    download = await make()
+    async with database.open_read_session() as session:
+        found = await sealed_poll(session, poll_name(slug))
+        counted = await counted_version(session, found.id)
+    assert counted is not None  # the download would have refused
+    tag = weak_tag(found.poll_hash, f"{counted.version}/{counted.counted_at.isoformat()}/{FORMAT_VERSION}/{what}")
+    headers = public_headers(request, tag, max_age=KEPT)
+    if is_current(request, tag):
+        return not_modified(headers)
+    headers["content-disposition"] = f'attachment; filename="{download.file_name}"'
+    return Stream(download.chunks, media_type=download.media_type, headers=headers)
+
+
+handlers = [show_results, send_results, send_turnout, send_answers, send_codebook]
