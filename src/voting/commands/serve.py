@@ -1,0 +1,105 @@
+"""`veche serve`: run the site.
+
+This process owns what the site needs: the listening socket, the embedded PostgreSQL of the demo (started, watched and
+stopped here) and the schema. SIGTERM and Ctrl-C stop in order: requests in progress finish, then the database stops.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import signal
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import FrameType
+from typing import NoReturn
+
+import click
+
+from voting import embedded, migrations
+from voting.settings import Settings
+from voting.telemetry import configure_logging
+
+
+@click.command()
+@click.option("--workers", type=click.IntRange(1, 64), default=1, show_default=True, help="Processes to serve with.")
+def serve(workers: int) -> None:
+    """Run the site.
+
+    With no VECHE_DATABASE_URL it runs as a demo, with a PostgreSQL of its own. The address is set by PORT and
+    VECHE_HOST.
+    """
+    configure_logging()
+    settings = Settings.from_env()
+    signal.signal(signal.SIGTERM, _leave)
+    with listening_socket(settings) as listening, running_database(settings):
+        prepare_schema(settings)
+        # Late: what takes long to import is imported while the database gets on its feet, and not at all if it cannot.
+        from voting.serving import serve_here, serve_in_workers
+
+        try:
+            if workers == 1:
+                serve_here(settings, listening, lambda: _announce(settings))
+            else:
+                serve_in_workers(settings, listening, workers, lambda: _announce(settings))
+        except KeyboardInterrupt:
+            pass  # uvicorn stops in order and then raises the signal again
+    click.echo("Stopped.")
+
+
+@contextmanager
+def listening_socket(settings: Settings) -> Iterator[socket.socket]:
+    """Take the address before anything else is started, so that a taken one is a sentence and not a failure later."""
+    host, port = settings.host, settings.port
+    try:
+        family, *_, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0]
+        listening = socket.create_server(address[:2], family=family, backlog=1)
+    except OSError as error:
+        raise click.ClickException(_not_listening(error, host, port)) from None
+    listening.set_inheritable(True)
+    with listening:
+        yield listening
+
+
+def _not_listening(error: OSError, host: str, port: int) -> str:
+    if error.errno == errno.EADDRINUSE:
+        free = port + 1 if port < 65535 else 8000
+        return f"port {port} is taken by another program. Choose another one: PORT={free} veche serve"
+    if error.errno in (errno.EACCES, errno.EPERM):
+        return f"port {port} may not be used by this user. Choose one above 1023: PORT=8000 veche serve"
+    return f"cannot listen on {host}: {error.strerror or error}. Set VECHE_HOST to an address of this machine."
+
+
+@contextmanager
+def running_database(settings: Settings) -> Iterator[None]:
+    """With the embedded database, start it, keep it running and stop it at the end; otherwise do nothing."""
+    if not settings.embedded:
+        yield
+        return
+    with embedded.kept_running(embedded.start(settings)):
+        yield
+
+
+def prepare_schema(settings: Settings) -> None:
+    """In the demo apply what is missing; elsewhere refuse to serve a schema that is not this release's."""
+    with migrations.settings_url(settings) as url:
+        waiting = migrations.pending(url)
+        if not waiting:
+            return
+        if not settings.demo:
+            raise click.ClickException(
+                f"the database lacks {len(waiting)} migrations of this release. Run `veche migrate`, then start again."
+            )
+        migrations.upgrade(url)
+
+
+def _announce(settings: Settings) -> None:
+    click.echo(f"{settings.site_name_en} is at {settings.base_url} (Ctrl-C stops it)")
+    if settings.demo:
+        click.echo(f"Demo accounts, with their password: {settings.base_url}/sign-in")
+
+
+def _leave(_number: int, _frame: FrameType | None) -> NoReturn:
+    """Unwind on SIGTERM, so that everything started here is stopped here."""
+    raise SystemExit(os.EX_OK)

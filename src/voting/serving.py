@@ -1,0 +1,95 @@
+"""Makes the site run under uvicorn: the application with its contexts, and uvicorn's settings.
+
+Requests are logged by the application itself and never by uvicorn, whose lines hold query strings; forwarded addresses
+are judged by `voting.perimeter`, so uvicorn's own middleware for them stays off.
+"""
+
+import gc
+import socket
+from collections.abc import AsyncGenerator, Callable, Mapping
+from contextlib import asynccontextmanager
+from typing import Any
+
+import uvicorn
+from litestar import Litestar
+
+from voting import (
+    tasks,  # noqa: F401  -- declares the jobs
+)
+from voting.app import create_app
+from voting.db import Database
+from voting.jobs import build_jobs, worker_running
+from voting.settings import Settings
+
+BACKLOG = 2048
+STOP_WITHIN = 20  # seconds requests in progress have to finish
+
+
+def build_site(settings: Settings) -> Litestar:
+    """Give the application as it is served: in the demo with the queue's worker inside."""
+
+    @asynccontextmanager
+    async def work(app: Litestar) -> AsyncGenerator[None, None]:
+        database = app.state["database"]
+        assert isinstance(database, Database)
+        async with worker_running(build_jobs(database, settings)):
+            yield
+
+    @asynccontextmanager
+    async def settle(_: Litestar) -> AsyncGenerator[None, None]:
+        gc.collect()
+        gc.freeze()  # what is loaded now stays for ever: the collector need not walk through it again and again
+        yield
+
+    return create_app(settings, lifespan=[*([work] if settings.demo else []), settle])
+
+
+def site() -> Litestar:
+    """Give the application by the environment's settings: what each of several worker processes calls."""
+    return build_site(Settings.from_env())
+
+
+def server_options(settings: Settings) -> Mapping[str, Any]:
+    """Give uvicorn's settings."""
+    return {
+        "host": settings.host,
+        "port": settings.port,
+        "loop": "uvloop",
+        "http": "httptools",
+        "ws": "none",
+        "lifespan": "on",
+        "log_config": None,
+        "access_log": False,
+        "proxy_headers": False,
+        "server_header": False,
+        "backlog": BACKLOG,
+        "timeout_graceful_shutdown": STOP_WITHIN,
+    }
+
+
+class Server(uvicorn.Server):
+    """Uvicorn's server that says when it is ready."""
+
+    def __init__(self, config: uvicorn.Config, on_ready: Callable[[], None]) -> None:
+        super().__init__(config)
+        self._on_ready = on_ready
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Start, then tell."""
+        await super().startup(sockets)
+        if self.started:
+            self._on_ready()
+
+
+def serve_here(settings: Settings, listening: socket.socket, on_ready: Callable[[], None]) -> None:
+    """Serve in this process until a signal stops it."""
+    config = uvicorn.Config(build_site(settings), **server_options(settings))
+    Server(config, on_ready).run([listening])
+
+
+def serve_in_workers(settings: Settings, listening: socket.socket, workers: int, on_ready: Callable[[], None]) -> None:
+    """Serve in so many processes, begun again when they die, until a signal stops them."""
+    config = uvicorn.Config("voting.serving:site", factory=True, workers=workers, **server_options(settings))
+    supervisor = uvicorn.supervisors.Multiprocess(config, sockets=[listening])
+    on_ready()
+    supervisor.run()
