@@ -1,0 +1,16 @@
+"""Names of accounts, for pages where officials see who did what."""
+
+from collections.abc import Collection, Mapping
+
+from sqlalchemy import select
+
+from polls.sessions import ReadSession
+from voting.tables import account
+
+
+async def names_of(session: ReadSession, account_ids: Collection[int]) -> Mapping[int, str]:
+    """The display names of these accounts; an account without one is left out."""
+    rows = await session.execute(
+        select(account.c.id, account.c.display_name).where(account.c.id.in_(sorted(set(account_ids))))
+    )
+    return {row.id: row.display_name for row in rows if row.display_name}
