@@ -106,8 +106,8 @@ def _encode_rating(question: Rating, answer: Any) -> str | FieldError:
     neutral = {option.id for option in question.neutral}
     if isinstance(answer, int) and not isinstance(answer, bool):
         answer = [answer]
-    if isinstance(answer, list) and len(answer) == 1 and answer[0] in neutral and not isinstance(answer[0], list):
-        return _canonical(answer)
+    if isinstance(answer, list) and len(answer) == 1 and _whole(answer[0]) in neutral:
+        return _canonical([_whole(answer[0])])
     pairs = answer.items() if isinstance(answer, Mapping) else answer
     regular = {option.id for option in question.regular}
     if not isinstance(answer, Mapping | list):

@@ -174,8 +174,9 @@ async def _copy_ballots(session: Session, found: SealedPoll) -> None:
         )
     await session.execute(
         text(
-            f"INSERT INTO ballot (poll_id, ballot_id, answers, style, stratum)"
-            f" SELECT CAST(:poll AS bigint), i.ballot_id, i.answers, i.style, m.into_ FROM {intake} i JOIN merging m USING (stratum)"
+            "INSERT INTO ballot (poll_id, ballot_id, answers, style, stratum)"
+            " SELECT CAST(:poll AS bigint), i.ballot_id, i.answers, i.style, m.into_"
+            f" FROM {intake} i JOIN merging m USING (stratum)"
             f" ORDER BY {leaf_sql(found, 'i')}"
         ),
         {"poll": found.id, "first": found.question_ids[0] if found.question_ids else 0, "hash": found.poll_hash.hex()},
