@@ -18,7 +18,6 @@ from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from babel import Locale
 from babel.dates import format_date, format_datetime, format_timedelta
 from babel.messages.catalog import Catalog
 from babel.messages.mofile import write_mo
@@ -41,12 +40,17 @@ def pick(asked: str | None, cookie: str | None, accepted: str) -> str:
     for candidate in (asked, cookie):
         if candidate in LANGUAGES:
             return candidate
-    wishes = [part.split(";")[0].strip().replace("-", "_") for part in accepted[:200].split(",") if part.strip()]
-    try:
-        found = Locale.negotiate(wishes, LANGUAGES) if wishes else None
-    except ValueError:
-        found = None
-    return str(found) if found else DEFAULT
+    return next((wish for wish in _wishes(accepted) if wish in LANGUAGES), DEFAULT)
+
+
+def _wishes(accepted: str) -> list[str]:
+    """The languages of an Accept-Language header, the dearest first, without their regions."""
+    weighed = []
+    for part in accepted[:200].split(","):
+        name, _, rest = part.partition(";")
+        weight = re.fullmatch(r"\s*q=([01](?:\.[0-9]{0,3})?)\s*", rest)
+        weighed.append((float(weight[1]) if weight else 1.0, name.strip().lower().partition("-")[0]))
+    return [name for weight, name in sorted(weighed, key=lambda pair: -pair[0]) if weight > 0]
 
 
 def language_of(request: Request[Any, Any, Any]) -> str:
@@ -188,12 +192,14 @@ def ago(delta: timedelta) -> str:
 
 
 _SHORT = re.compile(r"(?<![\w-])([А-ЯЁа-яё]{1,2}|для|при|над|под|без) (?=\S)")
-_UNIT = re.compile(r"(\d) (?=(?:млн|тыс|₽|%|лет\b|год|мин|дн|вопрос|голос))")
+_UNIT = re.compile(r"(\d) (?=(?:млн|млрд|тыс|₽|%|лет\b|год|мин|дн|вопрос|голос))")
+_SUM = re.compile(r"(млн|млрд|тыс\.?) (?=₽|руб)")
 
 
 def typo(text: str) -> str:
     """Russian micro-typography: no hanging prepositions, no number parted from its unit."""
     if current.get() != "ru":
         return text
-    text = _UNIT.sub(rf"\1{NBSP}", _SHORT.sub(rf"\1{NBSP}", text))
+    for pattern in (_SHORT, _UNIT, _SUM):
+        text = pattern.sub(rf"\1{NBSP}", text)
     return text.replace(" —", f"{NBSP}—").replace("№ ", f"№{NBSP}")

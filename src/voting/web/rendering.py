@@ -78,10 +78,10 @@ def page(
     )
 
 
-def _here(request: AnyRequest) -> str:
-    """Path and query without `lang`, only of what a GET can repeat: the address the language switch leads to."""
+def _here(request: AnyRequest) -> str | None:
+    """Path and query without `lang`, of what a GET can repeat: a switch on a ballot's page would lose its answers."""
     if request.method not in ("GET", "HEAD"):
-        return request.url.path
+        return None
     pairs = [(name, value) for name, value in request.query_params.multi_items() if name != "lang"]
     return request.url.path + ("?" + urlencode(pairs) if pairs else "")
 
@@ -110,9 +110,14 @@ def environment() -> Environment:
 def _filters() -> dict[str, Callable[..., Any]]:
     plain: dict[str, Callable[..., Any]] = {
         "num": i18n.num, "pct": i18n.pct, "money": i18n.money, "money_short": i18n.money_short, "day": i18n.day,
-        "when": i18n.when, "ago": i18n.ago, "typo": lambda text: i18n.typo(str(text)), "local": local,
+        "when": i18n.when, "ago": i18n.ago, "typo": _typo, "local": local,
     }  # fmt: skip
     return {name: _in_context(function) for name, function in plain.items()}
+
+
+def _typo(text: Any) -> str:
+    """What is marked as safe stays so: a title in its own language is a piece of HTML."""
+    return Markup(i18n.typo(str(text))) if isinstance(text, Markup) else i18n.typo(str(text))
 
 
 def _in_context(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -155,7 +160,10 @@ def asset(name: str) -> str:
 
 
 @pass_context
-def _switch_to(context: Any, language: str) -> str:
+def _switch_to(context: Any, language: str) -> str | None:
+    """The address of this page in another language; none for the answer to a form, which no address gives again."""
+    if context["here"] is None:
+        return None
     here = str(context["here"])
     return f"{here}{'&' if '?' in here else '?'}lang={language}"
 
