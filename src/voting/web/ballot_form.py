@@ -67,6 +67,11 @@ class Filled:
         """Whether nothing is filled in for the question."""
         return not self.choices.get(question_id) and not self.levels.get(question_id)
 
+    @property
+    def empty(self) -> bool:
+        """Whether nothing is filled in at all."""
+        return not self.choices and not self.levels
+
     def without(self, question_id: int) -> Filled:
         """The same ballot with one question left blank."""
         return Filled(
@@ -155,3 +160,42 @@ def shown_order(question: AnyQuestion, key: bytes) -> tuple[Option, ...]:
     return tuple(
         sorted(question.regular, key=lambda option: hashlib.sha256(seed + option.id.to_bytes(4, "big")).digest())
     )
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a step leads: the question to show (counted from 1; one past the last is the check page).
+
+    `reviewing`: the resident came from the check page to change one answer and goes back there.
+    """
+
+    filled: Filled
+    step: int
+    reviewing: bool = False
+    error: FieldError | None = None
+
+
+def move(definition: Definition, place: Place, operation: str) -> Place:
+    """Follow the button pressed on a page: `next`, `skip`, `back`, `change-2`, or anything else to stay.
+
+    Going forward asks for a right answer to the question left; nobody reaches the check page with a wrong one.
+    """
+    last = len(definition.questions)
+    step = min(max(place.step, 1), last + 1)
+    if operation.startswith("change-") and operation[7:].isdecimal():
+        return Place(place.filled, min(max(int(operation[7:]), 1), last), reviewing=True)
+    if operation == "back":
+        return Place(place.filled, max(step - 1, 1))
+    if operation not in ("next", "skip") or step > last:
+        return _checked(definition, Place(place.filled, step, place.reviewing))
+    question = definition.questions[step - 1]
+    filled = place.filled.without(question.id) if operation == "skip" else place.filled
+    if (error := problem_with(question, filled)) is not None:
+        return Place(filled, step, place.reviewing, error)
+    return _checked(definition, Place(filled, last + 1 if place.reviewing else step + 1))
+
+
+def _checked(definition: Definition, place: Place) -> Place:
+    """The place itself; instead of the check page the first question with a wrong answer, if there is one."""
+    found = first_problem(definition, place.filled) if place.step > len(definition.questions) else None
+    return place if found is None else Place(place.filled, found[0], place.reviewing, found[1])

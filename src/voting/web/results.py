@@ -1,0 +1,125 @@
+"""Results: the page of one poll in whatever state its figures are, the list of ended polls, the decisions.
+
+Every figure comes from `results.figures`, behind the one gate; this module lays them out and counts nothing.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from litestar import Request, Response, get
+from litestar.di import NamedDependency
+from litestar.params import FromPath
+
+from polls.catalogue import Phase, SealedPoll, cast_counts, list_polls
+from polls.register import territory_tree
+from polls.sessions import ReadSession
+from polls.tally.quorum import check_quorum
+from polls.territories import TerritoryTree
+from results.charts import Cell, TileMap, day_series, tile_map
+from results.decisions import decisions
+from results.figures import counted_version, live_figures, poll_figures, running_turnout, see
+from results.shapes import By, Turnout
+from results.visibility import Decision
+from voting.db import Database
+from voting.identity.guards import public
+from voting.identity.sessions import Viewer
+from voting.web.home import Wanted, reading_for
+from voting.web.rendering import page
+from voting.web.standing import poll_at
+from voting.web.topics import TOPICS
+
+AnyRequest = Request[Any, Any, Any]
+DECISIONS_A_PAGE = 20
+LAST_PAGE = 1_000
+
+
+@get("/polls/{slug:str}/results", guards=[public], include_in_schema=False)
+async def show_results(
+    request: AnyRequest, slug: FromPath[str], database: NamedDependency[Database], now: NamedDependency[datetime]
+) -> Response[Any]:
+    """The results, or when they will be there."""
+    async with database.open_read_session() as session:
+        poll = await poll_at(session, slug)
+        seen = see(poll, await counted_version(session, poll.id), now)
+        shared: dict[str, Any] = {"nav": "results", "poll": poll, "definition": poll.definition}
+        shared |= {"seen": seen, "now": now}
+        if not seen.outcome:
+            return page(request, "results/pending.html", **shared, **await _pending(session, poll, seen, now))
+        return page(request, "results/counted.html", **shared, **await _counted(session, poll, now))
+
+
+async def _pending(session: ReadSession, poll: SealedPoll, seen: Decision, now: datetime) -> dict[str, Any]:
+    """What a poll without a count may show: how many have voted, and the last live step."""
+    running = await running_turnout(session, poll.slug, now) if seen.turnout else None
+    live = await live_figures(session, poll.slug, now) if seen.live else None
+    return {"running": running, "live": live, "state": seen.state.value}
+
+
+async def _counted(session: ReadSession, poll: SealedPoll, now: datetime) -> dict[str, Any]:
+    """The figures of a counted poll and their charts."""
+    figures = await poll_figures(session, poll.slug, now)
+    places = await territory_tree(session)
+    votes = figures.turnout
+    return {
+        "figures": figures,
+        "state": figures.state.value,
+        "quorum": check_quorum(poll.definition.quorum, figures.ballots, votes.entitled),
+        "map": okrug_map(votes, places),
+        "days": day_series(list(votes.days.items())) if len(votes.days) > 1 else None,
+        "okrug_names": {place.code: place for place in places.of_kind("okrug")},
+    }
+
+
+def okrug_map(votes: Turnout, places: TerritoryTree) -> TileMap | None:
+    """Turnout by okrug as a tile map; None when the poll has no such table or its okrugs no place on the grid."""
+    table = votes.by(By.OKRUG)
+    if table is None or votes.entitled is None:
+        return None
+    cells = [
+        Cell(place.code, place.short_ru or place.name_ru, place.tile_column, place.tile_row, row.share)
+        for row in table.rows
+        if (place := places.by_code.get(row.group.code)) is not None
+        and place.tile_column is not None
+        and place.tile_row is not None
+    ]
+    return tile_map(cells) if len(cells) > 1 else None
+
+
+@get("/results", guards=[public], include_in_schema=False)
+async def show_ended(
+    request: AnyRequest, visitor: NamedDependency[Viewer | None], database: NamedDependency[Database],
+    now: NamedDependency[datetime],
+) -> Response[Any]:  # fmt: skip
+    """Ended polls, newest first, with the decisions."""
+    wanted = Wanted.read({**request.query_params, "phase": Phase.ENDED.value, "show": ""}, personal=False)
+    citizen_id = visitor.citizen_id if visitor else None
+    async with reading_for(database, visitor) as session:
+        found = await list_polls(
+            session, now, Phase.ENDED, citizen_id=citizen_id, topic=wanted.topic or None, words=wanted.words or None,
+            cursor=wanted.cursor or None,
+        )  # fmt: skip
+        votes = await cast_counts(session, [card.id for card in found.cards])
+        decided = {decision.poll_slug: decision for decision in await decisions(session, limit=100)}
+    return page(
+        request, "results/ended.html", nav="results", cards=found.cards, next_cursor=found.next_cursor, votes=votes,
+        decided=decided, wanted=wanted, topics=TOPICS, now=now,
+    )  # fmt: skip
+
+
+@get("/decisions", guards=[public], include_in_schema=False)
+async def show_decisions(request: AnyRequest, database: NamedDependency[Database]) -> Response[Any]:
+    """What the city decided after polls, newest first."""
+    asked = request.query_params.get("page", "1")
+    number = min(max(int(asked), 1), LAST_PAGE) if asked[:5].isdecimal() and len(asked) < 5 else 1
+    offset = (number - 1) * DECISIONS_A_PAGE
+    async with database.open_read_session() as session:
+        found = await decisions(session, limit=DECISIONS_A_PAGE + 1, offset=offset)
+    return page(
+        request, "results/decisions.html", nav="results", decided=found[:DECISIONS_A_PAGE], number=number,
+        more=len(found) > DECISIONS_A_PAGE,
+    )  # fmt: skip
+
+
+handlers = [show_results, show_ended, show_decisions]

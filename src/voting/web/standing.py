@@ -1,0 +1,77 @@
+"""Where a reader stands with a poll: may they vote in it now, have they voted, and if they may not, why."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date, datetime
+
+from polls.authoring import SLUG
+from polls.casting import entitlement
+from polls.catalogue import SealedPoll, participation_day, sealed_poll
+from polls.definition import Privacy
+from polls.desk import GroupRow, register_groups
+from polls.eligibility import Reason, reasons_against
+from polls.errors import PollNotFound
+from polls.lifecycle import State
+from polls.register import territory_tree
+from polls.sessions import ReadSession
+from polls.territories import Territory
+from voting.identity.sessions import Viewer
+
+
+async def poll_at(session: ReadSession, slug: str) -> SealedPoll:
+    """The public poll at an address. Text that cannot be a slug is answered like a poll that is not there."""
+    if not SLUG.fullmatch(slug):
+        raise PollNotFound()
+    return await sealed_poll(session, slug)
+
+
+@dataclass(frozen=True)
+class Standing:
+    """`resident`: the account points at a register entry; only then `reasons` and `voted_on` mean anything.
+
+    `may_vote` holds before the opening too: it is about the person. `can_cast` is about this very moment.
+    """
+
+    state: State
+    signed_in: bool
+    resident: bool
+    voted_on: date | None
+    reasons: tuple[Reason, ...]
+    changeable: bool
+
+    @property
+    def may_vote(self) -> bool:
+        """Whether the audience rule admits the reader."""
+        return self.resident and not self.reasons
+
+    @property
+    def can_cast(self) -> bool:
+        """Whether a ballot of the reader would be taken now."""
+        return self.state is State.OPEN and self.may_vote and (self.voted_on is None or self.changeable)
+
+
+async def standing_of(session: ReadSession, poll: SealedPoll, reader: Viewer | None, now: datetime) -> Standing:
+    """Find the reader's standing. Takes the primary's session: a vote just cast must be seen."""
+    state = poll.state(now)
+    changeable = poll.definition.privacy is Privacy.NAMED and poll.definition.may_change
+    if reader is None or reader.citizen_id is None:
+        return Standing(state, reader is not None, False, None, (), changeable)
+    voted_on = await participation_day(session, poll.id, reader.citizen_id)
+    judged = await entitlement(session, poll, reader.citizen_id, now)
+    return Standing(state, True, True, voted_on, reasons_against(judged.facts, poll.definition), changeable)
+
+
+@dataclass(frozen=True)
+class RegisterNames:
+    """What the codes in audience rules are called."""
+
+    places: Mapping[str, Territory]
+    groups: Mapping[str, GroupRow]
+
+
+async def register_names(session: ReadSession) -> RegisterNames:
+    """The names of every territory and group."""
+    tree = await territory_tree(session)
+    return RegisterNames(tree.by_code, {group.code: group for group in await register_groups(session)})
