@@ -24,7 +24,10 @@ KEY_BYTES = 16
 class Signer(Protocol):
     """An Ed25519 private key, or what stands for one."""
 
-    key_id: str
+    @property
+    def key_id(self) -> str:
+        """The key's short name, listed with its validity."""
+        ...
 
     def sign(self, message: bytes) -> bytes:
         """The 64-byte signature."""
