@@ -23,7 +23,7 @@ class BudgetBasket extends HTMLElement {
     const place = this.querySelector(selector);
     if (!place) return;
     const format = new Intl.NumberFormat(document.documentElement.lang, {
-      style: "currency", currency: this.dataset.currency ?? "RUB", maximumFractionDigits: hundredths % 100 ? 2 : 0,
+      style: "currency", currency: this.dataset.currency ?? "RUB", minimumFractionDigits: hundredths % 100 ? 2 : 0, maximumFractionDigits: hundredths % 100 ? 2 : 0,
     });
     place.textContent = format.format(hundredths / 100);
   }

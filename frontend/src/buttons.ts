@@ -1,10 +1,10 @@
-// Small helpers on buttons and forms: copy, share, print, confirm, no double submit.
+// Buttons: copy, share, print; and forms that must not be sent twice by a double click.
 
 document.addEventListener("click", async (event) => {
   const target = event.target as HTMLElement;
   const copy = target.closest<HTMLButtonElement>("button[data-copy]");
   if (copy) {
-    await navigator.clipboard.writeText(copy.dataset.copy ?? "");
+    await copyText(copy.dataset.copy ?? "");
     say(copy, copy.dataset.done ?? "");
   }
   const share = target.closest<HTMLButtonElement>("button[data-share]");
@@ -12,12 +12,24 @@ document.addEventListener("click", async (event) => {
     const url = new URL(share.dataset.share ?? "", location.href).href;
     if (navigator.share) await navigator.share({ url, title: document.title }).catch(() => undefined);
     else {
-      await navigator.clipboard.writeText(url);
+      await copyText(url);
       say(share, share.dataset.done ?? "");
     }
   }
   if (target.closest("button[data-print]")) print();
 });
+
+// Over plain http there is no clipboard object: there the text is copied from a field, as pages always did.
+async function copyText(text: string): Promise<void> {
+  if (navigator.clipboard) return navigator.clipboard.writeText(text);
+  const field = document.createElement("textarea");
+  field.className = "sr";
+  field.value = text;
+  document.body.append(field);
+  field.select();
+  document.execCommand("copy");
+  field.remove();
+}
 
 function say(button: HTMLElement, words: string): void {
   const status = document.createElement("span");

@@ -2,6 +2,8 @@
 import "htmx.org/dist/htmx.esm.js";
 import "./budget-basket";
 import "./unsent-guard";
+import "./confirm";
+import "./counters";
 import "./buttons";
 
 // Filters: submit on change (the «Показать» button stays for browsers without JavaScript).

@@ -117,7 +117,8 @@ def _filters() -> dict[str, Callable[..., Any]]:
 
 def _typo(text: Any) -> str:
     """What is marked as safe stays so: a title in its own language is a piece of HTML."""
-    return Markup(i18n.typo(str(text))) if isinstance(text, Markup) else i18n.typo(str(text))
+    done = i18n.typo(str(text))
+    return Markup(done) if isinstance(text, Markup) else done  # noqa: S704 -- spaces for spaces
 
 
 def _in_context(function: Callable[..., Any]) -> Callable[..., Any]:
