@@ -1,0 +1,132 @@
+"""The officials' desk: every poll in any state, what can be done with each, copying and deleting."""
+
+from __future__ import annotations
+
+import re
+import secrets
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from urllib.parse import urlencode
+
+from litestar import Request, Response, get, post
+from litestar.di import NamedDependency
+from litestar.params import FromPath
+from litestar.response import Redirect
+
+from polls.authoring import Draft, copy_poll, delete_draft, load_draft
+from polls.catalogue import cast_counts
+from polls.desk import PAGE, Pile, desk_counts, desk_polls
+from polls.errors import PollNotFound, WrongState
+from polls.lifecycle import Move, State, may
+from polls.sessions import ReadSession, Session
+from voting.identity.guards import official
+from voting.identity.names import names_of
+from voting.identity.sessions import Viewer
+from voting.web.rendering import page
+
+AnyRequest = Request[Any, Any, Any]
+PUBLIC_ID = re.compile(r"[0-9a-f]{32}")
+LAST_PAGE = 10_000
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What the list is asked for, read from the address; whatever is not known is the default."""
+
+    pile: Pile
+    mine: bool
+    words: str
+    number: int
+
+    @classmethod
+    def read(cls, request: AnyRequest) -> Wanted:
+        """Out of a query string."""
+        query = request.query_params
+        pile, number = query.get("show", ""), query.get("page", "")
+        return cls(
+            Pile(pile) if pile in tuple(Pile) else Pile.ALL,
+            query.get("mine") == "1",
+            query.get("q", "").replace("\0", "").strip()[:100],
+            min(int(number), LAST_PAGE) if number.isascii() and number.isdigit() and len(number) < 8 else 1,
+        )
+
+    def address(self, **changed: str) -> str:
+        """The address of the same list with something changed; a change starts from the first page."""
+        now = {"show": self.pile.value, "mine": "1" if self.mine else "", "q": self.words}
+        query = {name: value for name, value in {**now, **changed}.items() if value and value != Pile.ALL.value}
+        return "/officials" + ("?" + urlencode(query) if query else "")
+
+
+def known(public_id: str) -> str:
+    """The id of a poll, if it can be one. Refuses `PollNotFound` before the database is asked."""
+    if not PUBLIC_ID.fullmatch(public_id):
+        raise PollNotFound()
+    return public_id
+
+
+def address_of(public_id: str, tail: str = "") -> str:
+    """The address of a poll on the desk."""
+    return f"/officials/polls/{public_id}{tail}"
+
+
+def see_other(address: str) -> Redirect:
+    """Go on with a GET: reloading the page does not send the form again."""
+    return Redirect(address, status_code=303)
+
+
+@get("/officials", guards=[official], include_in_schema=False)
+async def show_desk(
+    request: AnyRequest, viewer: NamedDependency[Viewer], session: NamedDependency[Session],
+    now: NamedDependency[datetime],
+) -> Response[Any]:  # fmt: skip
+    """The list of polls, by state. Read from the primary: what was just saved must show."""
+    wanted = Wanted.read(request)
+    author = viewer.account_id if wanted.mine else None
+    offset = (max(1, wanted.number) - 1) * PAGE
+    rows, more = await desk_polls(session, now, wanted.pile, author_id=author, words=wanted.words, offset=offset)
+    counts = await desk_counts(session, now, author_id=author)
+    votes = await cast_counts(session, [row.id for row in rows])
+    names = await names_of(session, [row.author_id for row in rows])
+    return page(
+        request, "officials/desk.html", nav="officials", wanted=wanted, rows=rows, more=more, votes=votes,
+        counts={pile.value: n for pile, n in counts.items()}, piles=[pile.value for pile in Pile], names=names,
+    )  # fmt: skip
+
+
+@post("/officials/polls/{public_id:str}/copy", guards=[official], include_in_schema=False)
+async def copy(
+    public_id: FromPath[str], viewer: NamedDependency[Viewer], session: NamedDependency[Session],
+    now: NamedDependency[datetime],
+) -> Redirect:  # fmt: skip
+    """Make a new draft of any poll and open it."""
+    draft = await copy_poll(session, known(public_id), secrets.token_hex(16), viewer.account_id, now)
+    return see_other(address_of(draft.public_id, "/edit?copied=1"))
+
+
+@get("/officials/polls/{public_id:str}/delete", guards=[official], include_in_schema=False)
+async def ask_to_delete(
+    request: AnyRequest, public_id: FromPath[str], read_session: NamedDependency[ReadSession],
+    now: NamedDependency[datetime],
+) -> Response[Any]:  # fmt: skip
+    """Ask before a draft is gone for good."""
+    return page(request, "officials/delete.html", nav="officials", draft=await _deletable(read_session, public_id, now))
+
+
+@post("/officials/polls/{public_id:str}/delete", guards=[official], include_in_schema=False)
+async def delete(
+    public_id: FromPath[str], session: NamedDependency[Session], now: NamedDependency[datetime]
+) -> Redirect:
+    """Delete a draft with its revisions."""
+    await delete_draft(session, known(public_id), now)
+    return see_other("/officials?deleted=1")
+
+
+async def _deletable(session: ReadSession, public_id: str, now: datetime) -> Draft:
+    draft = await load_draft(session, known(public_id), now)
+    if not may(Move.DELETE, draft.state):
+        raise WrongState(state=State(draft.state), move=Move.DELETE)
+    return draft
+
+
+handlers = [show_desk, copy, ask_to_delete, delete]
