@@ -14,7 +14,7 @@ import hashlib
 import secrets
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, datetime, timedelta
 
 from sqlalchemy import func, insert, select, text
 
@@ -119,7 +119,7 @@ async def import_budget(
     sealed = await sealed_poll(session, poll_id)
     refused = await _cast_all(session, sealed, instance, voters, signer, now, progress)
     await close_early(session, poll_id, official_id, REASON, now)
-    await count_poll(session, poll_id, max(now, datetime.now(UTC)))
+    await count_poll(session, poll_id, await _clock(session))
     return ImportedBudget(
         poll_id, sealed.slug, len(voters) - len(refused), tuple(refused),
         await funded_references(session, sealed), count, bounded,

@@ -8,6 +8,7 @@ shows a traceback.
 from __future__ import annotations
 
 import importlib
+import logging
 import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -66,6 +67,7 @@ def cli() -> None:
 
     Settings come from environment variables; with none set, everything runs as a demo on this machine.
     """
+    quieten_logs()
 
 
 @cli.command()
@@ -74,6 +76,16 @@ def version() -> None:
     from importlib.metadata import version as installed
 
     click.echo(installed("veche"))
+
+
+def quieten_logs() -> None:
+    """Keep the log of a command that people read to what went wrong; `serve` and `worker` set up a log of their own."""
+    structlog = sys.modules.get("structlog")  # a command that does not log has not imported it
+    if structlog is not None:
+        structlog.configure(
+            wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING),
+            logger_factory=structlog.WriteLoggerFactory(file=sys.stderr),
+        )
 
 
 def main() -> None:
@@ -111,6 +123,8 @@ def _bad_settings(error: Any) -> str | None:
 
     lines = []
     for found in error.errors(include_url=False, include_input=False):
+        if found["type"] == "default_factory_not_called":
+            continue  # only follows from another one
         field = str(found["loc"][0]) if found["loc"] else ""
         name = f"{variable(field)}: " if field in Settings.model_fields else ""
         lines.append(f"  {name}{found['msg'].removeprefix('Value error, ')}")

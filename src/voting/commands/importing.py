@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import gc
 import sys
 from collections.abc import Callable, Iterator
@@ -12,6 +11,7 @@ from pathlib import Path
 from typing import cast
 
 import click
+import uvloop
 
 from polls.board import Signer
 from polls.errors import BadFile
@@ -50,7 +50,7 @@ def pabulib(file: Path, territory: str | None) -> None:
     settings = Settings.from_env()
     gc.freeze()  # a hundred thousand ballots would be looked through again and again
     with counting_bar(len(instance.ballots), "ballots") as progress:
-        imported = asyncio.run(_import(settings, instance, content, territory, progress))
+        imported = uvloop.run(_import(settings, instance, content, territory, progress))
     click.echo("\n".join(map(_printable, report_lines(instance, imported))))
     click.echo(f"\nThe poll: {settings.base_url}/polls/{imported.slug}")
     if not imported.agrees:
