@@ -25,6 +25,7 @@ from voting.api import session
 from voting.boot import check_routes
 from voting.db import Database, database_dependencies
 from voting.edge import EdgeMiddleware
+from voting.form_body import OrderedRequest
 from voting.identity.cookies import IdentityCookies
 from voting.identity.guards import is_public, public
 from voting.identity.passwords import PasswordPool
@@ -111,6 +112,7 @@ def create_app(
         compression_config=CompressionConfig(backend="gzip", minimum_size=1000, gzip_compress_level=5,
                                              exclude_opt_key="uncompressed"),
         request_max_body_size=settings.body_limit,
+        request_class=OrderedRequest,
         logging_config=None,  # exceptions are logged by voting.replies, which knows the expected ones
         openapi_config=getattr(api, "openapi_config", None),
         template_config=getattr(web, "template_config", None),

@@ -126,6 +126,7 @@ KINDS: Mapping[str, Kind] = {
     "results_hidden": Kind(403, "The results are not shown yet"),
     "not_counted": Kind(409, "The count is under way"),
     "too_few_to_publish": Kind(403, "Too few ballots to publish this"),
+    "register_ahead": Kind(409, "The register is ahead of the clock"),
     "bad_file": Kind(422, "The file cannot be read"),
     "rule_unknown": Kind(422, "Unknown counting rule"),
     "conflict": Kind(409, "Changed at the same moment"),

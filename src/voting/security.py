@@ -27,6 +27,7 @@ from litestar.middleware import ASGIMiddleware
 from litestar.types import ASGIApp, Receive, Scope, Send
 
 from polls.errors import BadCsrf
+from voting.form_body import form_pairs
 from voting.settings import Settings
 
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
@@ -192,11 +193,10 @@ class ForgeryMiddleware(ASGIMiddleware):
             return []
         if not self._tokens.fits_session(await _given_token(request), hashlib.sha256(cookie.encode()).digest()):
             return []
-        form = await request.form()
         return [
             (name, value)
-            for name, value in form.multi_items()
-            if isinstance(value, str) and name != FORM_FIELD and "password" not in name.lower()
+            for name, value in await form_pairs(request)
+            if name != FORM_FIELD and "password" not in name.lower()
         ]
 
 

@@ -223,7 +223,7 @@ def _wait(limit: Limit, n: int, previous: int, now: datetime) -> float:
     elapsed = now.timestamp() - _window_start(now, limit.window).timestamp()
     if n + previous * (1 - elapsed / window) <= limit.hits:
         return 0.0
-    if n > limit.hits or previous == 0:
-        return max(1.0, window - elapsed)
-    # Wait until enough of the previous window has slid out of reach.
-    return max(1.0, window * (1 - (limit.hits - n) / previous) - elapsed)
+    room = limit.hits - n - 1
+    if room >= 0 and previous > 0:  # enough of the window before slides out of reach while this one lasts
+        return max(1.0, window * (1 - room / previous) - elapsed)
+    return max(1.0, window - elapsed + max(0.0, window * (1 - (limit.hits - 1) / n)))

@@ -26,6 +26,7 @@ from polls.errors import (
     Refusal,
     TooMany,
 )
+from voting.form_body import form_pairs
 from voting.identity.cookies import IdentityCookies
 from voting.identity.demo import DEMO_ACCOUNTS, PASSWORD, DemoAccount
 from voting.identity.destinations import safe_destination
@@ -83,9 +84,7 @@ async def submit_sign_in(
     form = await request.form()
     target = safe_destination(_text(form, "next"))
     carried = [
-        (name.removeprefix(CARRIED), value)
-        for name, value in form.multi_items()
-        if name.startswith(CARRIED) and isinstance(value, str)
+        (name.removeprefix(CARRIED), value) for name, value in await form_pairs(request) if name.startswith(CARRIED)
     ]
     login = _text(form, "login")
     try:

@@ -1,6 +1,7 @@
 """Refusals as pages, and a page that explains each code."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from litestar import Request, Response, get
@@ -19,7 +20,8 @@ AnyRequest = Request[Any, Any, Any]
 def error_page(request: AnyRequest, problem: Problem, headers: Mapping[str, str]) -> Response[Any]:
     """Show a refusal as a page."""
     template = "errors/failed.html" if problem.status >= 500 else "errors/refused.html"
-    return page(request, template, status=problem.status, headers=dict(headers), problem=problem)
+    shown = replace(problem, facts={"retry_after": None, **problem.facts})  # the page asks for it of every refusal
+    return page(request, template, status=problem.status, headers=dict(headers), problem=shown)
 
 
 def described(request: AnyRequest, refusal: Refusal) -> Problem:
@@ -50,17 +52,17 @@ def show_problems(request: AnyRequest) -> Response[Any]:
 def show_problem(request: AnyRequest, code: FromPath[str]) -> Response[Any]:
     """Explain one code in both languages."""
     refusal, kind = all_refusals().get(code), KINDS.get(code)
-    if refusal is None or kind is None:
+    if kind is None:
         raise NotFound
     words: dict[str, Any] = {}
     for language in LANGUAGES:
         translate = gettext_for(language)
         words |= {
             f"title_{language}": translate(kind.title),
-            f"detail_{language}": translate(refusal.detail),
-            f"next_{language}": translate(refusal.next_step) if refusal.next_step else "",
+            f"detail_{language}": translate(refusal.detail) if refusal else "",  # of a command, not loaded here
+            f"next_{language}": translate(refusal.next_step) if refusal and refusal.next_step else "",
         }
-    return page(request, "problems/one.html", code=code, status=kind.status, **words)
+    return page(request, "problems/one.html", code=code, kind=kind, **words)
 
 
 handlers = [show_problems, show_problem]
