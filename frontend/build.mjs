@@ -2,7 +2,7 @@
 // The output folder is ignored by git: no third-party file and no generated asset is ever committed.
 import { build } from "esbuild";
 import { execFileSync } from "node:child_process";
-import { cpSync, existsSync, mkdirSync, readdirSync, renameSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { cpSync, existsSync, mkdirSync, readFileSync, readdirSync, renameSync, rmSync, statSync, writeFileSync } from "node:fs";
 
 const out = "../src/voting/static/dist";
 const fresh = `${out}.new`;
@@ -13,6 +13,9 @@ if (!existsSync(theme) || statSync(theme).mtimeMs < statSync(config).mtimeMs) {
   const cli = "node_modules/@digdir/designsystemet/dist/bin/designsystemet.js";
   execFileSync(process.execPath, [cli, "tokens", "create"], { stdio: "ignore" });
   execFileSync(process.execPath, [cli, "tokens", "build", "-t", "build/design-tokens", "-o", "build/theme"], { stdio: "ignore" });
+  // Paper is white whatever the reader's screen is.
+  const css = readFileSync(theme, "utf8").replaceAll("@media (prefers-color-scheme: dark)", "@media screen and (prefers-color-scheme: dark)");
+  writeFileSync(theme, css);
 }
 
 rmSync(fresh, { recursive: true, force: true });

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
@@ -146,11 +146,17 @@ def local(text: Any) -> Markup:
     return Markup('<span lang="{}">{}</span>').format("ru" if language == "en" else "en", other)
 
 
-@cache
 def _manifest() -> dict[str, str]:
+    """Names of built files by their plain names, read anew after each build."""
     path = DIST / "manifest.json"
-    if not path.is_file():
+    try:
+        return _read_manifest(path, path.stat().st_mtime_ns)
+    except FileNotFoundError:  # the front end has not been built
         return {}
+
+
+@lru_cache(maxsize=1)
+def _read_manifest(path: Path, _changed: int) -> dict[str, str]:
     found: dict[str, str] = json.loads(path.read_text())
     return found
 
