@@ -5,6 +5,8 @@ import re
 from polls.errors import PollNotFound
 
 POLL_NAME = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,62}[a-z0-9])?")
+PLAIN_WORDS = r"^[^\x00-\x1f\x7f]*$"
+"""What may be searched for: no database text holds a null character."""
 POLL_ID = re.compile(r"[0-9a-f]{32}")
 
 

@@ -32,7 +32,7 @@ _BRACKETS = re.compile(rb"[\[\]{}]")
 
 async def refuse_deep_nesting(request: Request[Any, Any, Any]) -> None:
     """Refuse JSON nested deeper than anything the API takes, before a parser meets it."""
-    if request.method in ("GET", "HEAD", "DELETE"):
+    if request.method in ("GET", "HEAD", "DELETE") or not request.content_type[0].endswith("json"):
         return
     body = await request.body()
     if body.count(b"[") + body.count(b"{") > DEEPEST and _depth(body) > DEEPEST:

@@ -1,6 +1,7 @@
 """/drafts: what officials do to a poll, from an empty draft to sealing, and the little that is possible afterwards."""
 
 import secrets
+from collections.abc import Callable
 from datetime import datetime
 from typing import Annotated, Any
 
@@ -20,15 +21,25 @@ from polls.authoring import (
     save_draft,
     schedule_poll,
 )
-from polls.catalogue import own_polls
+from polls.desk import Pile, desk_polls
 from polls.errors import EditConflict, FieldError, Invalid, NotReady, PollNotFound, Sealed, WrongState
 from polls.register import territory_tree
 from polls.sessions import ReadSession, Session
+from voting.api.addresses import PLAIN_WORDS
 from voting.api.addresses import poll_id as known_id
 from voting.api.operations import Returned, describes
 from voting.api.representation import json_reply
-from voting.api.schemas import PollList, PollSummary
-from voting.api.schemas_drafts import CheckView, DraftView, Extension, NewDraft, PublicReason, SavedDraft, Seal
+from voting.api.schemas_drafts import (
+    CheckView,
+    DraftLine,
+    DraftPage,
+    DraftView,
+    Extension,
+    NewDraft,
+    PublicReason,
+    SavedDraft,
+    Seal,
+)
 from voting.identity.guards import official
 from voting.identity.sessions import Viewer
 
@@ -57,19 +68,24 @@ EXAMPLE: dict[str, Any] = {
     guards=[official],
     summary="Polls of the officials",
     tags=["officials"],
-    opt=describes(
-        "listDrafts", {200: Returned("Every poll in any state, newest change first", PollList)}, private=True
-    ),
+    opt=describes("listDrafts", {200: Returned("Polls in any state, the last changed first", DraftPage)}, private=True),
 )
 async def list_drafts(
     viewer: NamedDependency[Viewer],
     session: NamedDependency[ReadSession],
     now: NamedDependency[datetime],
+    pile: Annotated[Pile, QueryParameter(description="Which of them.")] = Pile.ALL,
     mine: Annotated[bool, QueryParameter(description="Only those you began.")] = False,
+    q: Annotated[
+        str, QueryParameter(pattern=PLAIN_WORDS, max_length=200, description="Words of the title or department.")
+    ] = "",
+    offset: Annotated[int, QueryParameter(ge=0, le=1_000_000, description="How many to pass over.")] = 0,
+    limit: Annotated[int, QueryParameter(ge=1, le=100, description="How many.")] = 20,
 ) -> Response[bytes]:
     """Drafts and sealed polls alike."""
-    cards = await own_polls(session, now, viewer.account_id if mine else None)
-    return json_reply(PollList(polls=[PollSummary.of(card) for card in cards]))
+    author = viewer.account_id if mine else None
+    found, more = await desk_polls(session, now, pile, author_id=author, words=q.strip(), offset=offset, limit=limit)
+    return json_reply(DraftPage(drafts=[DraftLine.of(line) for line in found], more=more))
 
 
 @post(
@@ -212,11 +228,12 @@ async def close(
     data: JSONBody[PublicReason],
     viewer: NamedDependency[Viewer],
     session: NamedDependency[Session],
-    now: NamedDependency[datetime],
+    clock: NamedDependency[Callable[[], datetime]],
 ) -> Response[bytes]:
     """Close an open poll now, with a public reason; ballots taken so far count."""
-    await close_early(session, known_id(poll_id), viewer.account_id, data.reason, now)
-    return json_reply(DraftView.of(await load_draft(session, poll_id, now)))
+    await close_early(session, known_id(poll_id), viewer.account_id, data.reason, clock())
+    # The moment of closing is the database's, later than the one this request came at.
+    return json_reply(DraftView.of(await load_draft(session, poll_id, clock())))
 
 
 @post(

@@ -157,7 +157,7 @@ def _operation(handler: BaseRouteHandler, method: str, schemas: _Schemas) -> dic
         "operationId": said.id,
         "summary": handler.summary or said.id,  # type: ignore[attr-defined]
         "description": _paragraphs(handler.fn.__doc__ or ""),
-        "tags": sorted(handler.tags or ()),  # type: ignore[attr-defined]
+        "tags": sorted({tag for layer in handler.ownership_layers for tag in getattr(layer, "tags", None) or ()}),
         "responses": _responses(handler, method, said, schemas),
     }
     if parameters := [*_parameters(handler), *_headers(said)]:
@@ -167,6 +167,8 @@ def _operation(handler: BaseRouteHandler, method: str, schemas: _Schemas) -> dic
         if said.body_example is not None:
             content["example"] = said.body_example
         described["requestBody"] = {"required": True, "content": {JSON: content}}
+    elif said.body_files:
+        described["requestBody"] = {"required": True, "content": {kind: {} for kind in said.body_files}}
     described["security"] = _security(handler, method)
     if rules := sorted({role for rule in access_rules(handler) for role in rule.roles or ()}):
         described["description"] += f"\n\nFor the roles: {', '.join(rules)}."
@@ -195,7 +197,8 @@ def _parameters(handler: BaseRouteHandler) -> Iterator[dict[str, Any]]:
         if not path and not isinstance(kwarg, QueryParameter):
             continue
         described: dict[str, Any] = {
-            "name": name, "in": "path" if path else "query", "required": path or not field.has_default,
+            "name": getattr(kwarg, "name", None) or name, "in": "path" if path else "query",
+            "required": path or not field.has_default,
             "schema": _parameter_schema(field.annotation, kwarg, path),
         }  # fmt: skip
         if field.has_default and field.default is not None:
@@ -209,6 +212,7 @@ def _parameters(handler: BaseRouteHandler) -> Iterator[dict[str, Any]]:
 
 PATHS: Mapping[str, Mapping[str, Any]] = {
     "slug": {"description": "The poll's slug or its 32-digit id.", "example": "square-2026"},
+    "sha256": {"description": "The SHA-256 the picture is stored under, 64 hex digits.", "example": "0" * 64},
     "poll_id": {"description": "The poll's 32-digit id.", "example": "5f0c9a1b2c3d4e5f60718293a4b5c6d7"},
 }
 
@@ -276,7 +280,7 @@ def _refusals(handler: BaseRouteHandler, method: str, said: Operation) -> list[t
         found += [BadCsrf, Conflict, BodyTooLarge]
     if handler.parsed_data_field is not None:
         found += [MediaTypeNotSupported, Invalid]
-    elif takes_input:
+    elif takes_input or said.body_files:
         found.append(Invalid)
     return found
 

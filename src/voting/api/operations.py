@@ -49,6 +49,8 @@ class Operation:
     headers: Sequence[Header] = ()
     conditional: bool = False
     body_example: Any = None
+    body_files: Sequence[str] = ()
+    """Media types of a body that is a file and not JSON."""
 
 
 def describes(
@@ -59,10 +61,13 @@ def describes(
     headers: Sequence[Header] = (),
     conditional: bool = False,
     body_example: Any = None,
+    body_files: Sequence[str] = (),
     **opt: Any,
 ) -> dict[str, Any]:
     """Build a handler's ``opt``: its description, and what the layers around it read (``limit``, ``private``…)."""
-    operation = Operation(operation_id, returns, tuple(refuses), tuple(headers), conditional, body_example)
+    operation = Operation(
+        operation_id, returns, tuple(refuses), tuple(headers), conditional, body_example, tuple(body_files)
+    )
     return {"operation": operation, **opt}
 
 

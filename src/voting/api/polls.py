@@ -19,7 +19,7 @@ from polls.lifecycle import State
 from polls.register import facts_as_of
 from polls.sessions import ReadSession
 from results.figures import RunningTurnout, running_turnout
-from voting.api.addresses import poll_name
+from voting.api.addresses import PLAIN_WORDS, poll_name
 from voting.api.operations import Returned, describes
 from voting.api.representation import json_reply, public_bytes, public_json
 from voting.api.schemas import Event, OwnStanding, PollPage, PollSummary, PollView, ReasonAgainst, TurnoutSoFar
@@ -28,7 +28,6 @@ from voting.identity.guards import public
 from voting.identity.sessions import Viewer
 
 AnyRequest = Request[Any, Any, Any]
-PLAIN_WORDS = r"^[^\x00-\x1f\x7f]*$"
 TURNOUT_KEPT = 10.0
 
 
@@ -46,8 +45,11 @@ async def show_polls(
     read_session: NamedDependency[ReadSession],
     now: NamedDependency[datetime],
     phase: Annotated[Phase, QueryParameter(description="Which part of their lives.")] = Phase.OPEN,
-    scope: Annotated[
-        Scope, QueryParameter(description="`mine`: of your district and above. `new`: those you have not voted in.")
+    which: Annotated[
+        Scope,
+        QueryParameter(
+            name="scope", description="`mine`: of your district and above. `new`: those you have not voted in."
+        ),
     ] = Scope.ALL,
     topic: Annotated[str | None, QueryParameter(pattern=r"^[a-z0-9][a-z0-9_-]{0,63}$", description="A topic.")] = None,
     q: Annotated[
@@ -65,10 +67,10 @@ async def show_polls(
     """
     citizen_id = visitor.citizen_id if visitor else None
     territories: tuple[str, ...] = ()
-    if scope is Scope.MINE:
+    if which is Scope.MINE:
         territories = await _own_territories(read_session, visitor, now)
     found = await list_polls(
-        read_session, now, phase, scope=scope, citizen_id=citizen_id, territories=territories, topic=topic, words=q,
+        read_session, now, phase, scope=which, citizen_id=citizen_id, territories=territories, topic=topic, words=q,
         cursor=cursor, limit=limit,
     )  # fmt: skip
     page = PollPage(polls=[PollSummary.of(card) for card in found.cards], next_cursor=found.next_cursor)

@@ -4,7 +4,7 @@ Files are streamed from a session of their own: the request's is closed before t
 does so before that, while an answer can still be a problem.
 """
 
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
@@ -170,7 +170,13 @@ async def _send(
     if is_current(request, tag):
         return not_modified(headers)
     headers["content-disposition"] = f'attachment; filename="{download.file_name}"'
-    return Stream(download.chunks, media_type=download.media_type, headers=headers)
+    return Stream(_plain(download.chunks), media_type=download.media_type, headers=headers)
+
+
+async def _plain(chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    """The same chunks as `bytes`: the database's driver hands out bytearrays, which the framework takes for text."""
+    async for chunk in chunks:
+        yield bytes(chunk)
 
 
 handlers = [show_results, send_results, send_turnout, send_answers, send_codebook]

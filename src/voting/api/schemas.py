@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from datetime import date, datetime
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, JsonValue
+from pydantic import BaseModel, ConfigDict, Field, JsonValue
 
 from polls.board import short_code
 from polls.casting import Cast
@@ -72,12 +72,6 @@ class PollPage(Shape):
 
     polls: list[PollSummary]
     next_cursor: str | None = Field(description="Null at the end.", examples=["1795253400000000-17"])
-
-
-class PollList(Shape):
-    """A list that has no pages."""
-
-    polls: list[PollSummary]
 
 
 class Times(Shape):
@@ -260,13 +254,3 @@ class ProblemReply(BaseModel):
     next_step: str
     facts: dict[str, JsonValue] | None = None
     errors: list[FieldProblem] | None = None
-
-
-def _readable(value: Any) -> Any:
-    """Refuse characters no database text may hold."""
-    if isinstance(value, str) and "\x00" in value:
-        raise ValueError("control characters are not allowed")
-    return value
-
-
-Readable = Annotated[str, BeforeValidator(_readable)]

@@ -9,7 +9,8 @@ from pydantic import Field, JsonValue
 
 from polls.audience import DryRun
 from polls.authoring import Check, Draft
-from polls.definition import Definition, Words
+from polls.definition import Definition, Text, Words
+from polls.desk import DeskPoll
 from polls.lifecycle import State
 from polls.strata import SEXES, age_label
 from polls.territories import TerritoryTree
@@ -77,6 +78,42 @@ class DraftView(Shape):
             revision=draft.revision, definition=draft.definition, saved_at=draft.saved_at, saved_by=draft.saved_by,
             hash=draft.poll_hash.hex() if draft.poll_hash else None, reason=draft.reason,
         )  # fmt: skip
+
+
+class DraftLine(Shape):
+    """One line of the officials' list. Drafts have no times here: they are in the document."""
+
+    poll_id: str
+    slug: str
+    state: State
+    title: Text
+    department: str
+    author_id: int
+    opens_at: datetime | None
+    closes_at: datetime | None = Field(description="The closing time in force.")
+    updated_at: datetime
+
+    @classmethod
+    def of(cls, line: DeskPoll) -> DraftLine:
+        """From the desk's."""
+        return cls(
+            poll_id=line.public_id, slug=line.slug, state=line.state,
+            title=Text(ru=line.title_ru, en=line.title_en), department=line.department, author_id=line.author_id,
+            opens_at=line.opens_at, closes_at=line.closes_at, updated_at=line.updated_at,
+        )  # fmt: skip
+
+
+class DraftPage(Shape):
+    """A page of the officials' list, and whether there are more."""
+
+    drafts: list[DraftLine]
+    more: bool
+
+
+class StoredPicture(Shape):
+    """Where a picture lies: put `sha256` into the document."""
+
+    sha256: str = Field(description="Of the bytes as stored: encoded anew, without what cameras add.")
 
 
 class FindingView(Shape):
