@@ -6,6 +6,7 @@ then for a route that was found: forged requests, limits, its guard, its paramet
 
 from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib import import_module
 from pathlib import Path
@@ -17,7 +18,7 @@ from litestar.connection import Request
 from litestar.datastructures import CacheControlHeader, State
 from litestar.di import Provide
 from litestar.static_files import create_static_files_router
-from litestar.types import ASGIApp, ControllerRouterHandler
+from litestar.types import ControllerRouterHandler
 
 from polls.errors import SignInNeeded
 from voting import health
@@ -67,45 +68,18 @@ def create_app(
     API, for tests; `limits` overrides limits by class; `lifespan` are further contexts to hold while serving.
     """
     configure_logging()
-    own_database = database is None
-    database = database or Database.from_settings(settings)
-    pool = passwords or PasswordPool(settings.argon2_threads)
-    tokens = FormTokens(settings.secret("forms"))
-    cookies = IdentityCookies(secure=settings.secure_cookies, tokens=tokens)
-    web_sessions = WebSessions(database, idle=settings.session_idle, clock=clock)
-    counters = Throttle(database, settings.secret("throttle"), limits)
-    desk = Desk(settings, database, pool, web_sessions, counters, identity_secrets(settings))
+    parts = _gather(settings, database or Database.from_settings(settings), clock, limits, passwords)
     api, web = import_module("voting.api"), import_module("voting.web")
-    listed = [*getattr(api, "routers", ()), *getattr(web, "handlers", ())]
+    listed = [*api.routers, *web.handlers] if route_handlers is None else route_handlers
     answer = make_answer(rendering.translate_for, error_pages.error_page, account.render_sign_in_carrying)
-
-    @asynccontextmanager
-    async def hold_resources(_: Litestar) -> AsyncGenerator[None, None]:
-        try:
-            yield
-        finally:
-            pool.close()
-            if own_database:
-                await database.close()
-
     app = Litestar(
         route_handlers=[
-            health.show_live, health.show_ready, health.show_robots, *_static_files(),
-            session.router, *account.handlers, *error_pages.handlers,
-            *(listed if route_handlers is None else route_handlers),
+            *health.handlers, *_static_files(), session.router, *account.handlers, *error_pages.handlers, *listed,
         ],
-        dependencies={
-            **database_dependencies(database),
-            **_values(
-                settings=settings, clock=clock, desk=desk, identity_cookies=cookies, throttle=counters
-            ),
-            "now": Provide(clock, sync_to_thread=False),
-            "viewer": Provide(_provide_viewer, sync_to_thread=False),
-            "visitor": Provide(_provide_visitor, sync_to_thread=False),
-        },
+        dependencies=_dependencies(parts, clock),
         middleware=[
-            ForgeryMiddleware(settings, tokens, cookies, is_public=is_public),
-            ThrottleMiddleware(counters, clock),
+            ForgeryMiddleware(settings, parts.tokens, parts.cookies, is_public=is_public),
+            ThrottleMiddleware(parts.desk.throttle, clock),
         ],
         exception_handlers={Exception: answer},
         before_send=[security_headers(settings)],
@@ -114,19 +88,74 @@ def create_app(
         request_max_body_size=settings.body_limit,
         request_class=OrderedRequest,
         logging_config=None,  # exceptions are logged by voting.replies, which knows the expected ones
-        openapi_config=getattr(api, "openapi_config", None),
-        template_config=getattr(web, "template_config", None),
-        state=State({"settings": settings, "database": database, "cookies": cookies}),
-        lifespan=[hold_resources, *lifespan],
+        openapi_config=None,  # voting.api describes itself
+        state=State({"settings": settings, "database": parts.desk.database, "cookies": parts.cookies}),
+        lifespan=[_holding(parts, close_database=database is None), *lifespan],
         debug=False,
         pdb_on_exception=False,
     )  # fmt: skip
     check_routes(app)
-    recognition = RecognitionMiddleware(web_sessions, tokens, cookies.session)
+    recognition = RecognitionMiddleware(parts.desk.web_sessions, parts.tokens, parts.cookies.session)
     for layer in (recognition, EdgeMiddleware(settings, answer), TelemetryMiddleware()):
-        inner: ASGIApp = app.asgi_handler
-        app.asgi_handler = layer(inner)
+        app.asgi_handler = layer(app.asgi_handler)
     return app
+
+
+@dataclass(frozen=True)
+class Parts:
+    """What the layers and the handlers share."""
+
+    desk: Desk
+    tokens: FormTokens
+    cookies: IdentityCookies
+
+
+def _gather(
+    settings: Settings,
+    database: Database,
+    clock: Clock,
+    limits: Mapping[str, Limit] | None,
+    passwords: PasswordPool | None,
+) -> Parts:
+    tokens = FormTokens(settings.secret("forms"))
+    desk = Desk(
+        settings=settings,
+        database=database,
+        passwords=passwords or PasswordPool(settings.argon2_threads),
+        web_sessions=WebSessions(database, idle=settings.session_idle, clock=clock),
+        throttle=Throttle(database, settings.secret("throttle"), limits),
+        identity_secrets=identity_secrets(settings),
+    )
+    return Parts(desk, tokens, IdentityCookies(secure=settings.secure_cookies, tokens=tokens))
+
+
+def _holding(parts: Parts, *, close_database: bool) -> Lifespan:
+    @asynccontextmanager
+    async def hold(_: Litestar) -> AsyncGenerator[None, None]:
+        try:
+            yield
+        finally:
+            parts.desk.passwords.close()
+            if close_database:
+                await parts.desk.database.close()
+
+    return hold
+
+
+def _dependencies(parts: Parts, clock: Clock) -> dict[str, Provide]:
+    return {
+        **database_dependencies(parts.desk.database),
+        **_values(
+            settings=parts.desk.settings,
+            clock=clock,
+            desk=parts.desk,
+            identity_cookies=parts.cookies,
+            throttle=parts.desk.throttle,
+        ),
+        "now": Provide(clock, sync_to_thread=False),
+        "viewer": Provide(_provide_viewer, sync_to_thread=False),
+        "visitor": Provide(_provide_visitor, sync_to_thread=False),
+    }
 
 
 def _static_files() -> list[ControllerRouterHandler]:

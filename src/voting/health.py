@@ -1,4 +1,4 @@
-"""Addresses for machines: is the process alive, may it get traffic, and what robots should leave alone."""
+"""Addresses for machines: is the process alive, may it get traffic, what robots should leave alone, and the icon."""
 
 from alembic.script import ScriptDirectory
 from litestar import Response, get
@@ -15,6 +15,12 @@ Disallow: /sign-in
 Disallow: /sign-up
 Disallow: /account
 """
+
+ICON = (
+    "<svg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 32 32'><rect width='32' height='32' rx='9' fill='#0e5a6b'/>"
+    "<path d='m9 16.500 5 5 9.500-10' fill='none' stroke='white' stroke-width='3' stroke-linecap='round' "
+    "stroke-linejoin='round'/></svg>"
+)
 
 
 @get("/health/live", guards=[public], include_in_schema=False, sync_to_thread=False)
@@ -36,6 +42,15 @@ async def show_ready(database: NamedDependency[Database]) -> Response[dict[str, 
 def show_robots() -> str:
     """Keep robots off pages that mean nothing to them."""
     return ROBOTS
+
+
+@get("/favicon.ico", guards=[public], include_in_schema=False, sync_to_thread=False)
+def show_icon() -> Response[bytes]:
+    """Give the icon browsers ask for unasked."""
+    return Response(ICON.encode(), media_type="image/svg+xml", headers={"cache-control": "public, max-age=86400"})
+
+
+handlers = [show_live, show_ready, show_robots, show_icon]
 
 
 async def _unready(database: Database) -> str | None:
