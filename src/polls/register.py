@@ -13,14 +13,14 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import and_, func, or_, select, tuple_, update
-from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy import BigInteger, bindparam, select, text, tuple_, update
+from sqlalchemy.dialects.postgresql import ARRAY, insert
 
 from polls.eligibility import CitizenFacts
 from polls.errors import BadFile, NotFound
 from polls.identity import identity_key, normal_identifier
 from polls.sessions import ReadSession, Session
-from polls.tables import citizen, citizen_group, citizen_period, identity, territory
+from polls.tables import Moment, citizen_group, identity, territory
 from polls.territories import KINDS, Territory, TerritoryTree
 
 __all__ = [
@@ -198,52 +198,46 @@ async def find_citizen(session: ReadSession, kind: str, keys: Sequence[tuple[int
     return found.scalar_one_or_none()
 
 
-async def facts_as_of(
-    session: ReadSession, citizen_id: int, moment: datetime, *, tree: TerritoryTree | None = None
-) -> CitizenFacts:
-    """The register entry as it stood at `moment` (aware). Raises NotFound for an unknown citizen.
-
-    With a kept `tree` this is one query; a tree older than a new district is read again.
-    """
-    facts = await citizen_facts_many(session, [citizen_id], moment, tree=tree)
+async def facts_as_of(session: ReadSession, citizen_id: int, moment: datetime) -> CitizenFacts:
+    """The register entry as it stood at `moment` (aware), in one query. Raises NotFound for an unknown citizen."""
+    facts = await citizen_facts_many(session, [citizen_id], moment)
     if citizen_id not in facts:
         raise NotFound(citizen=citizen_id)
     return facts[citizen_id]
 
 
+_FACTS = text(
+    """
+    SELECT c.id, c.register_code, c.birth_date, c.sex, c.registered_at, p.district_id, p.level,
+           up.codes, g.codes AS groups
+      FROM citizen c
+      LEFT JOIN citizen_period p ON p.citizen_id = c.id
+           AND p.valid_from <= :moment AND (p.valid_to IS NULL OR p.valid_to > :moment)
+      LEFT JOIN LATERAL (
+           WITH RECURSIVE path AS (
+                SELECT t.code, t.parent_id, 0 AS height FROM territory t WHERE t.id = p.district_id
+                UNION ALL
+                SELECT t.code, t.parent_id, path.height + 1 FROM territory t JOIN path ON t.id = path.parent_id)
+           SELECT array_agg(path.code ORDER BY path.height) AS codes FROM path) up ON true
+      LEFT JOIN LATERAL (
+           SELECT array_agg(cg.code) AS codes FROM citizen_group cg WHERE cg.id = ANY (p.groups)) g ON true
+     WHERE c.id = ANY (:ids)
+    """
+).bindparams(bindparam("moment", type_=Moment), bindparam("ids", type_=ARRAY(BigInteger)))
+"""Facts with the path of the district, lowest first: no tree to keep, so none can be stale."""
+
+
 async def citizen_facts_many(
-    session: ReadSession, citizen_ids: Sequence[int], moment: datetime, *, tree: TerritoryTree | None = None
+    session: ReadSession, citizen_ids: Sequence[int], moment: datetime
 ) -> dict[int, CitizenFacts]:
     """The entries of several citizens as they stood at `moment`, by id; unknown ids are left out."""
-    codes = select(func.coalesce(func.array_agg(citizen_group.c.code), [])).where(
-        citizen_group.c.id == func.any(citizen_period.c.groups)
-    )
-    rows = await session.execute(
-        select(
-            *(citizen.c[name] for name in ("id", "register_code", "birth_date", "sex", "registered_at")),
-            *(citizen_period.c[name] for name in ("district_id", "level")),
-            codes.scalar_subquery().label("groups"),
-        )
-        .outerjoin(citizen_period, and_(citizen_period.c.citizen_id == citizen.c.id, holds_at(moment)))
-        .where(citizen.c.id == func.any(list(citizen_ids)))
-    )
-    found = rows.all()
-    if found and (tree is None or any(row.district_id not in tree for row in found if row.district_id is not None)):
-        tree = await territory_tree(session)
-    return {row.id: _facts(row, tree) for row in found if tree is not None}
+    rows = await session.execute(_FACTS, {"moment": moment, "ids": list(citizen_ids)})
+    return {row.id: _facts(row) for row in rows}
 
 
-def holds_at(moment: datetime) -> Any:
-    """The SQL condition that a period holds at a moment: from inclusive, to exclusive."""
-    return and_(
-        citizen_period.c.valid_from <= moment,
-        or_(citizen_period.c.valid_to.is_(None), citizen_period.c.valid_to > moment),
-    )
-
-
-def _facts(row: Any, tree: TerritoryTree) -> CitizenFacts:
+def _facts(row: Any) -> CitizenFacts:
     present = row.district_id is not None
-    code = tree.by_id[row.district_id].code if present else None
+    path = row.codes or []
     return CitizenFacts(
         citizen_id=row.id,
         register_code=row.register_code,
@@ -252,8 +246,8 @@ def _facts(row: Any, tree: TerritoryTree) -> CitizenFacts:
         registered_at=row.registered_at,
         present=present,
         district_id=row.district_id,
-        district_code=code,
-        territories=tree.path(code) if code is not None else frozenset(),
-        groups=frozenset(row.groups) if present else frozenset(),
+        district_code=path[0] if present else None,
+        territories=frozenset(path),
+        groups=frozenset(row.groups or ()),
         level=row.level if present else 0,
     )

@@ -103,7 +103,7 @@ async def test_it_is_loaded_by_the_ordinary_import_quickly_and_again(session: Se
     key = identity_key(SECRETS[1], "national_id", person.national_id)
     number = await find_citizen(session, "national_id", [(1, key)])
     assert number is not None
-    facts = await facts_as_of(session, number, NOW, tree=await territory_tree(session))
+    facts = await facts_as_of(session, number, NOW)
     assert (facts.birth_date, facts.sex, facts.level) == (person.birth_date, person.sex, person.level)
     assert facts.groups == set(person.groups)
     assert {"msk"} < facts.territories
