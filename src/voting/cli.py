@@ -30,7 +30,7 @@ COMMANDS: Mapping[str, Lazy] = {
     "worker": Lazy("voting.commands.worker:worker", "Do the queued work: counting, publishing, mail."),
     "migrate": Lazy("voting.commands.migrate:migrate", "Bring the database to this release's schema."),
     "register": Lazy("voting.commands.register:register", "Load the city's register of citizens."),
-    "admin": Lazy("voting.commands.accounts:admin", "Make accounts and give roles."),
+    "admin": Lazy("voting.commands.accounts:admin", "Make administrators and hand out roles."),
     "import": Lazy("voting.commands.importing:importing", "Take polls held elsewhere out of open data files."),
     "tally": Lazy("voting.commands.tally:tally", "Count files again, without a database."),
     "demo": Lazy("voting.commands.demo:demo", "Fill the demo with a living city."),

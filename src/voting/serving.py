@@ -4,10 +4,12 @@ Requests are logged by the application itself and never by uvicorn, whose lines 
 are judged by `voting.perimeter`, so uvicorn's own middleware for them stays off.
 """
 
+import asyncio
 import gc
 import socket
 from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import asynccontextmanager
+from importlib import import_module
 from typing import Any
 
 import uvicorn
@@ -22,6 +24,7 @@ from voting.jobs import build_jobs, worker_running
 from voting.settings import Settings
 
 BACKLOG = 2048
+WARM_UP_AFTER = 1.0  # seconds
 STOP_WITHIN = 20  # seconds requests in progress have to finish
 
 
@@ -39,9 +42,17 @@ def build_site(settings: Settings) -> Litestar:
     async def settle(_: Litestar) -> AsyncGenerator[None, None]:
         gc.collect()
         gc.freeze()  # what is loaded now stays for ever: the collector need not walk through it again and again
+        warming = asyncio.create_task(_warm_up())
         yield
+        warming.cancel()
 
     return create_app(settings, lifespan=[*([work] if settings.demo else []), settle])
+
+
+async def _warm_up() -> None:
+    """Load what only results need, once the site answers: otherwise their first reader would wait for it."""
+    await asyncio.sleep(WARM_UP_AFTER)
+    await asyncio.to_thread(import_module, "pandas")
 
 
 def site() -> Litestar:

@@ -35,7 +35,7 @@ def serve(workers: int) -> None:
     signal.signal(signal.SIGTERM, _leave)
     with listening_socket(settings) as listening, running_database(settings):
         prepare_schema(settings)
-        # Late: what takes long to import is imported while the database gets on its feet, and not at all if it cannot.
+        # Late: a taken port or a database that does not answer is told before the seconds this import takes.
         from voting.serving import serve_here, serve_in_workers
 
         try:
@@ -45,7 +45,6 @@ def serve(workers: int) -> None:
                 serve_in_workers(settings, listening, workers, lambda: _announce(settings))
         except KeyboardInterrupt:
             pass  # uvicorn stops in order and then raises the signal again
-    click.echo("Stopped.")
 
 
 @contextmanager

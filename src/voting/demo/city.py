@@ -9,11 +9,11 @@ from __future__ import annotations
 import asyncio
 import random
 import secrets
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, time, timedelta
 from enum import StrEnum
-from typing import ClassVar, cast
+from typing import Any, ClassVar, cast
 from zoneinfo import ZoneInfo
 
 from sqlalchemy import func, select
@@ -134,7 +134,7 @@ async def build_city(database: Database, settings: Settings, citizens: int, now:
 
     async with story_clock(database):
         work = [hold(poll) for poll in POLLS if poll.poll_id not in known]
-        await asyncio.gather(*work, *([] if budget_known else [hold_budget()]))
+        await _together([*work, *([] if budget_known else [hold_budget()])])
     async with database.open_session() as session:
         for draft in DRAFTS:  # last: a demo with its drafts is complete
             if draft.poll_id not in known:
@@ -142,6 +142,17 @@ async def build_city(database: Database, settings: Settings, citizens: int, now:
                 await create_draft(session, story.official_id, definition, now, slug=draft.slug)
                 built.polls += 1
     return built
+
+
+async def _together(work: Sequence[Coroutine[Any, Any, None]]) -> None:
+    """Do it all at once; the first failure stops the rest before it is raised on, as itself and not in a group."""
+    tasks = [asyncio.create_task(one) for one in work]
+    try:
+        await asyncio.gather(*tasks)
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
 
 
 async def _people(database: Database, settings: Settings, citizens: int, now: datetime) -> Story:
