@@ -90,7 +90,7 @@ endef
 # ---- the front end
 
 NODE_READY := .venv/node-ready
-$(NODE_READY): frontend/package-lock.json .venv/run-ready
+$(NODE_READY): frontend/package-lock.json frontend/package.json frontend/.npmrc .venv/run-ready
 	cd frontend && npm ci --no-audit --no-fund --ignore-scripts --loglevel=error
 	@touch $@
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from enum import StrEnum
 
-from sqlalchemy import ColumnElement, RowMapping, and_, false, func, null, or_, select, true
+from sqlalchemy import ColumnElement, RowMapping, and_, false, func, null, or_, select
 
 from polls.definition import Definition, Visibility, read_definition
 from polls.errors import PollNotFound
@@ -191,19 +191,6 @@ async def my_votes(session: ReadSession, citizen_id: int, now: datetime) -> list
         .select_from(source)
         .where(participation.c.citizen_id == citizen_id)
         .order_by(participation.c.day.desc(), poll.c.id.desc())
-    )  # fmt: skip
-    return [_card(row._mapping, now) for row in rows]
-
-
-async def own_polls(session: ReadSession, now: datetime, author_id: int | None = None) -> list[PollCard]:
-    """The officials' list: every poll in any state, newest change first; `author_id` narrows to one author."""
-    rows = await session.execute(
-        select(poll, sealed_definition.c.bytes, territory.c.code.label("territory_code"),
-               territory.c.name_ru.label("territory_ru"), territory.c.name_en.label("territory_en"),
-               null().label("voted_on"))
-        .select_from(poll.outerjoin(sealed_definition).outerjoin(territory, territory.c.id == poll.c.territory_id))
-        .where(poll.c.author_id == author_id if author_id is not None else true())
-        .order_by(poll.c.updated_at.desc(), poll.c.id.desc())
     )  # fmt: skip
     return [_card(row._mapping, now) for row in rows]
 

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from tests.builders import NOW, ASigner, a_citizen, a_city, a_definition, a_key, a_sealed_poll, an_open_poll, both
 
 from polls.casting import cast_ballot
-from polls.catalogue import Phase, Scope, cast_counts, count_polls, list_polls, my_votes, own_polls, participation_day
+from polls.catalogue import Phase, Scope, cast_counts, count_polls, list_polls, my_votes, participation_day
 from polls.sessions import Session
 
 HOUR = timedelta(hours=1)
@@ -63,10 +63,3 @@ async def test_scopes_and_filters(session: Session) -> None:
     assert await cast_counts(session, [mine.id]) == {mine.id: 1}
     [vote] = await my_votes(session, citizen, now)
     assert vote.voted_on == await participation_day(session, mine.id, citizen) is not None
-
-
-async def test_officials_see_their_polls_in_every_state(session: Session) -> None:
-    await a_city(session)
-    await an_open_poll(session)
-    cards = await own_polls(session, datetime.now(UTC))
-    assert [card.state.value for card in cards] == ["open"]
