@@ -217,6 +217,19 @@ async def test_of_fifty_retries_at_once_all_get_the_same_receipt(town):
     assert len({json.dumps(reply.json()["receipt"]) for reply in replies}) == 1
 
 
+async def test_the_key_of_a_ballot_is_never_logged(capsys, fresh_database, tmp_path):
+    town = await Town(fresh_database, tmp_path).settle()  # made here, so that its log is written where capsys looks
+    poll = await open_poll(town)
+    one = await town.client(await town.add_resident())
+    key = a_key()
+    for answers in ({"1": 77}, {"1": 2}, {"1": 2}, {"1": 1}):
+        await one.vote(poll.slug, key, answers)
+    await one.post(f"/polls/{poll.slug}/ballots", {"answers": {}}, {"Idempotency-Key": key + "!"})
+    logged = "".join(capsys.readouterr())
+    assert "/ballots" in logged
+    assert key not in logged
+
+
 async def test_before_the_opening_nothing_is_taken_and_nothing_shown(town):
     poll = await open_poll(town, opens_at=datetime.now(UTC).replace(microsecond=0) + timedelta(hours=1))
     one = await town.client(await town.add_resident())
@@ -440,11 +453,14 @@ async def test_public_reads_have_tags_and_are_public_only_while_nobody_is_signed
         assert (await visitor.get(address, headers={"if-none-match": '"other"'})).status_code == 200
         head = await visitor.send("HEAD", address)
         assert (head.status_code, head.content, head.headers["etag"]) == (200, b"", tag)
+        own = await one.get(address)
+        assert own.headers["cache-control"] in ("private, no-cache", "no-store"), address
         private = await analyst.get(address)
         assert private.headers["cache-control"] == "private, no-cache"
     assert tagged == 13
-    own = await one.get(f"/polls/{poll.slug}")
-    assert (own.headers["cache-control"], "etag" in own.headers) == ("no-store", False)
+    for address in ("/polls", f"/polls/{poll.slug}"):
+        own = await one.get(address)
+        assert (own.headers["cache-control"], "etag" in own.headers) == ("no-store", False)
 
 
 async def test_cursors_walk_through_every_poll_once(town):

@@ -251,13 +251,14 @@ def _responses(handler: BaseRouteHandler, method: str, said: Operation, schemas:
             described["content"] = {reply.media_type: {"schema": schemas.of(reply.model, "serialization")}}
         elif reply.media_type != JSON:
             described["content"] = {reply.media_type: {"schema": {"type": "string"}}}
-        headers = {**reply.headers, **({"ETag": "The tag for If-None-Match"} if said.conditional else {})}
+        headers = {
+            **reply.headers,
+            **({"ETag": "For If-None-Match; none on a resident's own"} if said.conditional else {}),
+        }
         if headers:
             described["headers"] = {
                 name: {"description": text, "schema": {"type": "string"}} for name, text in headers.items()
             }
-        if said.conditional and said.id in ("getPoll",):
-            described["headers"].pop("ETag")  # a resident's own reply has none
         responses[str(status)] = described
     if said.conditional:
         responses["304"] = {"description": "What you have is still right"}

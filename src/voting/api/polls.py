@@ -74,7 +74,7 @@ async def show_polls(
         cursor=cursor, limit=limit,
     )  # fmt: skip
     page = PollPage(polls=[PollSummary.of(card) for card in found.cards], next_cursor=found.next_cursor)
-    return public_json(request, page)
+    return public_json(request, page) if citizen_id is None else json_reply(page)
 
 
 @get(
