@@ -10,11 +10,11 @@ import os
 import sys
 import time
 import traceback
+from datetime import UTC, datetime
 from typing import Any, TextIO
 
 import msgspec
 import structlog
-from litestar.datastructures import MutableScopeHeaders
 from litestar.enums import ScopeType
 from litestar.middleware import ASGIMiddleware
 from litestar.types import ASGIApp, Message, Receive, Scope, Send
@@ -27,7 +27,7 @@ _encoder = msgspec.json.Encoder(enc_hook=str)
 
 def configure_logging(stream: TextIO | None = None, *, level: int = logging.INFO) -> None:
     """Send every log line of this process to `stream` (standard error) as JSON. May be called again."""
-    stream = stream or sys.stderr
+    lines = _Lines(stream)
     structlog.configure(
         processors=[
             structlog.contextvars.merge_contextvars,
@@ -36,15 +36,42 @@ def configure_logging(stream: TextIO | None = None, *, level: int = logging.INFO
             _render,
         ],
         wrapper_class=structlog.make_filtering_bound_logger(level),
-        logger_factory=structlog.WriteLoggerFactory(file=stream),
+        logger_factory=lambda *_: lines,
         cache_logger_on_first_use=False,
     )
-    handler = logging.StreamHandler(stream)
+    global _access  # one line a request: it goes past the processors, which would take longer than some handlers
+    _access = lines
+    handler = logging.StreamHandler(lines)
     handler.setFormatter(_JsonFormatter())
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(logging.WARNING)
     logging.getLogger("uvicorn.access").disabled = True  # it writes query strings; ours is below
+
+
+class _Lines:
+    """Writes whole lines to a stream, or to whatever standard error is at the moment."""
+
+    def __init__(self, stream: TextIO | None = None) -> None:
+        self._stream = stream
+
+    def write(self, text: str) -> None:
+        """Write as it is, for the handlers of the standard library."""
+        (self._stream or sys.stderr).write(text)
+
+    def flush(self) -> None:
+        """Write what the stream holds back."""
+        (self._stream or sys.stderr).flush()
+
+    def msg(self, line: str) -> None:
+        """Write one line."""
+        self.write(line + "\n")
+        self.flush()
+
+    debug = info = warning = warn = error = critical = fatal = exception = log = msg
+
+
+_access = _Lines()
 
 
 def _render(_logger: object, _method: str, event: Any) -> str:
@@ -128,7 +155,7 @@ class TelemetryMiddleware(ASGIMiddleware):
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
-                MutableScopeHeaders.from_message(message)["x-request-id"] = request_id
+                message["headers"] = [*message["headers"], (b"x-request-id", request_id.encode())]
             await send(message)
 
         try:
@@ -138,14 +165,16 @@ class TelemetryMiddleware(ASGIMiddleware):
             raise
         finally:
             if not scope["path"].startswith(SILENT_PATHS):
-                structlog.get_logger("access").info(
-                    "request",
-                    request_id=request_id,
-                    method=scope.get("method"),
-                    route=_route(scope),
-                    status=status,
-                    ms=round((time.perf_counter() - started) * 1000, 1),
-                )
+                line = {
+                    "event": "request",
+                    "request_id": request_id,
+                    "method": scope.get("method"),
+                    "route": _route(scope),
+                    "status": status,
+                    "ms": round((time.perf_counter() - started) * 1000, 1),
+                    "timestamp": datetime.now(UTC).isoformat(),
+                }
+                _access.msg(_encoder.encode(line).decode())
 
 
 def _route(scope: Scope) -> str:
