@@ -26,6 +26,16 @@ def test_our_lines_and_the_libraries_are_json(printed):
     assert (theirs["event"], theirs["logger"], theirs["level"]) == ("slow disk", "somebody.else", "warning")
 
 
+def test_our_own_exceptions_are_described_too(printed):
+    try:
+        raise IntegrityError("INSERT 'secret answer'", {}, ValueError("secret answer"))
+    except IntegrityError:
+        structlog.get_logger("voting").exception("count_failed", poll="skver")
+    (line,) = printed()
+    assert "secret" not in json.dumps(line)
+    assert line["exception"]["chain"][0]["class"] == "sqlalchemy.exc.IntegrityError"
+
+
 def test_libraries_report_exceptions_without_the_values_in_them(printed):
     try:
         raise IntegrityError("INSERT 'secret answer'", {"answers": "secret answer"}, ValueError("Key=(secret answer)"))
