@@ -21,7 +21,7 @@ from polls.errors import EditConflict, FieldError, Invalid, NotReady, PollNotFou
 from polls.journal import record_event
 from polls.lifecycle import Move, State, may, state_at
 from polls.sessions import ReadSession, Session
-from polls.tables import poll, poll_revision, sealed_definition, territory
+from polls.tables import named_ballot, poll, poll_revision, sealed_definition, territory
 
 SLUG = re.compile(r"^[a-z0-9](?:[a-z0-9-]{0,62}[a-z0-9])?$")
 
@@ -212,14 +212,20 @@ async def close_early(session: Session, public_id: str, official_id: int, reason
 
 
 async def cancel_poll(session: Session, public_id: str, official_id: int, reason: str, now: datetime) -> None:
-    """Cancel: nothing will be counted; the page stays and says why."""
+    """Cancel: nothing will be counted; the page stays and says why.
+
+    The ballots are destroyed at once, since nobody will ever count them and until then they could be linked; how many
+    they were is public. Participations stay.
+    """
     row = await _locked_for_amendment(session, public_id, Move.CANCEL, _reason(reason))
+    destroyed = await _destroy_ballots(session, row)
     await session.execute(
         update(poll)
         .where(poll.c.id == row.id)
         .values(state=State.CANCELLED, cancelled_at=now, reason=reason.strip(), updated_at=now)
     )
-    await record_event(session, "poll_cancelled", row.id, now, by=official_id, reason=reason.strip())
+    await record_event(session, "poll_cancelled", row.id, now, by=official_id, reason=reason.strip(),
+                       ballots_destroyed=destroyed)  # fmt: skip
 
 
 # ---- parts
@@ -230,6 +236,8 @@ class _Locked:
     id: int
     clock: datetime
     closes_at: datetime | None
+    sealed: bool
+    privacy: Privacy
 
 
 async def _amend_closing(
@@ -256,7 +264,14 @@ async def _locked_for_amendment(session: Session, public_id: str, move: Move, re
     await session.execute(select(func.pg_advisory_xact_lock(lock_key(poll_id))))
     row = (
         await session.execute(
-            select(poll.c.state, poll.c.opens_at, poll.c.closes_at, func.clock_timestamp().label("clock"))
+            select(
+                poll.c.state,
+                poll.c.opens_at,
+                poll.c.closes_at,
+                poll.c.sealed_at,
+                poll.c.privacy,
+                func.clock_timestamp().label("clock"),
+            )
             .where(poll.c.id == poll_id)
             .with_for_update()
         )
@@ -264,7 +279,19 @@ async def _locked_for_amendment(session: Session, public_id: str, move: Move, re
     state = state_at(State(row.state), row.opens_at, row.closes_at, row.clock)
     if not may(move, state):
         raise WrongState(state=state, move=move)
-    return _Locked(poll_id, row.clock, row.closes_at)
+    return _Locked(poll_id, row.clock, row.closes_at, row.sealed_at is not None, Privacy(row.privacy))
+
+
+async def _destroy_ballots(session: Session, row: _Locked) -> int:
+    """Remove the ballots of a cancelled poll; returns how many there were."""
+    if not row.sealed:
+        return 0
+    if row.privacy is Privacy.NAMED:
+        gone = await session.execute(delete(named_ballot).where(named_ballot.c.poll_id == row.id))
+        return int(gone.rowcount)  # type: ignore[attr-defined]
+    destroyed = await session.scalar(text(f"SELECT count(*) FROM intake_{int(row.id)}"))
+    await session.execute(text("SELECT veche_drop_intake(:poll)"), {"poll": row.id})
+    return int(destroyed or 0)
 
 
 def lock_key(poll_id: int) -> int:

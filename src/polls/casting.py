@@ -23,7 +23,7 @@ from polls.board import Receipt, Signer, acceptance_receipt, ballot_id, inclusio
 from polls.catalogue import SealedPoll
 from polls.definition import Privacy, ReceiptKind
 from polls.eligibility import CitizenFacts, opening_day, reasons_against
-from polls.errors import AlreadyVoted, NotEligible, PollClosed, PollNotFound, PollNotOpen, RetryDiffers
+from polls.errors import AlreadyVoted, NotEligible, PollClosed, PollNotFound, PollNotOpen, RetryDiffers, Superseded
 from polls.register import facts_as_of
 from polls.sessions import ReadSession, Session
 from polls.strata import Stratum, stratum_of
@@ -187,7 +187,21 @@ async def _stored_answers(session: Session, poll: SealedPoll, made: bytes) -> tu
 async def _change(
     session: Session, poll: SealedPoll, citizen_id: int, made: bytes, answers: tuple[str, ...], stratum: Stratum
 ) -> None:
-    """Replace a named vote: `seq` rises, the old answers are purged, only their leaf hashes are kept."""
+    """Replace a named vote: `seq` rises, the old answers are purged, only their leaf hashes are kept.
+
+    A request that is an old vote sent once more (a page reloaded, a retry come late) must not bring it back: its leaves
+    are known. Refuses `Superseded`.
+    """
+    known = await session.scalar(
+        select(superseded.c.leaf_hash)
+        .where(
+            superseded.c.poll_id == poll.id,
+            superseded.c.leaf_hash.in_(leaf_hashes(poll.poll_hash, made, poll.question_ids, answers, WHOLE_STYLE)),
+        )
+        .limit(1)
+    )
+    if known is not None:
+        raise Superseded()
     old = (
         await session.execute(
             select(named_ballot.c.ballot_id, named_ballot.c.answers, named_ballot.c.style)

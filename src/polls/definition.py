@@ -14,6 +14,7 @@ from datetime import UTC, datetime
 from enum import StrEnum
 from fractions import Fraction
 from typing import Annotated, Any, Literal, Self
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import rfc8785
 from pydantic import (
@@ -52,7 +53,18 @@ def _no_control_characters(value: str) -> str:
 
 
 def _utc(value: datetime) -> datetime:
+    """Years a poll can have: nearer the ends of the calendar, other zones and ages would leave it."""
+    if not 1900 <= value.year <= 2200:
+        raise ValueError("the year is between 1900 and 2200")
     return value.astimezone(UTC)
+
+
+def _known_zone(value: str) -> str:
+    try:
+        ZoneInfo(value)
+    except (ZoneInfoNotFoundError, ValueError, OSError) as error:
+        raise ValueError("there is no such time zone") from error
+    return value
 
 
 def _write_time(value: datetime) -> str:
@@ -382,10 +394,10 @@ class Definition(Document):
     audience: Audience = AllOf()
     late_registration: bool = False
     strata: tuple[Dimension, ...] = (Dimension.DISTRICT, Dimension.AGE_BAND, Dimension.SEX)
-    age_bands: tuple[Annotated[int, Field(ge=0, le=130)], ...] = DEFAULT_AGE_BANDS
+    age_bands: Annotated[tuple[Annotated[int, Field(ge=0, le=130)], ...], Field(max_length=30)] = DEFAULT_AGE_BANDS
     opens_at: Moment | None = None
     closes_at: Moment | None = None
-    time_zone: str = "Europe/Moscow"
+    time_zone: Annotated[str, AfterValidator(_known_zone)] = "Europe/Moscow"
     privacy: Privacy = Privacy.SEPARATED
     may_change: bool = False
     """Named polls only: whether a vote may be changed until closing."""

@@ -215,6 +215,14 @@ class RetryDiffers(Refusal):
     next_step = "Open the receipt of the first vote."
 
 
+class Superseded(Refusal):
+    """The key belongs to a named vote that was changed since; the later one stands. Facts: `day` of the first vote."""
+
+    code = "superseded"
+    detail = "This vote was taken and has been changed since; the later one stands."
+    next_step = "Open the ballot anew if you want to change it again."
+
+
 class InvalidAnswer(Invalid):
     """Answers do not fit the questions; `errors` says which and why."""
 

@@ -122,6 +122,7 @@ KINDS: Mapping[str, Kind] = {
     "not_eligible": Kind(403, "This poll is for other residents"),
     "already_voted": Kind(409, "You have already voted"),
     "retry_differs": Kind(422, "Taken with other answers"),
+    "superseded": Kind(409, "This vote has been changed since"),
     "invalid_answer": Kind(422, "Some answers do not fit"),
     "results_hidden": Kind(403, "The results are not shown yet"),
     "not_counted": Kind(409, "The count is under way"),
@@ -259,6 +260,8 @@ def as_refusal(error: Exception) -> Refusal:
         return _known_status(error)
     if isinstance(error, database_errors.IntegrityError):
         return Conflict()
+    if isinstance(error, RecursionError):
+        return Malformed()  # JSON nested deeper than the parser follows
     if isinstance(error, UNREACHABLE):
         return Unavailable(retry_after=BUSY_SECONDS)
     return Failed()

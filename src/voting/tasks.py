@@ -12,7 +12,9 @@ import structlog
 
 from polls.catalogue import Phase, list_polls, sealed_poll
 from polls.counting import count_poll, due_polls, take_due_rolls, take_live_step
+from voting.identity.sessions import sweep_web_sessions
 from voting.jobs import Work, registry
+from voting.throttling import sweep_throttle
 
 logger = structlog.get_logger(__name__)
 
@@ -47,3 +49,12 @@ async def _take_live_steps(work: Work) -> None:
         if card.live:
             async with work.database.open_session() as session:
                 await take_live_step(session, await sealed_poll(session, card.public_id), now)
+
+
+@registry.periodic("sweep", cron="17 * * * *")
+async def sweep(work: Work) -> None:
+    """Delete what has run out: sessions ended by time, counters no window reaches back to."""
+    now = datetime.now(UTC)
+    async with work.database.open_session() as session:
+        await sweep_web_sessions(session, idle=work.settings.session_idle, now=now)
+        await sweep_throttle(session, now=now)

@@ -21,10 +21,12 @@ from tests.builders import (
     close_now,
 )
 
+from polls.authoring import cancel_poll, close_early
 from polls.board import ballot_id, entry, leaf_hash, nonce, signed_message
 from polls.casting import Cast, cast_ballot
 from polls.catalogue import SealedPoll
-from polls.errors import AlreadyVoted, InvalidAnswer, NotEligible, PollClosed, PollNotOpen, RetryDiffers
+from polls.errors import AlreadyVoted, InvalidAnswer, NotEligible, PollClosed, PollNotOpen, RetryDiffers, Superseded
+from polls.journal import poll_events
 from polls.sessions import Session
 from voting.db import Database
 
@@ -171,6 +173,32 @@ async def test_a_named_vote_may_change_until_closing_and_the_old_answers_are_pur
     assert await participations(session, poll) == 1
 
 
+async def test_an_old_named_vote_sent_once_more_does_not_come_back(session: Session) -> None:
+    await a_city(session)
+    poll = await an_open_poll(session, privacy="named", may_change=True, names_seen_by={"ru": "правление", "en": "x"})
+    citizen = await a_citizen(session)
+    keys = [a_key() for _ in range(3)]
+    await cast(session, poll, citizen, 1, keys[0])
+    await cast(session, poll, citizen, 2, keys[1])
+    with pytest.raises(Superseded):
+        await cast(session, poll, citizen, 1, keys[0])
+    assert (await cast(session, poll, citizen, 1, keys[2])).changed
+    assert list(await session.scalars(text("SELECT answers[1] FROM named_ballot"))) == ["[1]"]
+
+
+@pytest.mark.parametrize("privacy", ["separated", "named"])
+async def test_cancelling_destroys_the_ballots_and_says_how_many(session: Session, privacy: str) -> None:
+    await a_city(session)
+    poll = await an_open_poll(session, privacy=privacy, names_seen_by={"ru": "правление", "en": "the board"})
+    for _ in range(3):
+        await cast(session, poll, await a_citizen(session))
+    await cancel_poll(session, poll.public_id, 1, "ошибка в вопросе", NOW)
+    assert await session.scalar(text(f"SELECT to_regclass('intake_{poll.id}')")) is None
+    assert await session.scalar(text("SELECT count(*) FROM named_ballot")) == 0
+    assert (await poll_events(session, poll.id))[-1]["body"]["ballots_destroyed"] == 3
+    assert await participations(session, poll) == 3
+
+
 async def test_a_wrong_answer_is_refused_before_anything_is_written(session: Session) -> None:
     await a_city(session)
     poll = await an_open_poll(session)
@@ -237,8 +265,6 @@ async def test_closing_waits_for_casts_in_flight_and_admits_none_after(fresh_dat
         return True
 
     async def close() -> None:
-        from polls.authoring import close_early
-
         async with fresh_database.open_session() as session:
             await close_early(session, poll.public_id, 1, "хватит голосов", NOW)
 

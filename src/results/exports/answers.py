@@ -99,7 +99,10 @@ async def _copied(connection: Any, query: str, excel: bool) -> AsyncGenerator[by
 
     async def copy() -> None:
         try:
-            await connection.copy_from_query(query, output=queue.put, format="csv", delimiter=";" if excel else ",")
+            # Bytes of our own: what the driver hands out is its buffer.
+            await connection.copy_from_query(
+                query, output=lambda piece: queue.put(bytes(piece)), format="csv", delimiter=";" if excel else ","
+            )
         finally:
             # None says that no more comes; whether all went well, the task says.
             await queue.put(None)

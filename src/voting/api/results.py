@@ -48,7 +48,7 @@ def _file(operation_id: str, description: str, media_type: str = CSV, *, few: bo
 
 
 @get(
-    "/polls/{slug:str}/results",
+    ["/polls/{slug:str}/results", "/polls/{slug:str}/results.json"],
     guards=[public],
     summary="Results",
     tags=["results"],

@@ -10,11 +10,11 @@ from polls.authoring import SLUG
 from polls.casting import entitlement
 from polls.catalogue import SealedPoll, participation_day, sealed_poll
 from polls.definition import Privacy
-from polls.desk import GroupRow, register_groups
+from polls.desk import register_groups
 from polls.eligibility import Reason, reasons_against
 from polls.errors import PollNotFound
 from polls.lifecycle import State
-from polls.register import territory_tree
+from polls.register import GroupRow, territory_tree
 from polls.sessions import ReadSession
 from polls.territories import Territory
 from voting.identity.sessions import Viewer
