@@ -232,8 +232,10 @@ def test_every_code_has_a_status_and_every_status_a_refusal():
 
 
 def test_every_word_is_translated():
-    with (SOURCE / "voting/locale/ru/errors.po").open("rb") as file:
-        known = {message.id for message in read_po(file, locale="ru") if message.string}
+    known = set()
+    for path in (SOURCE / "voting/locale/ru").glob("*.po"):
+        with path.open("rb") as file:
+            known |= {message.id for message in read_po(file, locale="ru") if message.string}
     words = {kind.title for kind in KINDS.values()} | set(FIELD_MESSAGES.values()) | set(COUNTED_MESSAGES.values())
     for refusal in every_refusal().values():
         words |= {refusal.detail, refusal.next_step} - {""}
