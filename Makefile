@@ -57,8 +57,8 @@ lock: .venv/dev-ready ## Resolve the dependencies anew and export the hashed lis
 
 .PHONY: exports
 exports: .venv/dev-ready
-	$(VENV)/uv export -q --frozen --no-emit-project --format requirements-txt -o requirements.txt
-	$(VENV)/uv export -q --frozen --no-emit-project --all-groups --format requirements-txt -o requirements-dev.txt
+	$(VENV)/uv export -q --frozen --no-emit-project --no-header --format requirements-txt -o requirements.txt
+	$(VENV)/uv export -q --frozen --no-emit-project --all-groups --no-header --format requirements-txt -o requirements-dev.txt
 
 clean: ## Remove everything installed or built here
 	rm -rf .venv frontend/node_modules frontend/build src/voting/static/dist .mypy_cache .ruff_cache .pytest_cache
