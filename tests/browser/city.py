@@ -1,0 +1,264 @@
+"""The city of the browser tests: territories, accounts, and polls in every state a page can show."""
+
+from __future__ import annotations
+
+import hashlib
+import random
+import secrets
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime, timedelta
+from typing import Any, Final
+
+from sqlalchemy import insert, select, text
+from tests.builders import a_citizen, a_definition, an_option, both
+from tests.sites import fast_passwords
+
+from polls.authoring import cancel_poll, close_early, create_draft, schedule_poll
+from polls.ballot import encode_ballot
+from polls.catalogue import SealedPoll, cast_counts, sealed_poll
+from polls.counting import count_poll, take_due_rolls, take_live_step
+from polls.definition import DEFAULT_AGE_BANDS, Definition, Text
+from polls.register import territory_tree
+from polls.sessions import Session
+from polls.strata import SEXES, Stratum, age_index
+from polls.tables import citizen, citizen_period, participation
+from results.decisions import Status, record_decision
+from voting.db import Database
+from voting.demo_register import load_city
+from voting.identity.accounts import create_account, normal_login
+from voting.identity.demo import PASSWORD, create_demo_accounts
+from voting.settings import Settings
+from voting.tables import account
+
+ARBAT: Final = "msk-cao-arbat"
+BASMANNY: Final = "msk-cao-basmanny"
+TIMIRYAZEVSKY: Final = "msk-sao-timiryazevsky"
+DISTRICTS: Final = (ARBAT, BASMANNY, TIMIRYAZEVSKY)
+ADULT: Final = date(1988, 4, 12)
+OFFICIAL: Final = "official@demo.example"
+ANALYST: Final = "analyst@demo.example"
+RESIDENT: Final = "resident@demo.example"
+NEIGHBOUR: Final = "neighbour@demo.example"
+
+
+@dataclass
+class City:
+    """What was seeded, and the ways to add to it."""
+
+    database: Database
+    settings: Settings
+    official_id: int
+    password_hash: str
+    slugs: dict[str, str] = field(default_factory=dict)
+    """Addresses of the polls by what they are there for: `every_kind`, `counted`, `few`, `live`, and so on."""
+    draft_id: str = ""
+
+    async def resident(self, *, district: str = ARBAT, born: date = ADULT, level: int = 2) -> str:
+        """A register entry with an account of its own; gives the login."""
+        login = f"r{secrets.token_hex(5)}@city.example"
+        async with self.database.open_session() as session:
+            citizen_id = await a_citizen(session, district=district, born=born, level=level)
+            await create_account(
+                session, login=normal_login(login), password_hash=self.password_hash, roles=("resident",),
+                citizen_id=citizen_id, now=datetime.now(UTC),
+            )  # fmt: skip
+        return login
+
+    async def open_poll(self, **more: Any) -> str:
+        """One more open poll; gives its slug."""
+        now = datetime.now(UTC)
+        values = {"opens_at": now - timedelta(hours=1), "closes_at": now + timedelta(days=4), **more}
+        async with self.database.open_session() as session:
+            return (await self._sealed(session, a_definition(**values), now)).slug
+
+    async def close(self, slug: str, reason: str = "Работы начинаются раньше срока.") -> None:
+        """Close a poll as an official does."""
+        async with self.database.open_session() as session:
+            await close_early(session, await self.public_id(slug), self.official_id, reason, datetime.now(UTC))
+
+    async def public_id(self, slug: str) -> str:
+        """The id of a poll on the officials' desk."""
+        async with self.database.open_read_session() as session:
+            return (await sealed_poll(session, slug)).public_id
+
+    async def votes(self, slug: str) -> int:
+        """How many residents have voted in a poll."""
+        async with self.database.open_read_session() as session:
+            found = await sealed_poll(session, slug)
+            return (await cast_counts(session, [found.id])).get(found.id, 0)
+
+    async def count_rows(self, sql: str, **values: Any) -> int:
+        """What a counting query finds in the database."""
+        async with self.database.open_read_session() as session:
+            return int(await session.scalar(text(sql), values) or 0)
+
+    async def draft(self, definition: Definition) -> str:
+        """A draft of the official's; gives its public id."""
+        async with self.database.open_session() as session:
+            return (await create_draft(session, self.official_id, definition, datetime.now(UTC))).public_id
+
+    async def _sealed(self, session: Session, definition: Definition, now: datetime, slug: str = "") -> SealedPoll:
+        draft = await create_draft(session, self.official_id, definition, now, slug or None)
+        await schedule_poll(session, draft.public_id, self.official_id, draft.revision, now, unchecked=True)
+        return await sealed_poll(session, draft.public_id)
+
+
+def every_kind(**more: Any) -> list[dict[str, Any]]:
+    """A question of every kind; the second may be left blank, the budget has a limit for each ballot."""
+    unsure = an_option(90, "Затрудняюсь ответить", kind="neutral") | {
+        "text": both("Затрудняюсь ответить", "Hard to say")
+    }
+    return [
+        {"kind": "single_choice", "id": 1, "text": both("Что важнее всего сделать во дворе?", "What matters most?"),
+         "options": [
+             an_option(1) | {"text": both("Деревья и тень", "Trees and shade"),
+                             "description": both("Двадцать лип вдоль дорожек.", "Twenty limes along the paths.")},
+             an_option(2) | {"text": both("Детская площадка", "A playground")},
+             an_option(3) | {"text": both("Освещение дорожек", "Lit paths")},
+             unsure,
+         ]},
+        {"kind": "multiple_choice", "id": 2, "text": both("Что ещё пригодится?", "What else is useful?"),
+         "hint": both("Можно пропустить.", "May be left out."), "required": False, "max_choices": 2,
+         "options": [
+             an_option(1) | {"text": both("Скамейки", "Benches")},
+             an_option(2) | {"text": both("Велопарковка", "Bicycle racks")},
+             an_option(3) | {"text": both("Питьевой фонтан", "A drinking fountain")},
+         ]},
+        {"kind": "rating", "id": 3, "text": both("Оцените нынешние площадки", "Rate the present grounds"),
+         "low_label": both("плохо", "bad"), "high_label": both("отлично", "excellent"),
+         "options": [
+             an_option(1) | {"text": both("Площадка у школы", "The ground by the school")},
+             an_option(2) | {"text": both("Площадка у пруда", "The ground by the pond")},
+             unsure,
+         ]},
+        {"kind": "budget", "id": 4, "text": both("На что потратить деньги двора?", "What to spend the money on?"),
+         "ballot_limit": 5_000_000_00,
+         "options": [
+             an_option(1, cost=1_200_000_00) | {"text": both("Новые фонари", "New lamps")},
+             an_option(2, cost=2_500_000_00) | {"text": both("Площадка для собак", "A dog run")},
+             an_option(3, cost=4_000_000_00) | {"text": both("Спортивная площадка", "A sports ground")},
+         ],
+         "rule": {"method": "greedy", "budget": 6_000_000_00}},
+    ]  # fmt: skip
+
+
+async def seed_city(database: Database, settings: Settings) -> City:
+    """Load the territories, make the accounts and the polls."""
+    now = datetime.now(UTC)
+    passwords = fast_passwords()
+    async with database.open_session() as session:
+        await load_city(session)
+        citizens = (await a_citizen(session, born=ADULT), await a_citizen(session, born=ADULT))
+        await create_demo_accounts(session, settings, passwords, citizens=citizens, now=now)
+        official = await session.scalar(select(account.c.id).where(account.c.email == OFFICIAL))
+    assert official is not None
+    city = City(database, settings, official, await passwords.hash(PASSWORD))
+    passwords.close()
+    await _add_polls(city, now)
+    return city
+
+
+async def _add_polls(city: City, now: datetime) -> None:
+    open_now = {"opens_at": now - timedelta(days=3), "closes_at": now + timedelta(days=9)}
+    yard = {"title": both("Каким будет наш двор?", "What will our yard be like?"),
+            "summary": both("Четыре вопроса о дворе и его деньгах.", "Four questions about the yard and its money."),
+            "topic": "environment"}  # fmt: skip
+    city.slugs["every_kind"] = await city.open_poll(**open_now, **yard, questions=every_kind())
+    for slug, residents in (("counted", 240), ("few", 4)):
+        await _counted(city, now, slug, residents, {**open_now, **yard, "questions": every_kind()})
+    await _live(city, now, open_now)
+    draft = {**open_now, "opens_at": now + timedelta(hours=2)}
+    city.draft_id = await city.draft(a_definition(**draft, **yard, questions=every_kind()))
+    later = {"opens_at": now + timedelta(days=2), "closes_at": now + timedelta(days=12)}
+    city.slugs["soon"] = await city.open_poll(**later, title=both("Новый маршрут", "A new route"))
+    city.slugs["cancelled"] = await city.open_poll(**open_now, title=both("Название улицы", "The name of a street"))
+    async with city.database.open_session() as session:
+        public_id = (await sealed_poll(session, city.slugs["cancelled"])).public_id
+        await cancel_poll(session, public_id, city.official_id, "Название уже выбрано законом.", now)
+        await record_decision(
+            session, city.slugs["counted"], text=Text(ru="Посадим липы весной.", en="Limes are planted in spring."),
+            owner="Управа района Арбат", status=Status.IN_PROGRESS, author_id=city.official_id, now=now,
+            deadline=(now + timedelta(days=120)).date(),
+        )  # fmt: skip
+
+
+async def _counted(city: City, now: datetime, slug: str, residents: int, values: dict[str, Any]) -> None:
+    """A poll in which so many residents have voted, over three days, and a third did not; closed and counted."""
+    rng = random.Random(slug)
+    definition = a_definition(**values)
+    async with city.database.open_session() as session:
+        poll = await city._sealed(session, definition, now, slug)
+        people = await _people(session, residents * 3 // 2, rng)
+        answers = [
+            encode_ballot(definition, {
+                "1": [rng.choices([1, 2, 3, 90], [50, 30, 15, 5])[0]],
+                "2": sorted(rng.sample([1, 2, 3], rng.randint(0, 2))),
+                "3": {"1": rng.randint(2, 5), "2": rng.randint(1, 4)},
+                "4": rng.choice([[1], [1, 2], [3], [2]]),
+            })
+            for _ in range(residents)
+        ]  # fmt: skip
+        days = [now.date() - timedelta(days=rng.randrange(3)) for _ in range(residents)]
+        await _write_ballots(session, poll, people[:residents], answers, days)
+        await take_due_rolls(session)
+        await close_early(session, poll.public_id, city.official_id, "Все желающие успели.", now)
+    async with city.database.open_session() as session:
+        await count_poll(session, poll.public_id, datetime.now(UTC))
+    city.slugs[slug] = slug
+
+
+async def _live(city: City, now: datetime, times: dict[str, Any]) -> None:
+    """An open poll with live results and just over a thousand ballots."""
+    values = {**times, "visibility": "live", "title": both("Автобус 38", "Bus 38"), "topic": "transport"}
+    rng = random.Random(38)
+    async with city.database.open_session() as session:
+        poll = await city._sealed(session, a_definition(**values), now, "live")
+        people = await _people(session, 1001, rng)
+        answers = [(f"[{rng.choice([1, 1, 2, 3])}]",) for _ in people]
+        await _write_ballots(session, poll, people, answers, [now.date()] * len(people))
+        await take_live_step(session, poll, now)
+    city.slugs["live"] = poll.slug
+
+
+async def _people(session: Session, number: int, rng: random.Random) -> list[tuple[int, int]]:
+    """So many register entries of the three districts; gives the id and the stratum of each."""
+    since = datetime(2020, 1, 1, tzinfo=UTC)
+    tree = await territory_tree(session)
+    made = [
+        (date(rng.choice([1955, 1975, 1990, 2003]), 6, 1), rng.choice("fm"), tree.by_code[rng.choice(DISTRICTS)].id)
+        for _ in range(number)
+    ]
+    ids = (
+        await session.scalars(
+            insert(citizen).returning(citizen.c.id, sort_by_parameter_order=True),
+            [{"birth_date": born, "sex": sex, "registered_at": since} for born, sex, _ in made],
+        )
+    ).all()
+    await session.execute(
+        insert(citizen_period),
+        [{"citizen_id": one, "valid_from": since, "district_id": district, "level": 2, "groups": []}
+         for one, (_, _, district) in zip(ids, made, strict=True)],
+    )  # fmt: skip
+    today = datetime.now(UTC).date()
+    return [
+        (one, Stratum(district, age_index(born, today, DEFAULT_AGE_BANDS), SEXES[sex]).code)
+        for one, (born, sex, district) in zip(ids, made, strict=True)
+    ]
+
+
+async def _write_ballots(
+    session: Session, poll: SealedPoll, people: Sequence[tuple[int, int]], answers: Sequence[tuple[str, ...]],
+    days: Sequence[date],
+) -> None:  # fmt: skip
+    """Participations and ballots as casting writes them, in bulk and on the given days."""
+    await session.execute(
+        insert(participation),
+        [{"poll_id": poll.id, "citizen_id": one, "day": day, "channel": "online"}
+         for (one, _), day in zip(people, days, strict=True)],
+    )  # fmt: skip
+    await session.execute(
+        text(f"INSERT INTO intake_{poll.id} (ballot_id, answers, style, stratum) VALUES (:id, :answers, 0, :stratum)"),
+        [{"id": hashlib.sha256(str(one).encode()).digest()[:16], "answers": list(answer), "stratum": stratum}
+         for (one, stratum), answer in zip(people, answers, strict=True)],
+    )  # fmt: skip

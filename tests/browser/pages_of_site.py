@@ -1,0 +1,101 @@
+"""Every page of the site, one after the other in one browser: for whoever looks at all of them."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+
+from playwright.async_api import expect
+from tests.browser.city import ANALYST, OFFICIAL, City
+from tests.browser.visitors import Visitor
+
+
+async def all_pages(visitor: Visitor, city: City) -> AsyncIterator[str]:
+    """Lead a visitor through every page, as everybody it is made for; gives the name of each while it is shown."""
+    visitor.stays = False
+    async for name in public_pages(visitor, city):
+        yield name
+    async for name in ballot_pages(visitor, city):
+        yield name
+    async for name in office_pages(visitor, city):
+        yield name
+
+
+async def public_pages(visitor: Visitor, city: City) -> AsyncIterator[str]:
+    """What anybody may open."""
+    addresses = [
+        "/", "/?phase=soon", "/?phase=ended", "/?q=tram", "/results", "/decisions",
+        *(f"/polls/{city.slugs[name]}" for name in ("every_kind", "soon", "cancelled", "counted")),
+        *(f"/polls/{city.slugs[name]}/results"
+          for name in ("every_kind", "soon", "cancelled", "counted", "few", "live")),
+        "/sign-in", "/sign-up", "/help/how-it-works", "/help/secrecy", "/help/accessibility", "/help/data",
+        "/there-is-no-such-page", "/problems", "/problems/already_voted", "/api/docs",
+    ]  # fmt: skip
+    for address in addresses:
+        await visitor.go(address)
+        if address == "/api/docs":
+            await expect(visitor.page.locator(".swagger-ui .opblock").first).to_be_visible()
+        yield address
+    await visitor.go("/sign-up")
+    await visitor.page.locator("form button[type=submit]").last.click()
+    await expect(visitor.page.locator("[data-error-summary]")).to_be_visible()
+    yield "a sign-up refused"
+
+
+async def ballot_pages(visitor: Visitor, city: City) -> AsyncIterator[str]:
+    """A resident's own pages: a question of every kind with and without an error, check, receipt, account."""
+    await visitor.sign_in(await city.resident())
+    yield "the polls of a resident"
+    await visitor.go(f"/polls/{city.slugs['every_kind']}/vote")
+    yield "one answer"
+    await visitor.button("Next").click()
+    await expect(visitor.page.locator("[data-error-summary]")).to_be_visible()
+    yield "one answer, refused"
+    await visitor.choice(1, 1).check()
+    await visitor.button("Next").click()
+    await visitor.choice(2, 1).check()
+    yield "several answers"
+    await visitor.button("Next").click()
+    await visitor.level(3, 1, 4).check()
+    yield "a rating"
+    await visitor.button("Next").click()
+    await visitor.choice(4, 2).check()
+    yield "a budget"
+    await visitor.choice(4, 3).check()
+    await visitor.button("Check the answers").click()
+    await expect(visitor.page.locator("[data-error-summary]")).to_be_visible()
+    yield "a budget, over the limit"
+    await visitor.choice(4, 3).uncheck()
+    await visitor.button("Check the answers").click()
+    await visitor.headed("Check your answers. Your vote has not been sent yet")
+    yield "the check of the answers"
+    await visitor.button("Send my vote").click()
+    await visitor.headed("Your vote was taken")
+    yield "the receipt"
+    for address in (
+        f"/polls/{city.slugs['every_kind']}", f"/polls/{city.slugs['every_kind']}/vote", "/my-votes", "/account"
+    ):  # fmt: skip
+        await visitor.go(address)
+        yield f"{address} of somebody who has voted"
+
+
+async def office_pages(visitor: Visitor, city: City) -> AsyncIterator[str]:
+    """The officials' and the analyst's pages."""
+    await visitor.sign_in(OFFICIAL, then="/officials")
+    yield "the desk"
+    draft = f"/officials/polls/{city.draft_id}"
+    for address in ("/officials?q=tram", "/officials/polls/new",
+                    f"{draft}/edit", f"{draft}/check", f"{draft}/delete", f"{draft}/picture/1/1"):  # fmt: skip
+        await visitor.go(address)
+        yield address
+    await visitor.go("/officials/polls/new")
+    await visitor.page.locator("[name='opens_at']").fill("2026-12-01T10:00")
+    await visitor.page.locator("[name='audience.age_from']").fill("восемнадцать")
+    await visitor.page.locator("button[name=op][value=save]").click()
+    await expect(visitor.page.locator("[data-error-summary]")).to_be_visible()
+    yield "the editor, refused"
+    await visitor.go(f"{draft}/edit")  # nothing was typed since: nobody asks
+    for name in ("every_kind", "counted", "cancelled"):
+        await visitor.go(f"/officials/polls/{await city.public_id(city.slugs[name])}")
+        yield f"the desk's page of «{name}»"
+    await visitor.sign_in(ANALYST, then="/downloads")
+    yield "the downloads"

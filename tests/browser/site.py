@@ -1,0 +1,103 @@
+"""The whole service for browsers: uvicorn on a port of its own in a thread, with the queue's worker beside it."""
+
+from __future__ import annotations
+
+import socket
+import threading
+from collections.abc import AsyncGenerator, Iterator, Mapping
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Final
+
+import uvicorn
+from litestar import Litestar
+from tests.sites import fast_passwords
+
+from voting import (
+    tasks,  # noqa: F401  -- declares the jobs
+)
+from voting.app import create_app
+from voting.db import Database
+from voting.jobs import build_jobs, worker_running
+from voting.serving import Server, server_options
+from voting.settings import Settings
+from voting.throttling import Limit
+
+START_WITHIN: Final = 30.0
+STOP_WITHIN: Final = 30.0
+# Every visitor of a test comes from one address, so limits by network would add up over the tests.
+LIMITS: Final[Mapping[str, Limit]] = {
+    name: Limit(100_000, timedelta(minutes=1)) for name in ("sign_in", "sign_up", "writes", "exports")
+}
+
+
+@dataclass
+class MovableClock:
+    """The present moment, which a test may move ahead: so sessions end without anybody waiting for it."""
+
+    ahead: timedelta = field(default_factory=timedelta)
+
+    def __call__(self) -> datetime:
+        return datetime.now(UTC) + self.ahead
+
+    @contextmanager
+    def moved(self, **span: float) -> Iterator[None]:
+        """Later by so much within the block."""
+        self.ahead = timedelta(**span)
+        try:
+            yield
+        finally:
+            self.ahead = timedelta()
+
+
+@dataclass(frozen=True)
+class LiveSite:
+    """A running service: where it is, by which settings, and its clock."""
+
+    url: str
+    settings: Settings
+    clock: MovableClock
+
+
+def site_settings(database_url: str, data_dir: Path, port: int = 8000) -> Settings:
+    """The settings of a demo on a given database; keys lie in `data_dir`."""
+    return Settings(database_url=database_url, data_dir=data_dir, port=port, demo=True)
+
+
+@contextmanager
+def serving(database_url: str, data_dir: Path) -> Iterator[LiveSite]:
+    """Serve the site as `veche serve` does, in a thread of this process."""
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        settings = site_settings(database_url, data_dir, listening.getsockname()[1])
+        clock = MovableClock()
+        ready = threading.Event()
+        server = Server(uvicorn.Config(_app(settings, clock), **server_options(settings)), ready.set)
+        thread = threading.Thread(target=server.run, args=([listening],), name="site", daemon=True)
+        thread.start()
+        try:
+            if not ready.wait(START_WITHIN):
+                raise RuntimeError("the site did not start")
+            yield LiveSite(settings.base_url, settings, clock)
+        finally:
+            server.should_exit = True
+            thread.join(STOP_WITHIN)
+            if thread.is_alive():
+                raise RuntimeError("the site did not stop")
+
+
+def _app(settings: Settings, clock: MovableClock) -> Litestar:
+    database = Database.from_settings(settings)
+
+    @asynccontextmanager
+    async def work(_: Litestar) -> AsyncGenerator[None, None]:
+        try:
+            async with worker_running(build_jobs(database, settings)):
+                yield
+        finally:
+            await database.close()
+
+    return create_app(
+        settings, database=database, clock=clock, limits=LIMITS, passwords=fast_passwords(), lifespan=[work]
+    )
