@@ -38,9 +38,9 @@ PAGE = """<!doctype html>
 <title>API</title>
 <script src="/api/docs/theme.js"></script>
 <link rel="stylesheet" href="/static/dist/swagger-ui-5.css">
-<main id="api-docs" data-url="/api/v1/openapi.json">
+<div id="api-docs" data-url="/api/v1/openapi.json">
 <p><a href="/api/v1/openapi.json">OpenAPI 3.1: /api/v1/openapi.json</a></p>
-</main>
+</div>
 <script src="/static/dist/swagger-ui-bundle-5.js"></script>
 <script type="module" src="{start}"></script>
 </html>
