@@ -131,7 +131,9 @@ async def preview(
     form.put("poll_id", known(public_id))
     parsed = definition_of(form)
     places = (await territory_tree(read_session)).by_code
-    return page(request, "officials/preview.html", **_preview_of(parsed), places=places, address=address_of(public_id))
+    return await asyncio.to_thread(
+        page, request, "officials/preview.html", **_preview_of(parsed), places=places, address=address_of(public_id)
+    )
 
 
 # ---- the picture of one option, on a page of its own: a file cannot travel in every press of a button
@@ -242,13 +244,15 @@ async def _editor(request: AnyRequest, session: ReadSession, shown: Shown) -> Re
     form, translate = shown.form, translate_for(request)
     problem = described(request, Invalid(shown.errors))
     tree = await territory_tree(session)
-    public_id = form.get("poll_id")
-    return page(
-        request, "officials/editor.html", status=shown.status, nav="officials", form=form, based_on=shown.based_on,
+    groups = await register_groups(session)
+    # A page of hundreds of options takes a second to write: in a thread, so that votes go on being taken meanwhile.
+    return await asyncio.to_thread(
+        page, request, "officials/editor.html", status=shown.status, nav="officials", form=form,
+        based_on=shown.based_on,
         errors={str(error["path"]).replace("/", "."): str(error["message"]) for error in problem.errors},
         lines=error_lines(problem.errors, form, translate), notice=shown.notice, changed=shown.changed,
-        conflict=shown.conflict, tree=tree, places=tree.by_code, groups=await register_groups(session), topics=TOPICS,
-        address=address_of(public_id), **_preview_of(shown.parsed),
+        conflict=shown.conflict, tree=tree, places=tree.by_code, groups=groups, topics=TOPICS,
+        address=address_of(form.get("poll_id")), **_preview_of(shown.parsed),
     )  # fmt: skip
 
 

@@ -50,7 +50,6 @@ FINDINGS: Final[Mapping[str, str]] = {
     "translation_missing": "There is no English text; English readers will see the Russian one.",
     "territory_missing": "Say whose poll it is: the whole city, an okrug or a district.",
     "no_questions": "There is no question yet.",
-    "time_zone_unknown": "The time zone is not known.",
     "opening_missing": "Say when the poll opens.",
     "closing_missing": "Say when the poll closes.",
     "closing_past": "The closing time has passed, or is a minute away.",
