@@ -10,113 +10,100 @@ Money is an integer number of hundredths of the poll's currency unit. Times are 
 from __future__ import annotations
 
 import hashlib
-from datetime import UTC, datetime
 from enum import StrEnum
-from fractions import Fraction
 from typing import Annotated, Any, Literal, Self
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import rfc8785
-from pydantic import (
-    AfterValidator,
-    AwareDatetime,
-    BaseModel,
-    ConfigDict,
-    Field,
-    PlainSerializer,
-    StringConstraints,
-    model_validator,
-)
+from pydantic import AfterValidator, ConfigDict, Field, StringConstraints, model_validator
+
+from polls.audience_rule import (
+    Age,
+    AllOf,
+    AnyAudience,
+    AnyOf,
+    Audience,
+    InGroup,
+    InTerritory,
+    Not,
+    RegisteredBefore,
+    Verified,
+)  # fmt: skip
+from polls.document import (
+    MAX_MONEY,
+    Code,
+    Document,
+    Line,
+    Moment,
+    Money,
+    OptionId,
+    Picture,
+    QuestionId,
+    Share,
+    Source,
+    Text,
+    Words,
+    known_zone,
+)  # fmt: skip
+
+__all__ = [
+    "DEFAULT_AGE_BANDS",
+    "MAX_MONEY",
+    "MAX_OPTIONS",
+    "MAX_QUESTIONS",
+    "SCHEMA",
+    "Age",
+    "AllOf",
+    "AnyAudience",
+    "AnyOf",
+    "AnyQuestion",
+    "ApprovalRule",
+    "Audience",
+    "BaseQuestion",
+    "Budget",
+    "BudgetRule",
+    "Code",
+    "Definition",
+    "Denominator",
+    "Dimension",
+    "Document",
+    "InGroup",
+    "InTerritory",
+    "Line",
+    "Moment",
+    "Money",
+    "MultipleChoice",
+    "Not",
+    "Option",
+    "OptionId",
+    "OptionKind",
+    "Picture",
+    "PluralityRule",
+    "Privacy",
+    "Question",
+    "QuestionId",
+    "Quorum",
+    "Rating",
+    "RatingRule",
+    "ReceiptKind",
+    "RegisteredBefore",
+    "Rule",
+    "Share",
+    "SingleChoice",
+    "Source",
+    "Text",
+    "Tie",
+    "Verified",
+    "Visibility",
+    "Words",
+    "canonical_bytes",
+    "poll_hash",
+    "read_definition",
+]
 
 SCHEMA: Literal["veche/poll/v1"] = "veche/poll/v1"
 DEFAULT_AGE_BANDS = (14, 18, 25, 35, 45, 55, 65)
 MAX_QUESTIONS = 50
 MAX_OPTIONS = 300
-MAX_MONEY = 10**15  # 10 trillion units in hundredths: below 2**53, exact in any JSON reader
-
-
-class Document(BaseModel):
-    """The base of every part of the document: unknown fields are refused, values never change in place."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, str_strip_whitespace=True)
-
-
-def _no_control_characters(value: str) -> str:
-    """Refuse C0/C1 controls, lone surrogates and bidi overrides: they break CSV, logs and what a reader sees."""
-    for ch in value:
-        point = ord(ch)
-        if (point < 32 and ch not in "\n\t") or 127 <= point < 160 or 0xD800 <= point <= 0xDFFF:
-            raise ValueError("control characters are not allowed")
-        if ch in "\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069\ufeff":
-            raise ValueError("invisible direction marks are not allowed")
-    return value
-
-
-def _utc(value: datetime) -> datetime:
-    """Years a poll can have: nearer the ends of the calendar, other zones and ages would leave it."""
-    if not 1900 <= value.year <= 2200:
-        raise ValueError("the year is between 1900 and 2200")
-    return value.astimezone(UTC)
-
-
-def _known_zone(value: str) -> str:
-    try:
-        ZoneInfo(value)
-    except (ZoneInfoNotFoundError, ValueError, OSError) as error:
-        raise ValueError("there is no such time zone") from error
-    return value
-
-
-def _write_time(value: datetime) -> str:
-    return value.astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
-
-
-Words = Annotated[str, StringConstraints(max_length=10_000), AfterValidator(_no_control_characters)]
-Line = Annotated[str, StringConstraints(max_length=500), AfterValidator(_no_control_characters)]
-Code = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9_-]{0,63}$")]
-OptionId = Annotated[int, Field(ge=1, le=32_767)]
-QuestionId = Annotated[int, Field(ge=1, le=32_767)]
-Money = Annotated[int, Field(ge=0, le=MAX_MONEY)]
-Moment = Annotated[AwareDatetime, AfterValidator(_utc), PlainSerializer(_write_time)]
-
-
-def _fraction(value: str) -> str:
-    fraction = Fraction(value)
-    if not 0 <= fraction <= 1:
-        raise ValueError("a share is between 0 and 1")
-    return f"{fraction.numerator}/{fraction.denominator}"
-
-
-Share = Annotated[str, StringConstraints(pattern=r"^\d{1,6}/[1-9]\d{0,5}$"), AfterValidator(_fraction)]
-"""An exact fraction such as ``"2/3"``: binary floats never decide."""
-
-
-class Text(Document):
-    """A text in both languages. Russian is required before sealing; English missing is a warning."""
-
-    ru: Words = ""
-    en: Words = ""
-
-    def __bool__(self) -> bool:
-        return bool(self.ru or self.en)
-
-    def in_language(self, language: str) -> str:
-        """The text in `language`, or the other one when it is missing."""
-        return (self.en or self.ru) if language == "en" else (self.ru or self.en)
-
-
-class Picture(Document):
-    """A picture by content: the SHA-256 of its bytes in the asset store, and what it shows in words."""
-
-    sha256: Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
-    alt: Text = Text()
-
-
-class Source(Document):
-    """Where a claim comes from, or more to read: a link that opens on demand, never loaded by the page."""
-
-    title: Text
-    url: Annotated[str, StringConstraints(pattern=r"^https?://[^\s\"'<>\\]+$", max_length=2_000)]
 
 
 class OptionKind(StrEnum):
@@ -272,72 +259,6 @@ Question = Annotated[SingleChoice | MultipleChoice | Rating | Budget, Field(disc
 AnyQuestion = SingleChoice | MultipleChoice | Rating | Budget
 
 
-# ---- the audience rule tree (its meaning is in polls.eligibility and polls.audience)
-
-
-class AllOf(Document):
-    """Every part holds; with no parts, everybody in the register."""
-
-    op: Literal["all"] = "all"
-    of: Annotated[tuple[Audience, ...], Field(max_length=50)] = ()
-
-
-class AnyOf(Document):
-    """At least one part holds; with no parts, nobody."""
-
-    op: Literal["any"] = "any"
-    of: Annotated[tuple[Audience, ...], Field(max_length=50)] = ()
-
-
-class Not(Document):
-    """The part does not hold."""
-
-    op: Literal["not"] = "not"
-    of: Audience
-
-
-class Age(Document):
-    """Full years on the day of `opens_at` in city time, between the bounds (inclusive)."""
-
-    op: Literal["age"] = "age"
-    at_least: Annotated[int, Field(ge=0, le=130)] | None = None
-    at_most: Annotated[int, Field(ge=0, le=130)] | None = None
-
-
-class InTerritory(Document):
-    """Registered in one of these territories or in a part of one (codes of `territory.code`)."""
-
-    op: Literal["territory"] = "territory"
-    codes: Annotated[tuple[str, ...], Field(min_length=1, max_length=500)]
-
-
-class InGroup(Document):
-    """A member of one of these groups (codes)."""
-
-    op: Literal["group"] = "group"
-    codes: Annotated[tuple[str, ...], Field(min_length=1, max_length=100)]
-
-
-class Verified(Document):
-    """Verified to at least this level: 1 contact confirmed, 2 account with the city, 3 in person with a document."""
-
-    op: Literal["verified"] = "verified"
-    level: Annotated[int, Field(ge=1, le=3)]
-
-
-class RegisteredBefore(Document):
-    """In the register before this moment."""
-
-    op: Literal["registered_before"] = "registered_before"
-    moment: Moment
-
-
-Audience = Annotated[
-    AllOf | AnyOf | Not | Age | InTerritory | InGroup | Verified | RegisteredBefore, Field(discriminator="op")
-]
-AnyAudience = AllOf | AnyOf | Not | Age | InTerritory | InGroup | Verified | RegisteredBefore
-
-
 class Privacy(StrEnum):
     """`separated`: no link from the ballot to the person is kept. `named`: the link is kept, and the page says so."""
 
@@ -397,7 +318,7 @@ class Definition(Document):
     age_bands: Annotated[tuple[Annotated[int, Field(ge=0, le=130)], ...], Field(max_length=30)] = DEFAULT_AGE_BANDS
     opens_at: Moment | None = None
     closes_at: Moment | None = None
-    time_zone: Annotated[str, AfterValidator(_known_zone)] = "Europe/Moscow"
+    time_zone: Annotated[str, AfterValidator(known_zone)] = "Europe/Moscow"
     privacy: Privacy = Privacy.SEPARATED
     may_change: bool = False
     """Named polls only: whether a vote may be changed until closing."""
@@ -446,8 +367,3 @@ def read_definition(data: bytes | dict[str, Any]) -> Definition:
     if isinstance(data, bytes):
         return Definition.model_validate_json(data)
     return Definition.model_validate(data)
-
-
-for _model in (AllOf, AnyOf, Not):
-    _model.model_rebuild()
-Definition.model_rebuild()
