@@ -19,8 +19,13 @@ CITIZENS = 10_000
 
 
 @click.command()
-@click.option("--citizens", type=click.IntRange(0, 1_000_000), default=CITIZENS, show_default=True,
-              help="Residents in the synthetic register.")
+@click.option(
+    "--citizens",
+    type=click.IntRange(0, 1_000_000),
+    default=CITIZENS,
+    show_default=True,
+    help="Residents in the synthetic register.",
+)
 @click.option("--if-empty", is_flag=True, help="Do nothing when the database holds polls already.")
 def demo(citizens: int, if_empty: bool) -> None:
     """Fill the demo with a living city: residents, accounts, polls of every kind, results and decisions.
