@@ -192,8 +192,8 @@ async def test_a_poll_tells_its_rules_in_words(town: Town) -> None:
     for words in (
         "Binding", "Transport", "aged 18 to 90", "Central Okrug", "Students", "not this:", "checked in person",
         "before 1 January 2030, 03:00", "25.0%", "at least 100 ballots", "A separated vote", "signed receipt",
-        "Moscow time", "The rules were sealed", "No second official", "The site was down.", "The project", "changed since",
-        poll.poll_hash.hex(),
+        "Moscow time", "The rules were sealed", "No second official", "The site was down.", "The project",
+        "changed since", poll.poll_hash.hex(),
     ):  # fmt: skip
         assert words in page.words, words
 
@@ -309,7 +309,8 @@ async def test_every_kind_of_question_is_told(town: Town) -> None:
         "The winner is «Option 1»: 39 votes", "79.6%", "of valid answers", "turnout, of 61 entitled", "82.0%",
         "quorum: 31 ballots", "met", "Rated best: «Option 1»", "Mean 4.50", "2 projects are funded", "Funded",
         "Not funded: it cost more than what was left", "left after it:", "Left blank",
-        "How it was counted, step by step", "To win, an option needs more than 50.0% of 49", "By okrug", "By age", "hidden", "Turnout by okrug",
+        "How it was counted, step by step", "To win, an option needs more than 50.0% of 49", "By okrug",
+        "By age", "hidden", "Turnout by okrug",
         "No decision has been recorded yet",
     ):  # fmt: skip
         assert words in page.words, words
