@@ -1,6 +1,7 @@
 """The edge of the site: headers on every reply, names we answer to, and where a request really comes from."""
 
 import ipaddress
+import re
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -16,6 +17,9 @@ PERMISSIONS_POLICY = (
     "accelerometer=(), camera=(), display-capture=(), geolocation=(), gyroscope=(), microphone=(), midi=(), "
     "payment=(), usb=(), browsing-topics=()"
 )
+FOR_EVER = b"public, max-age=31536000, immutable"
+HASHED = re.compile(r"/static/dist/[\w.-]+-[A-Z0-9]{8}\.\w+")
+"""Built files whose name changes with their content; the others (the viewer's, the manifest) are asked for again."""
 HSTS = "max-age=31536000; includeSubDomains"
 LOOPBACK = frozenset({"localhost", "127.0.0.1", "[::1]"})
 
@@ -54,6 +58,9 @@ def security_headers(settings: Settings) -> BeforeMessageSendHookHandler:
             given.discard(b"cache-control")
             headers += [header for header in private if header[0] not in given]
             given.add(b"referrer-policy")
+        elif message["status"] == 200 and HASHED.fullmatch(scope["path"]):
+            headers = [header for header in headers if header[0].lower() != b"cache-control"]
+            headers.append((b"cache-control", FOR_EVER))
         elif b"cache-control" not in given and scope.get("state", {}).get("viewer") is not None:
             headers.append((b"cache-control", b"private, no-cache"))  # what is shown to one is not for a shared cache
         headers += encoded if not (given & names) else [header for header in encoded if header[0] not in given]

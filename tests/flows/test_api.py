@@ -6,9 +6,12 @@ import hashlib
 import json
 import secrets
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import httpx
 import pytest
+import rfc8785
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from tests.builders import a_definition, an_open_poll, both, close_now
 from tests.flows.api_client import V1, Client, Town, api_site
 
@@ -613,3 +616,16 @@ async def test_the_page_of_the_description_asks_nobody_else(shared_town):
     assert "<script>" not in page.text
     script = await visitor.http.get("/api/docs/theme.js")
     assert script.headers["content-type"].startswith("text/javascript")
+
+
+async def test_a_receipt_is_checked_with_the_published_key(fresh_database: Database, tmp_path: Path) -> None:
+    """Anybody can: the key, the message's prefix and the receipt's own bytes are all that is needed."""
+    town = await Town(fresh_database, tmp_path).settle(residents=1)
+    poll = await open_poll(town)
+    resident = await town.client("resident1@city.test")
+    taken = (await resident.vote(poll.slug, a_key(), {"1": 2})).json()
+    [key] = (await town.anonymous().get("/keys")).json()["keys"]
+    found = taken["receipt"] if "signature" in taken["receipt"] else taken
+    assert key["key_id"] == found["key_id"]
+    public = Ed25519PublicKey.from_public_bytes(base64.b64decode(key["public_key"]))
+    public.verify(base64.b64decode(found["signature"]), b"veche/receipt/v1\n" + rfc8785.dumps(found["receipt"]))

@@ -6,7 +6,18 @@ docs/api.md for what that promises.
 
 from litestar import Router
 
-from voting.api import assets, ballots, decisions, documentation, drafts, polls, problem_kinds, results, territories
+from voting.api import (
+    assets,
+    ballots,
+    decisions,
+    documentation,
+    drafts,
+    keys,
+    polls,
+    problem_kinds,
+    results,
+    territories,
+)
 from voting.api.documents import refuse_deep_nesting
 
 PREFIX = "/api/v1"
@@ -16,7 +27,8 @@ routers = [
         PREFIX,
         route_handlers=[
             *polls.handlers, *ballots.handlers, *results.handlers, *decisions.handlers, *drafts.handlers,
-            *territories.handlers, *assets.handlers, *problem_kinds.handlers, documentation.show_openapi,
+            *territories.handlers, *assets.handlers, *problem_kinds.handlers, *keys.handlers,
+            documentation.show_openapi,
         ],
         before_request=refuse_deep_nesting,
     ),

@@ -231,6 +231,21 @@ class ProblemKinds(Shape):
     problems: list[ProblemKind]
 
 
+class PublicKey(Shape):
+    """One public key."""
+
+    key_id: str = Field(description="First eight hex digits of the SHA-256 of the raw key.", examples=["a1b2c3d4"])
+    use: Literal["receipt"] = Field(description="What it signs.")
+    algorithm: Literal["Ed25519"]
+    public_key: str = Field(description="The 32 raw bytes, in base64.")
+
+
+class PublicKeys(Shape):
+    """The keys this deployment signs with."""
+
+    keys: list[PublicKey]
+
+
 class FieldProblem(Shape):
     """One field that is not right."""
 
