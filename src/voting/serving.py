@@ -20,11 +20,13 @@ from voting import (
 )
 from voting.app import create_app
 from voting.db import Database
-from voting.jobs import build_jobs, worker_running
+from voting.jobs import build_jobs, run_worker
 from voting.settings import Settings
+from voting.stopping import stop_task
 
 BACKLOG = 2048
 WARM_UP_AFTER = 1.0  # seconds
+WORKER_STOPS_WITHIN = 5.0  # seconds jobs in progress have; one that is interrupted is done again later
 STOP_WITHIN = 20  # seconds requests in progress have to finish
 
 
@@ -35,8 +37,11 @@ def build_site(settings: Settings) -> Litestar:
     async def work(app: Litestar) -> AsyncGenerator[None, None]:
         database = app.state["database"]
         assert isinstance(database, Database)
-        async with worker_running(build_jobs(database, settings)):
+        worker = asyncio.create_task(run_worker(build_jobs(database, settings)), name="jobs")
+        try:
             yield
+        finally:
+            await stop_task(worker, WORKER_STOPS_WITHIN)
 
     @asynccontextmanager
     async def settle(_: Litestar) -> AsyncGenerator[None, None]:

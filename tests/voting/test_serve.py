@@ -44,6 +44,7 @@ def start(home: Home, port: int, *words: str, **environment: str) -> subprocess.
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
         text=True,
+        start_new_session=True,
     )
 
 
@@ -92,7 +93,7 @@ def test_it_starts_survives_its_database_and_stops_in_order(home: Home, workers:
         output, _ = process.communicate(timeout=PATIENCE)
     finally:
         if process.poll() is None:
-            process.kill()
+            os.killpg(process.pid, signal.SIGKILL)  # with the processes it serves with, which hold its output open
             process.communicate()
     assert process.returncode == 0
     assert f"http://127.0.0.1:{port}" in output and "/sign-in" in output

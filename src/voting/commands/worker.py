@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import signal
-from contextlib import suppress
 
 import click
 
@@ -13,8 +12,9 @@ from voting import (
     tasks,  # noqa: F401  -- declares the jobs
 )
 from voting.db import opened_database
-from voting.jobs import build_jobs, run_worker
+from voting.jobs import STOP_WITHIN, build_jobs, run_worker
 from voting.settings import Settings
+from voting.stopping import stop_task
 from voting.telemetry import configure_logging
 
 
@@ -34,10 +34,13 @@ def worker() -> None:
 
 
 async def _work(settings: Settings) -> None:
+    asked_to_stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, asked_to_stop.set)
     async with opened_database(settings) as database:
-        working = asyncio.create_task(run_worker(build_jobs(database, settings)))
-        loop = asyncio.get_running_loop()
-        for number in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(number, working.cancel)
-        with suppress(asyncio.CancelledError):
-            await working
+        working = asyncio.create_task(run_worker(build_jobs(database, settings)), name="jobs")
+        try:
+            await asked_to_stop.wait()
+        finally:
+            await stop_task(working, STOP_WITHIN + 5)
