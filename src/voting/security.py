@@ -27,7 +27,7 @@ from litestar.middleware import ASGIMiddleware
 from litestar.types import ASGIApp, Receive, Scope, Send
 
 from polls.errors import BadCsrf
-from voting.form_body import form_pairs
+from voting.form_body import OrderedRequest, form_pairs
 from voting.settings import Settings
 
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
@@ -153,7 +153,7 @@ class ForgeryMiddleware(ASGIMiddleware):
     async def handle(self, scope: Scope, receive: Receive, send: Send, next_app: ASGIApp) -> None:
         """Refuse a forged request with BadCsrf, and a body of a kind the handler does not take with 415."""
         if scope.get("method") not in SAFE_METHODS:
-            await self._check(Request(scope, receive=receive, send=send))
+            await self._check(OrderedRequest(scope, receive=receive, send=send))
         await next_app(scope, receive, send)
 
     async def _check(self, request: Request[Any, Any, Any]) -> None:
