@@ -1,8 +1,8 @@
 """The fields of a form in the order of the page, and kept by nobody.
 
 The framework's own reading of forms groups them by name, in no order; but the order of repeated and of different names
-means something: it is the order of a ranking, of questions in a draft, of answers carried through sign-in. It also keeps the
-last thousand bodies it has parsed in memory: passwords, answers, keys of ballots. So no form is read by it.
+means something: it is the order of a ranking, of questions in a draft, of answers carried through sign-in. It also
+keeps the last thousand bodies it has parsed in memory: passwords, answers, keys of ballots. So it reads no form here.
 """
 
 from collections.abc import Generator

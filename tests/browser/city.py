@@ -149,7 +149,7 @@ async def seed_city(database: Database, settings: Settings) -> City:
     passwords = fast_passwords()
     async with database.open_session() as session:
         await load_city(session)
-        citizens = (await a_citizen(session, born=ADULT), await a_citizen(session, born=ADULT))
+        citizens = {key: await a_citizen(session, born=ADULT) for key in ("resident", "neighbour")}
         await create_demo_accounts(session, settings, passwords, citizens=citizens, now=now)
         official = await session.scalar(select(account.c.id).where(account.c.email == OFFICIAL))
     assert official is not None

@@ -50,7 +50,7 @@ Town = tuple[Database, Settings, city.Built, list[str]]
 
 
 async def citizen_of(database: Database, key: str) -> int:
-    login = next(one.login for one in (*RESIDENTS, *DEMO_ACCOUNTS) if one.key == key and one.login)
+    login = next(one.login for one in DEMO_ACCOUNTS if one.key == key)
     async with database.open_read_session() as reading:
         found = await reading.scalar(select(account.c.citizen_id).where(account.c.email == login))
     assert found is not None
@@ -116,9 +116,7 @@ async def test_everybody_can_sign_in_and_residents_are_in_the_register(town: Tow
         residents = set(await reading.scalars(select(account.c.citizen_id).where(account.c.citizen_id.is_not(None))))
     pool.close()
     assert roles == {"resident", "official", "reviewer", "analyst", "observer", "admin"}
-    assert len(residents) == sum("resident" in demo.roles for demo in DEMO_ACCOUNTS) + sum(
-        bool(one.login) for one in RESIDENTS if one.login not in {demo.login for demo in DEMO_ACCOUNTS}
-    )
+    assert len(residents) == sum("resident" in demo.roles for demo in DEMO_ACCOUNTS)
     assert all(demo.login in "\n".join(account_lines()) for demo in DEMO_ACCOUNTS)
 
 

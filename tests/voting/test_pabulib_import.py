@@ -29,7 +29,7 @@ from voting.db import Database, database_url_for
 
 MOKOTOW = Path(__file__).parents[3] / "shared" / "data" / "pabulib" / "Poland_Warszawa_2023_Mokotow.pb"
 REASON = f"THE REAL PABULIB FILE IS NOT AT {MOKOTOW}: its import was NOT run"
-WHOLE = bool(os.environ.get("VECHE_TEST_FULL"))
+WHOLE = bool(os.environ.get("VECHE_FULL_COUNTS"))
 PART = 600  # ballots of the real file, when not run in full
 
 TOWN = '''META
@@ -128,8 +128,8 @@ async def test_what_cannot_be_imported_is_named_before_anything_is_written(sessi
     with pytest.raises(RuleUnknown) as refused:
         await imported(session, TOWN.replace("rule;greedy", "rule;equalshares/add1"))
     assert refused.value.facts["rule"] == "equalshares/add1"
+    ordinal = TOWN.replace("vote_type;approval", "vote_type;ordinal").replace("max_length;2", "max_length;3")
     with pytest.raises(BadFile, match="bad_file") as bad:
-        ordinal = TOWN.replace("vote_type;approval", "vote_type;ordinal").replace("max_length;2", "max_length;3")
         await imported(session, ordinal)
     assert "ordinal" in bad.value.facts["reason"] and bad.value.facts["line"] == 10
     with pytest.raises(BadFile) as unknown:
@@ -183,7 +183,7 @@ async def test_an_import_that_fails_leaves_nothing(fresh_database: Database, mon
 
 @pytest.mark.skipif(not MOKOTOW.exists(), reason=REASON)
 async def test_mokotow_funds_what_the_city_funded(fresh_database: Database) -> None:
-    """All 11,067 ballots with VECHE_TEST_FULL; otherwise the first of them, held against a recount of the same."""
+    """All 11,067 ballots with VECHE_FULL_COUNTS; otherwise the first of them, held against a recount of the same."""
     content = MOKOTOW.read_bytes()
     instance = parse(content)
     if not WHOLE:

@@ -11,7 +11,7 @@ import uvloop
 
 from voting.db import opened_database
 from voting.demo.city import Built, NotADemo, Standing, build_city, standing
-from voting.demo.residents import NEWCOMER, RESIDENTS
+from voting.demo.residents import NEWCOMER
 from voting.identity.demo import DEMO_ACCOUNTS, PASSWORD
 from voting.settings import Settings
 
@@ -61,8 +61,6 @@ def _tell(line: str) -> None:
 def account_lines() -> list[str]:
     """The accounts anybody may try, for people."""
     listed = [(demo.login, demo.label) for demo in DEMO_ACCOUNTS]
-    known = {"", *(login for login, _ in listed)}
-    listed += [(one.login, f"Resident: {one.name}, {one.age}") for one in RESIDENTS if one.login not in known]
     width = max(len(login) for login, _ in listed)
     born = NEWCOMER.entry(datetime.now(UTC), Settings.from_env().zone).split(",")[1]
     return [

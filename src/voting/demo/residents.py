@@ -13,8 +13,7 @@ from polls.register import find_citizen
 from polls.register_import import import_register
 from polls.sessions import Session
 from voting.demo_register import HEADER
-from voting.identity.accounts import create_account, normal_login
-from voting.identity.demo import DEMO_ACCOUNTS, PASSWORD, create_demo_accounts
+from voting.identity.demo import DEMO_ACCOUNTS, create_demo_accounts
 from voting.identity.passwords import PasswordPool
 from voting.secrets import identity_secrets
 from voting.settings import Settings
@@ -25,7 +24,7 @@ SINCE = "2015-09-01"
 
 @dataclass(frozen=True)
 class Resident:
-    """One made-up resident. `key` is the account's; without a `login` the entry waits for somebody to sign up."""
+    """One made-up resident. `key` is the account's; the newcomer has none and waits for somebody to sign up."""
 
     key: str
     national_id: str
@@ -34,8 +33,6 @@ class Resident:
     district: str
     level: int
     groups: str = ""
-    login: str = ""
-    name: str = ""
 
     def entry(self, now: datetime, zone: ZoneInfo) -> str:
         """The line of the register file. The birthday was five months ago, so the age holds for months to come."""
@@ -46,10 +43,8 @@ class Resident:
 RESIDENTS = (
     Resident("resident", "77-90000001", 38, "f", "msk-sao-timiryazevsky", 2, "large-families"),
     Resident("neighbour", "77-90000002", 61, "m", "msk-sao-timiryazevsky", 3, "veterans"),
-    Resident("teenager", "77-90000003", 16, "m", "msk-sao-timiryazevsky", 1, "",
-             "teenager@demo.example", "Максим Смирнов"),
-    Resident("southerner", "77-90000004", 45, "f", "msk-yuzao-yasenevo", 2, "",
-             "southerner@demo.example", "Ольга Зайцева"),
+    Resident("teenager", "77-90000003", 16, "m", "msk-sao-timiryazevsky", 1),
+    Resident("southerner", "77-90000004", 45, "f", "msk-yuzao-yasenevo", 2),
     Resident("newcomer", "77-90000005", 27, "f", "msk-sao-sokol", 2, "students"),
 )  # fmt: skip
 NEWCOMER = RESIDENTS[-1]
@@ -73,15 +68,7 @@ async def open_accounts(session: Session, settings: Settings, citizens: dict[str
     """Make the demo's accounts that are missing; gives the official's id, who is the author of the demo's polls."""
     pool = PasswordPool(settings.argon2_threads)
     try:
-        listed = tuple(citizens[demo.key] for demo in DEMO_ACCOUNTS if "resident" in demo.roles)
-        await create_demo_accounts(session, settings, pool, citizens=listed, now=now)
-        known = set((await session.scalars(select(account.c.email))).all())
-        for resident in RESIDENTS:
-            if resident.login and resident.login not in known:
-                await create_account(
-                    session, login=normal_login(resident.login), password_hash=await pool.hash(PASSWORD),
-                    roles=("resident",), display_name=resident.name, citizen_id=citizens[resident.key], now=now,
-                )  # fmt: skip
+        await create_demo_accounts(session, settings, pool, citizens=citizens, now=now)
     finally:
         pool.close()
     official = next(demo for demo in DEMO_ACCOUNTS if "official" in demo.roles)

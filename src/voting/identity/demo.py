@@ -1,5 +1,6 @@
 """The accounts of the demonstration: one for every role, with a password everybody knows. Made in the demo only."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -29,6 +30,9 @@ class DemoAccount:
 DEMO_ACCOUNTS = (
     DemoAccount("resident", "resident@demo.example", "Resident: votes", ("resident",), "Анна Смирнова"),
     DemoAccount("neighbour", "neighbour@demo.example", "Another resident: votes too", ("resident",), "Пётр Орлов"),
+    DemoAccount("teenager", "teenager@demo.example", "Resident of sixteen: some polls are not for him", ("resident",),
+                "Максим Смирнов"),
+    DemoAccount("southerner", "southerner@demo.example", "Resident of another okrug", ("resident",), "Ольга Зайцева"),
     DemoAccount("official", "official@demo.example", "Official: drafts polls", ("official",), "Ирина Лебедева",
                 "Департамент транспорта"),
     DemoAccount("reviewer", "reviewer@demo.example", "Reviewer: approves polls", ("reviewer",), "Олег Карпов",
@@ -40,20 +44,19 @@ DEMO_ACCOUNTS = (
 
 
 async def create_demo_accounts(
-    session: Session, settings: Settings, passwords: PasswordPool, *, citizens: tuple[int, ...], now: datetime
+    session: Session, settings: Settings, passwords: PasswordPool, *, citizens: Mapping[str, int], now: datetime
 ) -> int:
-    """Make the accounts that are missing, giving residents the citizens in order; gives how many were made.
+    """Make the accounts that are missing, residents those with a citizen under their key; gives how many were made.
 
     Raises RuntimeError outside the demo.
     """
     if not settings.demo:
         raise RuntimeError("demo accounts are made in the demo only")
     made = 0
-    residents = iter(citizens)
     known = set((await session.scalars(select(account.c.email))).all())
     for demo in DEMO_ACCOUNTS:
-        citizen_id = next(residents) if "resident" in demo.roles else None
-        if demo.login in known:
+        citizen_id = citizens.get(demo.key)
+        if demo.login in known or ("resident" in demo.roles and citizen_id is None):
             continue
         await create_account(
             session, login=normal_login(demo.login), password_hash=await passwords.hash(PASSWORD), roles=demo.roles,
