@@ -17,7 +17,6 @@ help: ## Show what can be made
 	@grep -hE '^[a-z-]+:.*## ' Makefile | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 18
 
 run: .venv/run-ready src/voting/static/dist/manifest.json ## Serve a living demo city on http://127.0.0.1:8000 (PORT=… to change)
-	@PORT=$(PORT) $(VENV)/python -m voting migrate
 	@PORT=$(PORT) $(VENV)/python -m voting demo --if-empty --citizens $(CITIZENS)
 	@PORT=$(PORT) exec $(VENV)/python -m voting serve
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import sys
 import time
 from datetime import UTC, datetime
@@ -9,6 +10,7 @@ from datetime import UTC, datetime
 import click
 import uvloop
 
+from voting.commands.serve import prepare_schema
 from voting.db import opened_database
 from voting.demo.city import Built, NotADemo, Standing, build_city, standing
 from voting.demo.residents import NEWCOMER
@@ -47,6 +49,7 @@ def demo(citizens: int, if_empty: bool) -> None:
 
 async def _build(settings: Settings, citizens: int, if_empty: bool) -> Built | None:
     async with opened_database(settings) as database:
+        await asyncio.to_thread(prepare_schema, settings)
         async with database.open_read_session() as reading:
             found = await standing(reading)
         if if_empty and found in (Standing.BUILT, Standing.OTHER):
