@@ -14,12 +14,15 @@ Projects of equal score *and* equal cost are equal for the rule. Where only some
 the tie is reported, or the tie is left open. Their cost being equal, the money left for those after them is the same
 whichever is chosen, so an open tie leaves nothing else open.
 
+Projects that cannot be built together (one place, two plans) form an *exclusive group*: once one of them is funded the
+others are passed over, as in Pabulib's `greedy-exclusive`. Equals of one group are a tie, reported like any other.
+
 Money is in integer hundredths; scores are exact.
 """
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Collection, Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from fractions import Fraction
@@ -44,6 +47,10 @@ class Why(StrEnum):
     """It is equal to others in score and cost, not all of them fit, and the chair has to decide."""
     THRESHOLD_UNKNOWN = "threshold_unknown"
     """The declared share is of a roll that is not known."""
+    EXCLUDED = "excluded"
+    """It cannot be built beside a project that is funded, or the city decided for another of its group."""
+    NOT_BOUGHT = "not_bought"
+    """Equal shares: its voters did not have its cost together when nothing else could be bought."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,16 +111,24 @@ def fund(
     min_score: int | Fraction = 0,
     barred: Mapping[K, Why] | None = None,
     leave_ties_open: bool = False,
+    exclusive: Sequence[Collection[K]] = (),
+    first: Collection[K] = (),
 ) -> Allocation[K]:
     """The allocation of `budget` (hundredths) among `candidates`, given in stated order.
 
     `min_score` binds `greedy_threshold` only. `barred` keeps projects out for a reason of the caller's; whatever
-    bars a project must bar all projects of its score. Raises ValueError for a negative budget, score or cost.
+    bars a project must bar all projects of its score. Of each group in `exclusive` at most one is funded.
+    Projects of `first` go before the others of their score, as a decision of the city's. Raises ValueError for a
+    negative budget, score or cost, for groups that share a project, and for groups where ties are
+    left open: what is open about one project would then be open about others.
     """
     if budget < 0 or any(c.score < 0 or c.cost < 0 for c in candidates):
         raise ValueError("budget, scores and costs are not negative")
-    walk = _Walk[K](budget, method == "greedy_no_skip", leave_ties_open)
-    ordered = sorted(candidates, key=lambda c: (-c.score, c.cost))  # stable: stated order comes last
+    grouped = [k for group in exclusive for k in group]
+    if len(set(grouped)) != len(grouped) or (grouped and leave_ties_open):
+        raise ValueError("exclusive groups share no project, and leave no tie open")
+    walk = _Walk[K](budget, method == "greedy_no_skip", leave_ties_open, exclusive, first)
+    ordered = sorted(candidates, key=lambda c: (-c.score, c.id not in first, c.cost))  # stable: stated order comes last
     for score, same in groupby(ordered, key=lambda c: c.score):
         group = list(same)
         out = {c.id: barred[c.id] for c in group if barred and c.id in barred}
@@ -126,7 +141,12 @@ def fund(
 class _Walk(Generic[K]):
     """The money left and what has been decided, while :func:`fund` goes through the projects."""
 
-    def __init__(self, budget: int, stops: bool, leave_ties_open: bool) -> None:
+    def __init__(
+        self, budget: int, stops: bool, leave_ties_open: bool, exclusive: Sequence[Collection[K]], first: Collection[K]
+    ) -> None:
+        self._first = first
+        self._group = {k: number for number, group in enumerate(exclusive) for k in group}
+        self._taken: set[int] = set()
         self.remaining = budget
         self.decisions: list[Decision[K]] = []
         self.equal: list[EqualScore[K]] = []
@@ -137,13 +157,14 @@ class _Walk(Generic[K]):
 
     def meet(self, group: list[Candidate[K]], out: Mapping[K, Why]) -> None:
         """Decide about all projects of one score, cheapest first."""
+        out = {**{c.id: Why.EXCLUDED for c in group if self._excluded(c.id)}, **out}
         running = [c for c in group if c.id not in out]
         if len(group) > 1:
             self.equal.append(EqualScore(tuple(c.id for c in group), group[0].score, self._order_matters(running)))
         for c in group:
             if c.id in out:
                 self.decisions.append(Decision(c.id, False, out[c.id], self.remaining))
-        for _, same in groupby(running, key=lambda c: c.cost):
+        for _, same in groupby(running, key=lambda c: (c.id in self._first, c.cost)):
             self._meet_twins(list(same))
 
     def _order_matters(self, group: list[Candidate[K]]) -> bool:
@@ -155,6 +176,8 @@ class _Walk(Generic[K]):
         """
         if self._stopped:
             return False
+        if self._rivals(group):
+            return True
         fitting = [c for c in group if c.cost <= self.remaining]
         if self._stops:
             return bool(fitting) and sum(c.cost for c in group) > self.remaining
@@ -162,6 +185,9 @@ class _Walk(Generic[K]):
 
     def _meet_twins(self, twins: list[Candidate[K]]) -> None:
         """Decide about projects of one score and one cost; only here may stated order, or the chair, decide."""
+        twins = self._without_excluded(twins)
+        if not twins:
+            return
         cost = twins[0].cost
         seats = 0 if self._stopped else len(twins) if cost == 0 else min(len(twins), self.remaining // cost)
         tied = 0 < seats < len(twins)
@@ -172,11 +198,40 @@ class _Walk(Generic[K]):
             self.decisions += [Decision(c.id, False, Why.TIE_OPEN, self.remaining) for c in twins]
             self._stopped = self._stops
             return
-        for position, c in enumerate(twins):
-            if position < seats:
+        if seats and (rivals := self._rivals(twins)):
+            self.ties.append(LineTie(rivals, 1))
+        for c in twins:
+            if seats and self._excluded(c.id):
+                self.decisions.append(Decision(c.id, False, Why.EXCLUDED, self.remaining))
+                continue
+            if seats:
+                seats -= 1
+                self._take(c.id)
                 self.remaining -= cost
                 self.decisions.append(Decision(c.id, True, Why.FUNDED, self.remaining))
                 continue
             why = Why.AFTER_STOP if self._stopped else Why.OVER_BUDGET
             self.decisions.append(Decision(c.id, False, why, self.remaining))
             self._stopped = self._stops
+
+    # ---- exclusive groups
+
+    def _excluded(self, project: K) -> bool:
+        """Whether another project of its group is funded already."""
+        return self._group.get(project) in self._taken if project in self._group else False
+
+    def _take(self, project: K) -> None:
+        if project in self._group:
+            self._taken.add(self._group[project])
+
+    def _rivals(self, group: list[Candidate[K]]) -> tuple[K, ...]:
+        """Those of these projects that share an exclusive group with another of them."""
+        numbers = [self._group[c.id] for c in group if c.id in self._group]
+        return tuple(c.id for c in group if c.id in self._group and numbers.count(self._group[c.id]) > 1)
+
+    def _without_excluded(self, twins: list[Candidate[K]]) -> list[Candidate[K]]:
+        """Pass over projects whose group has been decided by one of the same score."""
+        for c in twins:
+            if self._excluded(c.id):
+                self.decisions.append(Decision(c.id, False, Why.EXCLUDED, self.remaining))
+        return [c for c in twins if not self._excluded(c.id)]

@@ -16,6 +16,7 @@ import click
 
 from polls.errors import BadFile
 from polls.pabulib import Instance, PabulibCount, count_file, parse
+from polls.pabulib.counting import RULES
 from polls.pabulib.instance import money_text
 
 NAME_WIDTH = 60
@@ -28,21 +29,33 @@ def tally() -> None:
 
 @tally.command()
 @click.argument("file", type=click.Path(path_type=Path))
+@click.option("--rule", type=click.Choice(RULES), help="Count by this rule instead of the file's own.")
+@click.option(
+    "--exclude-group",
+    "exclude",
+    multiple=True,
+    metavar="ID,ID…",
+    help="Projects that cannot be built together; at most one is funded. May be given several times.",
+)
+@click.option("--keep", multiple=True, metavar="ID", help="The project of a group that the city decided to keep.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of a table.")
-def pabulib(file: Path, as_json: bool) -> None:
+def pabulib(file: Path, rule: str | None, exclude: tuple[str, ...], keep: tuple[str, ...], as_json: bool) -> None:
     """Count a participatory budget in Pabulib's .pb format and compare with what the file says.
 
     Exit code 1: the file cannot be read. 2: its rule is not counted by this release; scores are still printed.
     """
     try:
         instance = parse(file.read_bytes())
-        count = count_file(instance)
+        groups = [tuple(part.strip() for part in group.split(",")) for group in exclude]
+        count = count_file(instance, rule, groups, keep)
     except OSError as error:
         click.echo(f"{file}: {error.strerror or error}. Check the path and try again.", err=True)
         sys.exit(1)
     except BadFile as refusal:
         click.echo(_refusal_text(file, refusal), err=True)
         sys.exit(1)
+    except ValueError as error:
+        raise click.UsageError(f"--exclude-group, --keep: {error}") from error
     if as_json:
         click.echo(json.dumps(count.as_json(), ensure_ascii=False, indent=2))
     else:
@@ -80,6 +93,10 @@ def _printable(line: str) -> str:
 
 def _funded_table(instance: Instance, count: PabulibCount) -> Iterable[str]:
     assert count.allocation is not None
+    for group, kept in count.decisions:
+        yield f"At most one of: {', '.join(group)}" + (f"; the city kept {kept}" if kept else "")
+    if count.shares is not None:
+        yield from _shares_lines(count)
     projects = {project.id: project for project in instance.projects}
     rows = [("project", "score", "cost", "money left", "name")]
     for decision in count.allocation.decisions:
@@ -90,6 +107,17 @@ def _funded_table(instance: Instance, count: PabulibCount) -> Iterable[str]:
     yield from _table(rows)
     spent = instance.budget - count.allocation.remaining
     yield f"Funded: {len(count.selected)}; spent: {money_text(spent)}; left: {money_text(count.allocation.remaining)}"
+
+
+def _shares_lines(count: PabulibCount) -> Iterable[str]:
+    """How far the shares of voters grew, and what the comparison with greedy said."""
+    assert count.shares is not None
+    share = float(count.shares.share) / 100
+    yield f"Each voter's share: {share:.2f}, after growing {count.shares.increments} times by 1"
+    if count.shares.preferred is not None:
+        ours, greedy = count.shares.preferred
+        taken = "greedy" if count.shares.greedy_taken else "equal shares"
+        yield f"More projects of theirs by equal shares: {ours} voters, by greedy: {greedy}; taken: {taken}"
 
 
 def _score_table(instance: Instance, count: PabulibCount) -> Iterable[str]:
