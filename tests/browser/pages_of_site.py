@@ -1,4 +1,7 @@
-"""Every page of the site, one after the other in one browser: for whoever looks at all of them."""
+"""Every page of the site, one after the other in one browser: for whoever looks at all of them.
+
+Each walk leads a visitor through some of the pages and gives the name of each while it is shown.
+"""
 
 from __future__ import annotations
 
@@ -7,17 +10,6 @@ from collections.abc import AsyncIterator
 from playwright.async_api import expect
 from tests.browser.city import ANALYST, OFFICIAL, City
 from tests.browser.visitors import Visitor
-
-
-async def all_pages(visitor: Visitor, city: City) -> AsyncIterator[str]:
-    """Lead a visitor through every page, as everybody it is made for; gives the name of each while it is shown."""
-    visitor.stays = False
-    async for name in public_pages(visitor, city):
-        yield name
-    async for name in ballot_pages(visitor, city):
-        yield name
-    async for name in office_pages(visitor, city):
-        yield name
 
 
 async def public_pages(visitor: Visitor, city: City) -> AsyncIterator[str]:
