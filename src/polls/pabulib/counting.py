@@ -15,13 +15,15 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from polls.errors import BadFile
 from polls.pabulib.instance import Ballot, Instance, Project, bad, money_text
 from polls.pabulib.shares import SHARES, count_shares
-from polls.tally.equal_shares import SharesOutcome
 from polls.tally.funding import Allocation, Candidate, Decision, Method, Why, fund
+
+if TYPE_CHECKING:
+    from polls.tally.equal_shares import SharesOutcome
 
 METHODS: Mapping[str, Method] = {
     "greedy": "greedy",

@@ -9,10 +9,13 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 from polls.pabulib.instance import Instance, bad
-from polls.tally.equal_shares import Completion, Electorate, SharesOutcome, equal_shares
 from polls.tally.funding import Allocation, Decision, Why
+
+if TYPE_CHECKING:
+    from polls.tally.equal_shares import Completion, SharesOutcome
 
 SHARES: Mapping[str, tuple[Completion, bool]] = {
     "equalshares": ("none", False),
@@ -28,6 +31,9 @@ def count_shares(instance: Instance, rule: str) -> tuple[SharesOutcome[str], All
 
     Raises BadFile for ballots that are no approvals: points and places are not what these variants share by.
     """
+    # It brings numpy with it, which a service that only reads such files does not need at its start.
+    from polls.tally.equal_shares import Electorate, equal_shares
+
     if instance.vote_type not in ("approval", "choose-1"):
         line = instance.meta_lines.get("vote_type")
         raise bad(line, "META vote_type", f"equal shares is counted from approvals, not {instance.vote_type} ballots")

@@ -10,7 +10,7 @@ import json
 import sys
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -18,8 +18,14 @@ from polls.errors import BadFile
 from polls.pabulib import Instance, PabulibCount, count_file, parse
 from polls.pabulib.counting import RULES
 from polls.pabulib.instance import money_text
+from polls.preflib import Election, parse_preflib
+
+if TYPE_CHECKING:
+    from polls.tally.ranked import Equal
+    from polls.tally.ranked_outcome import RankedOutcome
 
 NAME_WIDTH = 60
+RANKED_RULES = ("irv", "stv", "meek", "schulze", "ranked_pairs", "plurality", "borda", "approval")
 
 
 @click.group()
@@ -63,6 +69,45 @@ def pabulib(file: Path, rule: str | None, exclude: tuple[str, ...], keep: tuple[
     if not count.counted:
         click.echo(f"{file}: the rule {count.rule} is not counted by this release.", err=True)
         sys.exit(2)
+
+
+@tally.command()
+@click.argument("file", type=click.Path(path_type=Path))
+@click.option("--rule", type=click.Choice(RANKED_RULES), default="irv", show_default=True, help="The counting rule.")
+@click.option("--seats", type=click.IntRange(1), default=1, show_default=True, help="How many win; for irv always one.")
+@click.option(
+    "--equal",
+    type=click.Choice(("exhaust", "skip", "refuse")),
+    default="exhaust",
+    show_default=True,
+    help="What irv, stv, meek and plurality do with options held equal: the ballot ends there, goes on below, or is an "
+    "error.",
+)
+@click.option("--batch", is_flag=True, help="irv: let all options without a chance leave in one round.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of a table.")
+def preflib(file: Path, rule: str, seats: int, equal: Any, batch: bool, as_json: bool) -> None:
+    """Count ranked ballots in PrefLib's .soc, .soi, .toc or .toi format.
+
+    Ties are left open and reported. Exit code 1: the file cannot be read, or its ballots are not what the rule takes.
+    """
+    try:
+        election = parse_preflib(file.read_bytes())
+        outcome = _count_ranked(election, rule, seats, equal, batch)
+    except OSError as error:
+        click.echo(f"{file}: {error.strerror or error}. Check the path and try again.", err=True)
+        sys.exit(1)
+    except BadFile as refusal:
+        click.echo(_refusal_text(file, refusal), err=True)
+        sys.exit(1)
+    except ValueError as error:
+        click.echo(f"{file}: {error}. Choose --equal exhaust or skip.", err=True)
+        sys.exit(1)
+    if as_json:
+        names = {str(number): name for number, name in election.names.items()}
+        found = {"title": election.title, "rule": rule, "names": names, "differences": list(election.differences)}
+        click.echo(json.dumps({**found, **outcome.as_json()}, ensure_ascii=False, indent=2))
+    else:
+        click.echo("\n".join(map(_printable, _ranked_report(election, outcome))))
 
 
 def _refusal_text(file: Path, refusal: BadFile) -> str:
@@ -167,3 +212,62 @@ def _value_text(value: Any) -> str:
     if isinstance(value, list):
         return " ".join(map(str, value))
     return {True: "yes", False: "no"}[value] if isinstance(value, bool) else str(value)
+
+
+# ---- rankings
+
+
+def _count_ranked(election: Election, rule: str, seats: int, equal: Equal, batch: bool) -> RankedOutcome:
+    """The election counted; ties are left open, since nobody is there to draw a lot."""
+    # The rules bring numpy with them, which the service does not need at its start.
+    from polls.tally.condorcet import count_schulze
+    from polls.tally.instant_runoff import count_instant_runoff
+    from polls.tally.meek import count_meek
+    from polls.tally.positional import count_borda, count_first_preferences, count_named
+    from polls.tally.ranked_pairs import count_ranked_pairs
+    from polls.tally.stv import count_stv
+    from polls.tally.ties import TieRule
+
+    profile, ties = election.profile(), TieRule("chair")
+    match rule:
+        case "irv":
+            return count_instant_runoff(profile, ties=ties, equal=equal, batch=batch)
+        case "stv":
+            return count_stv(profile, seats=seats, ties=ties, equal=equal)
+        case "meek":
+            return count_meek(profile, seats=seats, ties=ties, equal=equal)
+        case "plurality":
+            return count_first_preferences(profile, seats=seats, ties=ties, equal=equal)
+        case "schulze":
+            return count_schulze(profile, seats=seats, ties=ties)
+        case "ranked_pairs":
+            return count_ranked_pairs(profile, seats=seats, ties=ties)
+        case "borda":
+            return count_borda(profile, seats=seats, ties=ties)
+        case _:
+            return count_named(profile, seats=seats, ties=ties)
+
+
+def _ranked_report(election: Election, outcome: RankedOutcome) -> Iterable[str]:
+    """The lines of the human report: the order, the rounds or stages, who beats all, what was tied."""
+    names = election.names
+    yield election.title or "Ranked ballots"
+    yield f"Rule {outcome.method}, seats: {outcome.seats}; ballots: {outcome.ballots + outcome.blank}"
+    yield ""
+    for step in outcome.steps:
+        if step.code in ("round", "stage"):
+            number = step.facts.get("round", step.facts.get("stage"))
+            votes = ", ".join(f"{names[o]} {n}" for o, n in step.facts["votes"])
+            lost = step.facts.get("exhausted", step.facts.get("non_transferable"))
+            yield f"{step.code} {number}: {votes}; not counting: {lost}"
+    for tier in outcome.order:
+        score = "" if outcome.scores is None else f"  {float(outcome.scores[tier[0]]):.10g}"
+        yield f"{outcome.place(tier[0])}. {' = '.join(names[o] for o in tier)}{score}"
+    yield ""
+    yield f"Winners: {', '.join(names[o] for o in outcome.winners) or 'none'}"
+    best = outcome.pairwise.winner
+    yield f"Beats every other one to one: {names[best] if best is not None else 'nobody'}"
+    for tie in outcome.ties:
+        yield f"TIE ({tie.kind}), left {tie.resolution}: {', '.join(names[o] for o in tie.options)}"
+    for found in election.differences:
+        yield f"The file says {found['field']} {found['source']}, counted {found['counted']}"
