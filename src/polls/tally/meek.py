@@ -24,7 +24,7 @@ import numpy as np
 
 from polls.tally.outcome import Step, TieFound
 from polls.tally.pairwise import count_pairwise
-from polls.tally.ranked import Equal, Ints, RankedProfile, Tiers, whole_numbers
+from polls.tally.ranked import SAFE, Equal, Ints, RankedProfile, Tiers, whole_numbers
 from polls.tally.ranked_outcome import RankedOutcome, finish
 from polls.tally.stv import decimal_text
 from polls.tally.ties import JOINT, TieRule
@@ -134,9 +134,9 @@ class _Count:
         ends = (found >= 0) & running[found]
         after = np.cumsum(ends, axis=1) - ends > 0
         found[after] = -1
-        papers, which = np.unique(found, axis=0, return_inverse=True)
+        papers, which = _distinct(found, len(options))
         weights: Ints = np.zeros(len(papers), dtype=self._weights.dtype)
-        np.add.at(weights, which.reshape(-1), self._weights)
+        np.add.at(weights, which, self._weights)
         return papers, weights
 
     def _distribute(self, papers: Ints, weights: Ints) -> int:
@@ -216,3 +216,19 @@ class _Count:
 def _up(value: int, by: int) -> int:
     """`value` ÷ `by`, rounded up."""
     return -(-value // by)
+
+
+def _distinct(rows: Ints, size: int) -> tuple[Ints, Ints]:
+    """The distinct rows of positions (−1…size − 1), and the number of its distinct row for every row.
+
+    Rows are told apart by one whole number each, made shorter whenever it could outgrow 64 bits.
+    """
+    code, span = np.zeros(len(rows), dtype=np.int64), 1
+    for column in rows.T:
+        if span * (size + 1) >= SAFE:
+            _, code = np.unique(code, return_inverse=True)
+            span = len(rows)
+        code = code * (size + 1) + column + 1
+        span *= size + 1
+    _, first, which = np.unique(code, return_index=True, return_inverse=True)
+    return rows[first], which
