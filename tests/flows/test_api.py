@@ -460,7 +460,7 @@ async def test_public_reads_have_tags_and_are_public_only_while_nobody_is_signed
         assert own.headers["cache-control"] in ("private, no-cache", "no-store"), address
         private = await analyst.get(address)
         assert private.headers["cache-control"] == "private, no-cache"
-    assert tagged == 13
+    assert tagged == 15
     for address in ("/polls", f"/polls/{poll.slug}"):
         own = await one.get(address)
         assert (own.headers["cache-control"], "etag" in own.headers) == ("no-store", False)

@@ -18,7 +18,7 @@ from polls.errors import NotCounted, NotFound, PollNotFound, ResultsHidden, TooF
 from results.exports.answers import answers_csv
 from results.exports.codebook import codebook
 from results.exports.columns import FORMAT_VERSION
-from results.exports.csv import results_csv, results_document, turnout_csv
+from results.exports.csv import results_csv, results_document, results_json, turnout_csv
 from results.exports.dialects import Dialect, Download
 from results.figures import counted_version, live_figures, poll_figures, see
 from voting.api.addresses import poll_name
@@ -48,7 +48,7 @@ def _file(operation_id: str, description: str, media_type: str = CSV, *, few: bo
 
 
 @get(
-    ["/polls/{slug:str}/results", "/polls/{slug:str}/results.json"],
+    "/polls/{slug:str}/results",
     guards=[public],
     summary="Results",
     tags=["results"],
@@ -95,6 +95,24 @@ async def send_results(
         return await results_csv(database.open_read_session, poll_name(slug), now=now, dialect=Dialect(dialect))
 
     return await _send(request, database, slug, f"results/{dialect}", made)
+
+
+@get(
+    "/polls/{slug:str}/results.json",
+    guards=[public],
+    summary="Results as a JSON file",
+    tags=["results"],
+    opt=_file("getResultsJson", "The document of getResults, to keep", "application/json"),
+)
+async def send_results_json(
+    request: AnyRequest, slug: FromPath[str], database: NamedDependency[Database], now: NamedDependency[datetime]
+) -> Response[Any]:
+    """The same document as `/results`, as a file with a name that sorts by date."""
+
+    async def made() -> Download:
+        return await results_json(database.open_read_session, poll_name(slug), now=now)
+
+    return await _send(request, database, slug, "results/json", made)
 
 
 @get(
@@ -179,4 +197,4 @@ async def _plain(chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
         yield bytes(chunk)
 
 
-handlers = [show_results, send_results, send_turnout, send_answers, send_codebook]
+handlers = [show_results, send_results, send_results_json, send_turnout, send_answers, send_codebook]
