@@ -2,7 +2,7 @@
 # Everything is installed into .venv and frontend/node_modules of this folder, from the hashed lock files.
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help run test check lint types contracts unit bench soak screens migrate lock clean
+.PHONY: help run test check lint types contracts unit bench screens migrate lock clean
 
 PYTHON ?= $(shell command -v python3.11 || command -v python3.12 || command -v python3.13 || command -v python3)
 PORT ?= 8000
@@ -46,6 +46,7 @@ screens: .venv/dev-ready src/voting/static/dist/manifest.json ## Take the screen
 
 bench: .venv/dev-ready ## Run the benchmarks, each with its baseline in the same run
 	$(VENV)/python bench/register_import.py
+	$(VENV)/python bench/tally.py
 
 migrate: .venv/run-ready ## Bring the database to this release's schema
 	$(VENV)/python -m voting migrate

@@ -60,7 +60,8 @@ async def create_draft(
     session: Session, author_id: int, definition: Definition, now: datetime, slug: str | None = None
 ) -> Draft:
     """A new draft. Its `poll_id` is the definition's; the slug defaults to its first digits and can be changed."""
-    slug = _checked_slug(slug) if slug else definition.poll_id[:12]
+    # With a letter in front: hex digits alone may read as a number, and spreadsheets would take them for one.
+    slug = _checked_slug(slug) if slug else f"p{definition.poll_id[:11]}"
     row = await session.scalar(
         insert(poll)
         .values(public_id=definition.poll_id, slug=slug, author_id=author_id, created_at=now, updated_at=now)
