@@ -16,7 +16,7 @@ from sqlalchemy import delete, func, insert, select, text, update
 
 from polls.audience import DryRun, dry_run
 from polls.checklist import Finding, findings
-from polls.definition import Definition, Privacy, Text, canonical_bytes, poll_hash, read_definition
+from polls.definition import PUBLIC_ID, Definition, Privacy, Text, canonical_bytes, poll_hash, read_definition
 from polls.errors import EditConflict, FieldError, Invalid, NotReady, PollNotFound, Sealed, WrongState
 from polls.journal import record_event
 from polls.lifecycle import Move, State, may, state_at
@@ -307,7 +307,7 @@ def _reason(reason: str) -> str:
 
 
 def _checked_slug(slug: str) -> str:
-    if not SLUG.match(slug):
+    if not SLUG.match(slug) or PUBLIC_ID.match(slug):  # nobody may take the address of another poll's id
         raise Invalid([FieldError("slug", "malformed", "Use small Latin letters, digits and hyphens, at most 64.")])
     return slug
 

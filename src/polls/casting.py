@@ -7,6 +7,7 @@ time exact. A retry with the same key finds the ballot and gets the same receipt
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -23,11 +24,23 @@ from polls.board import Receipt, Signer, acceptance_receipt, ballot_id, inclusio
 from polls.catalogue import SealedPoll
 from polls.definition import Privacy, ReceiptKind
 from polls.eligibility import CitizenFacts, opening_day, reasons_against
-from polls.errors import AlreadyVoted, NotEligible, PollClosed, PollNotFound, PollNotOpen, RetryDiffers, Superseded
+from polls.errors import (
+    AlreadyVoted,
+    Busy,
+    NotCounted,
+    NotEligible,
+    PollClosed,
+    PollNotFound,
+    PollNotOpen,
+    RetryDiffers,
+    Superseded,
+)
 from polls.register import facts_as_of
 from polls.sessions import ReadSession, Session
 from polls.strata import Stratum, stratum_of
 from polls.tables import ballot, named_ballot, roll_amendment, superseded
+
+ATTEMPTS, PAUSE = 20, 0.05  # seconds: a second in all, since extending and closing take milliseconds
 
 
 @dataclass(frozen=True)
@@ -66,7 +79,7 @@ async def cast_ballot(
     """Cast one ballot. `key` is the voter's K (at least 16 random bytes), never stored.
 
     Refuses `InvalidAnswer`, `NotEligible` with reasons, `AlreadyVoted` with the day, `RetryDiffers`, `PollNotOpen`,
-    `PollClosed`. Nothing is written on any refusal.
+    `PollClosed`, `Busy`, `NotCounted` while the count runs. Nothing is written on any refusal.
     """
     encoded = encode_ballot(poll.definition, answers)
     judged = await entitlement(session, poll, citizen_id, now)
@@ -75,7 +88,7 @@ async def cast_ballot(
         raise NotEligible(reasons)
     made = ballot_id(poll.poll_hash, key)
     stratum = stratum_of(judged.facts, opening_day(poll.definition), poll.definition.strata, poll.definition.age_bands)
-    await session.execute(select(func.pg_advisory_xact_lock_shared(lock_key(poll.id))))
+    await _enter(session, poll, citizen_id)
     day = await _admit(session, poll, citizen_id, channel)
     if day is None:
         return await _refused(session, poll, citizen_id, made, encoded, stratum, signer)
@@ -83,6 +96,35 @@ async def cast_ballot(
         await _add_to_roll(session, poll.id, stratum, day, poll.definition.time_zone)
     await _store(session, poll, citizen_id, made, encoded, stratum)
     return Cast(_receipt(poll, signer, made, encoded, day), made, day, repeated=False)
+
+
+async def _enter(session: Session, poll: SealedPoll, citizen_id: int) -> None:
+    """Share the poll's lock, so that nothing closes or counts it while this cast is in flight.
+
+    Whoever holds the lock alone is extending, closing, cancelling or counting. A count may take minutes, and casts that
+    came too late must not wait for it with a connection each: they hear what the clock says. Refuses `PollClosed`,
+    `NotCounted` (a retry while the count runs) and `Busy`.
+    """
+    for _ in range(ATTEMPTS):
+        if await session.scalar(select(func.pg_try_advisory_xact_lock_shared(lock_key(poll.id)))):
+            return
+        row = (
+            await session.execute(
+                text(
+                    "SELECT p.state <> 'scheduled' OR p.closes_at <= clock_timestamp() AS over,"
+                    " p.state, p.closes_at, v.day"
+                    " FROM poll p LEFT JOIN participation v ON v.poll_id = p.id AND v.citizen_id = :citizen"
+                    " WHERE p.id = :poll"
+                ),
+                {"poll": poll.id, "citizen": citizen_id},
+            )
+        ).one()
+        if row.over and row.day is not None:
+            raise NotCounted()
+        if row.over:
+            raise PollClosed(closed_at=row.closes_at.isoformat(), state=row.state)
+        await asyncio.sleep(PAUSE)
+    raise Busy(retry_after=2)
 
 
 _ADMIT = text(

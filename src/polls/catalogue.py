@@ -12,7 +12,7 @@ from enum import StrEnum
 
 from sqlalchemy import ColumnElement, RowMapping, and_, false, func, null, or_, select
 
-from polls.definition import Definition, Visibility, read_definition
+from polls.definition import PUBLIC_ID, Definition, Visibility, read_definition
 from polls.errors import PollNotFound
 from polls.lifecycle import PUBLIC, State, state_at
 from polls.sessions import ReadSession
@@ -102,7 +102,7 @@ async def sealed_poll(session: ReadSession, slug_or_id: str) -> SealedPoll:
         await session.execute(
             select(poll, sealed_definition.c.bytes)
             .join(sealed_definition, sealed_definition.c.poll_id == poll.c.id)
-            .where(or_(poll.c.slug == slug_or_id, poll.c.public_id == slug_or_id))
+            .where(poll.c.public_id == slug_or_id if PUBLIC_ID.match(slug_or_id) else poll.c.slug == slug_or_id)
         )
     ).one_or_none()
     if row is None or State(row.state) not in PUBLIC:
@@ -268,6 +268,6 @@ def _read_cursor(cursor: str | None) -> tuple[datetime, int] | None:
     if not cursor:
         return None
     moment, _, last = cursor.partition("-")
-    if not (moment.isdigit() and last.isdigit() and len(moment) < 18 and len(last) < 19):
+    if not (cursor.isascii() and moment.isdigit() and last.isdigit() and len(moment) < 18 and len(last) < 19):
         return None
     return datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=int(moment)), int(last)

@@ -8,6 +8,7 @@ table starts from the profile, so seven million ballots of a choice shrink to th
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -66,26 +67,30 @@ async def due_polls(session: ReadSession, limit: int = 100) -> list[str]:
     return list(rows)
 
 
-async def take_due_rolls(session: Session) -> list[str]:
-    """Take the roll of every poll that has opened and has none yet; returns their public ids."""
-    rows = await session.execute(
+async def polls_without_roll(session: ReadSession, limit: int = 100) -> list[str]:
+    """Public ids of polls that have opened and whose roll has not been taken, where one can be."""
+    rows = await session.scalars(
         text(
             "SELECT p.public_id FROM poll p WHERE p.state = 'scheduled' AND p.opens_at <= clock_timestamp()"
-            " AND NOT EXISTS (SELECT 1 FROM roll WHERE roll.poll_id = p.id) ORDER BY p.opens_at LIMIT 20"
-        )
+            " AND NOT EXISTS (SELECT 1 FROM roll WHERE roll.poll_id = p.id)"
+            " AND EXISTS (SELECT 1 FROM poll_revision r WHERE r.poll_id = p.id"
+            " AND r.definition -> 'roll_known' = 'true') ORDER BY p.opens_at LIMIT :limit"
+        ),
+        {"limit": limit},
     )
-    taken = []
-    for (public_id,) in rows.all():
-        found = await sealed_poll(session, public_id)
-        if found.definition.roll_known:
-            await take_roll(session, found.id, found.definition)
-            taken.append(public_id)
-    return taken
+    return list(rows)
+
+
+async def take_roll_of(session: Session, public_id: str) -> int:
+    """Take the roll of one opened poll; returns its total."""
+    found = await sealed_poll(session, public_id)
+    return await take_roll(session, found.id, found.definition)
 
 
 async def count_poll(session: Session, public_id: str, now: datetime) -> Counted | None:
     """Count a closed poll; None when it is counted already. Refuses `WrongState` before it has closed."""
     found = await sealed_poll(session, public_id)
+    await session.execute(text("SET LOCAL statement_timeout = 0"))  # a count takes as long as it takes
     await session.execute(select(func.pg_advisory_xact_lock(lock_key(found.id))))
     row = (
         await session.execute(
@@ -127,19 +132,29 @@ async def take_live_step(session: Session, found: SealedPoll, now: datetime) -> 
     """
     if found.definition.visibility is not Visibility.LIVE or found.state(now) is not State.OPEN:
         return False
-    if not await session.scalar(select(func.pg_try_advisory_xact_lock(lock_key(found.id) ^ (1 << 40)))):
+    # The shared lock first, as a cast takes it: then nobody is cancelling or counting, and the intake stays.
+    for lock in ("pg_try_advisory_xact_lock_shared", "pg_try_advisory_xact_lock"):
+        key = lock_key(found.id) if lock.endswith("shared") else lock_key(found.id) ^ (1 << 40)
+        if not await session.scalar(text(f"SELECT {lock}(:key)"), {"key": key}):
+            return False
+    if (await sealed_poll(session, found.public_id)).state(now) is not State.OPEN:
         return False
     last = await session.scalar(select(func.max(live_step.c.ballots)).where(live_step.c.poll_id == found.id)) or 0
-    cast = await session.scalar(text(f"SELECT count(*) FROM {_source(found)}"), _bind(found))
-    if cast is None or cast < last + LIVE_STEP:
+    questions = found.definition.questions
+    counts: dict[int, dict[str, int]] = {index: {} for index in range(1, len(questions) + 1)}
+    each = " UNION ALL ".join(
+        f"SELECT {index} AS question, answers[{index}] AS answer, count(*) AS n FROM {_source(found)} GROUP BY 2"
+        for index in counts
+    )
+    for row in await session.execute(text(each), _bind(found)):  # one statement: every question of the same moment
+        counts[row.question][row.answer] = row.n
+    cast = sum(counts[1].values())
+    if cast < last + LIVE_STEP:
         return False
     entitled = await roll_total(session, found.id)
-    outcomes = []
-    for index, question in enumerate(found.definition.questions, start=1):
-        rows = await session.execute(
-            text(f"SELECT answers[{index}] AS answer, count(*) AS n FROM {_source(found)} GROUP BY 1"), _bind(found)
-        )
-        outcomes.append(tally(question, Profile({row.answer: row.n for row in rows}, entitled)).as_json())
+    outcomes = [
+        tally(question, Profile(counts[index], entitled)).as_json() for index, question in enumerate(questions, start=1)
+    ]
     await session.execute(insert(live_step).values(poll_id=found.id, ballots=cast, at=now, outcomes=outcomes))
     return True
 
@@ -260,7 +275,9 @@ async def _tally_all(session: Session, found: SealedPoll) -> Counted:
     entitled = await roll_total(session, found.id) if found.definition.roll_known else None
     outcomes = []
     for question in found.definition.questions:
-        outcomes.append(tally(question, await profile_of(session, found, question.id, entitled)))
+        # In a thread: a long count must not hold up whatever else this process serves.
+        counted = await profile_of(session, found, question.id, entitled)
+        outcomes.append(await asyncio.to_thread(tally, question, counted))
     source = "ballot" if found.definition.privacy is Privacy.SEPARATED else "named_ballot"
     ballots = await session.scalar(text(f"SELECT count(*) FROM {source} WHERE poll_id = :poll"), {"poll": found.id})
     votes = await session.scalar(

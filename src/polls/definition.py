@@ -10,6 +10,7 @@ Money is an integer number of hundredths of the poll's currency unit. Times are 
 from __future__ import annotations
 
 import hashlib
+import re
 from enum import StrEnum
 from typing import Annotated, Any, Literal, Self
 
@@ -50,6 +51,7 @@ __all__ = [
     "MAX_MONEY",
     "MAX_OPTIONS",
     "MAX_QUESTIONS",
+    "PUBLIC_ID",
     "SCHEMA",
     "Age",
     "AllOf",
@@ -101,6 +103,8 @@ __all__ = [
 ]
 
 SCHEMA: Literal["veche/poll/v1"] = "veche/poll/v1"
+PUBLIC_ID = re.compile(r"[0-9a-f]{32}\Z")
+"""A poll's id: 32 hex digits. No address of a poll looks like one."""
 DEFAULT_AGE_BANDS = (14, 18, 25, 35, 45, 55, 65)
 MAX_QUESTIONS = 50
 MAX_OPTIONS = 300

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from sqlalchemy import or_, select
+from sqlalchemy import select
 
+from polls.definition import PUBLIC_ID
 from polls.errors import PollNotFound
 from polls.lifecycle import PUBLIC, State
 from polls.sessions import ReadSession
@@ -30,7 +31,7 @@ async def sealed_bytes(session: ReadSession, slug_or_id: str) -> SealedBytes:
         await session.execute(
             select(poll.c.state, sealed_definition.c.bytes, sealed_definition.c.poll_hash)
             .join(sealed_definition, sealed_definition.c.poll_id == poll.c.id)
-            .where(or_(poll.c.slug == slug_or_id, poll.c.public_id == slug_or_id))
+            .where(poll.c.public_id == slug_or_id if PUBLIC_ID.match(slug_or_id) else poll.c.slug == slug_or_id)
         )
     ).one_or_none()
     if row is None or State(row.state) not in PUBLIC:

@@ -6,12 +6,14 @@ poll's lock, a roll is taken once, a live step is taken by one at a time.
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 
 import structlog
 
 from polls.catalogue import Phase, list_polls, sealed_poll
-from polls.counting import count_poll, due_polls, take_due_rolls, take_live_step
+from polls.counting import count_poll, due_polls, polls_without_roll, take_live_step, take_roll_of
 from voting.identity.sessions import sweep_web_sessions
 from voting.jobs import Work, registry
 from voting.throttling import sweep_throttle
@@ -23,22 +25,30 @@ EVERY_FIVE_SECONDS = "* * * * * */5"
 
 @registry.periodic("follow_the_clock", cron=EVERY_FIVE_SECONDS)
 async def follow_the_clock(work: Work) -> None:
-    """Do what the clock has made due: rolls of opened polls, counts of closed ones, live steps."""
-    async with work.database.open_session() as session:
-        await take_due_rolls(session)
+    """Do what the clock has made due: rolls of opened polls, counts of closed ones, live steps.
+
+    Each poll stands alone: one that fails is logged, tried again at the next tick, and keeps no other waiting.
+    """
     async with work.database.open_read_session() as reading:
-        due = await due_polls(reading)
+        without_roll, due = await polls_without_roll(reading), await due_polls(reading)
+    for public_id in without_roll:
+        async with apart("roll_failed", public_id), work.database.open_session() as session:
+            await take_roll_of(session, public_id)
     for public_id in due:
-        try:
-            async with work.database.open_session() as session:
-                counted = await count_poll(session, public_id, datetime.now(UTC))
-        except Exception:
-            # One poll that cannot be counted must not keep the others waiting; it is tried again at the next tick.
-            logger.exception("count_failed", poll=public_id)
-            continue
-        if counted is not None:
-            logger.info("poll_counted", poll=public_id, ballots=counted.ballots)
+        async with apart("count_failed", public_id), work.database.open_session() as session:
+            counted = await count_poll(session, public_id, datetime.now(UTC))
+            if counted is not None:
+                logger.info("poll_counted", poll=public_id, ballots=counted.ballots)
     await _take_live_steps(work)
+
+
+@asynccontextmanager
+async def apart(event: str, public_id: str) -> AsyncIterator[None]:
+    """Log what goes wrong with one poll, and go on with the next."""
+    try:
+        yield
+    except Exception:
+        logger.exception(event, poll=public_id)
 
 
 async def _take_live_steps(work: Work) -> None:
@@ -47,7 +57,7 @@ async def _take_live_steps(work: Work) -> None:
         cards = (await list_polls(reading, now, Phase.OPEN, limit=500)).cards
     for card in cards:
         if card.live:
-            async with work.database.open_session() as session:
+            async with apart("live_step_failed", card.public_id), work.database.open_session() as session:
                 await take_live_step(session, await sealed_poll(session, card.public_id), now)
 
 

@@ -17,7 +17,7 @@ from tests.sites import fast_passwords
 from polls.authoring import cancel_poll, close_early, create_draft, schedule_poll
 from polls.ballot import encode_ballot
 from polls.catalogue import SealedPoll, cast_counts, sealed_poll
-from polls.counting import count_poll, take_due_rolls, take_live_step
+from polls.counting import count_poll, polls_without_roll, take_live_step, take_roll_of
 from polls.definition import DEFAULT_AGE_BANDS, Definition, Text
 from polls.register import territory_tree
 from polls.sessions import Session
@@ -201,7 +201,8 @@ async def _counted(city: City, now: datetime, slug: str, residents: int, values:
         ]  # fmt: skip
         days = [now.date() - timedelta(days=rng.randrange(3)) for _ in range(residents)]
         await _write_ballots(session, poll, people[:residents], answers, days)
-        await take_due_rolls(session)
+        for public_id in await polls_without_roll(session):
+            await take_roll_of(session, public_id)
         await close_early(session, poll.public_id, city.official_id, "Все желающие успели.", now)
     async with city.database.open_session() as session:
         await count_poll(session, poll.public_id, datetime.now(UTC))

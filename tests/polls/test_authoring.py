@@ -57,7 +57,7 @@ async def test_two_officials_editing_at_once_are_told_and_lose_nothing(session: 
 async def test_an_address_is_checked_and_unique(session: Session) -> None:
     first = await create_draft(session, AUTHOR, a_definition(), NOW, slug="skver")
     second = await create_draft(session, AUTHOR, a_definition(), NOW)
-    for slug in ("skver", "Сквер", "a b", "-", "x" * 65, "../etc"):
+    for slug in ("skver", "Сквер", "a b", "-", "x" * 65, "../etc", "a" * 32):
         with pytest.raises(Invalid):
             await save_draft(session, second.public_id, second.definition, AUTHOR, 1, NOW, slug=slug)
     assert first.slug == "skver"

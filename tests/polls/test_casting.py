@@ -21,11 +21,22 @@ from tests.builders import (
     close_now,
 )
 
-from polls.authoring import cancel_poll, close_early
+from polls.authoring import cancel_poll, close_early, lock_key
 from polls.board import ballot_id, entry, leaf_hash, nonce, signed_message
 from polls.casting import Cast, cast_ballot
 from polls.catalogue import SealedPoll
-from polls.errors import AlreadyVoted, InvalidAnswer, NotEligible, PollClosed, PollNotOpen, RetryDiffers, Superseded
+from polls.counting import count_poll
+from polls.errors import (
+    AlreadyVoted,
+    Busy,
+    InvalidAnswer,
+    NotCounted,
+    NotEligible,
+    PollClosed,
+    PollNotOpen,
+    RetryDiffers,
+    Superseded,
+)
 from polls.journal import poll_events
 from polls.sessions import Session
 from voting.db import Database
@@ -249,8 +260,50 @@ async def test_a_failure_between_the_two_inserts_leaves_neither(fresh_database: 
         assert await participations(session, poll) == 1
 
 
-async def test_closing_waits_for_casts_in_flight_and_admits_none_after(fresh_database: Database) -> None:
-    """An early close takes the poll's lock alone: whatever was admitted is committed before the close is."""
+async def test_closing_and_counting_wait_for_the_casts_in_flight(fresh_database: Database) -> None:
+    """A cast that has been admitted and not committed holds both up; then it is in the count (BALLOTS 4)."""
+    async with fresh_database.open_session() as session:
+        await a_city(session)
+        poll = await an_open_poll(session)
+        citizen, late = await a_citizen(session), await a_citizen(session)
+
+    async def close_and_count() -> int:
+        async with fresh_database.open_session() as session:
+            await close_early(session, poll.public_id, 1, "хватит голосов", NOW)
+        async with fresh_database.open_session() as session:
+            counted = await count_poll(session, poll.public_id, NOW)
+        assert counted is not None
+        return counted.ballots
+
+    async with fresh_database.open_session() as session:
+        await cast(session, poll, citizen)
+        closing = asyncio.create_task(close_and_count())
+        await asyncio.sleep(0.4)
+        assert not closing.done(), "the poll was closed over the head of a cast"
+    assert await closing == 1
+    async with fresh_database.open_session() as session:
+        with pytest.raises(PollClosed):
+            await cast(session, poll, late)
+
+
+async def test_casts_do_not_queue_behind_whoever_holds_the_poll_alone(fresh_database: Database) -> None:
+    """While a count runs: too late is told at once, a retry that the count is under way; before closing: busy."""
+    async with fresh_database.open_session() as session:
+        await a_city(session)
+        poll, closed = await an_open_poll(session), await an_open_poll(session)
+        citizen, other = await a_citizen(session), await a_citizen(session)
+        await cast(session, closed, citizen)
+        await close_now(session, closed)
+    async with fresh_database.open_session() as holder:
+        for held in (poll, closed):
+            await holder.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": lock_key(held.id)})
+        for found, who, refusal in [(closed, other, PollClosed), (closed, citizen, NotCounted), (poll, other, Busy)]:
+            async with fresh_database.open_session() as session:
+                with pytest.raises(refusal):
+                    await asyncio.wait_for(cast(session, found, who), timeout=5)
+
+
+async def test_a_rush_at_an_early_close_loses_and_adds_nothing(fresh_database: Database) -> None:
     async with fresh_database.open_session() as session:
         await a_city(session)
         poll = await an_open_poll(session)
@@ -260,7 +313,7 @@ async def test_closing_waits_for_casts_in_flight_and_admits_none_after(fresh_dat
         try:
             async with fresh_database.open_session() as session:
                 await cast(session, poll, citizen)
-        except PollClosed:
+        except (PollClosed, Busy):
             return False
         return True
 
@@ -270,5 +323,6 @@ async def test_closing_waits_for_casts_in_flight_and_admits_none_after(fresh_dat
 
     *taken, _ = await asyncio.gather(*(vote(citizen) for citizen in voters), close())
     async with fresh_database.open_session() as session:
-        assert await participations(session, poll) == sum(bool(x) for x in taken)
-        assert len(await intake(session, poll)) == await participations(session, poll)
+        counted = await count_poll(session, poll.public_id, NOW)
+        assert counted is not None
+        assert counted.ballots == counted.participations == sum(bool(x) for x in taken)

@@ -11,8 +11,13 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import select, text
+from tests.builders import ASigner, a_definition, a_key, a_sealed_poll
 
-from polls.errors import BadFile
+from polls.audience import roll_total, take_roll
+from polls.casting import cast_ballot
+from polls.catalogue import SealedPoll
+from polls.errors import BadFile, NotEligible
+from polls.journal import poll_events
 from polls.register import (
     GroupRow,
     TerritoryRow,
@@ -26,7 +31,7 @@ from polls.register import (
 )
 from polls.register_import import BadRegister, ImportReport, RegisterAhead, import_register
 from polls.sessions import Session
-from polls.tables import citizen, citizen_period, identity, registry_event
+from polls.tables import citizen, citizen_period, identity, registry_event, roll_amendment
 from voting.db import Database
 
 SECRETS = {1: bytes(range(32))}
@@ -193,6 +198,121 @@ async def test_pieces_of_any_size_and_asynchronous_sources_give_the_same(city: S
     assert told[-1] == 2
     by_bytes = (data[i : i + 1] for i in range(len(data)))
     assert await import_register(city, by_bytes, secrets=SECRETS, now=NOW) == report
+
+
+# ---- rolls already taken
+
+
+OPENED = datetime(2026, 2, 1, 9, tzinfo=UTC)
+WITH_DAY = HEADER.strip() + ",registered_at\n"
+FIRST = HEADER + "1,1980-05-01,f,t-oak,1,\n"
+
+
+async def a_taken_roll(session: Session, **more: Any) -> SealedPoll:
+    """A poll for adults whose roll is taken, open by the database's own clock since the import's NOW less a month."""
+    audience = {"op": "age", "at_least": 18}
+    clock = (await session.execute(text("SELECT clock_timestamp()"))).scalar_one()
+    found = await a_sealed_poll(
+        session,
+        a_definition(
+            territory="t",
+            audience=audience,
+            opens_at=OPENED,
+            closes_at=clock + timedelta(days=1),
+            strata=["sex"],
+            **more,
+        ),
+    )
+    await take_roll(session, found.id, found.definition)
+    return found
+
+
+async def amendments(session: Session) -> list[tuple[int, int, str, datetime]]:
+    columns = roll_amendment.c
+    rows = await session.execute(
+        select(columns.stratum, columns.change, columns.reason, columns.at).order_by(columns.id)
+    )
+    return [tuple(row) for row in rows]  # type: ignore[misc]
+
+
+async def vote(session: Session, found: SealedPoll, national_id: str, now: datetime = NOW) -> None:
+    citizen_id = await number_of(session, national_id)
+    await cast_ballot(session, found, citizen_id, {"1": 1}, a_key(), ASigner(), now)
+
+
+@pytest.mark.parametrize("late_registration", [False, True])
+async def test_an_import_adds_nobody_behind_an_opening(city: Session, late_registration: bool) -> None:
+    await load(city, FIRST, now=OPENED - timedelta(days=1))
+    found = await a_taken_roll(city, late_registration=late_registration)
+    await load(city, WITH_DAY + "2,1980-01-01,f,t-oak,1,,2020-02-03\n3,1980-01-01,m,t-oak,1,,2026-02-01 12:00\n")
+    for newcomer in ("2", "3"):
+        with pytest.raises(NotEligible) as refused:
+            await vote(city, found, newcomer)
+        assert refused.value.reasons[0].code == "not_in_register"
+    assert await roll_total(city, found.id) == 1
+    assert await amendments(city) == []
+    facts = await facts_as_of(city, await number_of(city, "2"), NOW)
+    assert facts.present
+    assert facts.registered_at == datetime(2020, 2, 2, 21, tzinfo=UTC)
+    await vote(city, found, "1")
+
+
+async def test_registered_after_the_opening_is_registered_late(city: Session) -> None:
+    await load(city, FIRST, now=OPENED - timedelta(days=1))
+    strict, open_to_late = await a_taken_roll(city), await a_taken_roll(city, late_registration=True)
+    await load(city, WITH_DAY + "2,1980-01-01,f,t-oak,1,,2026-02-10\n")
+    assert (await facts_as_of(city, await number_of(city, "2"), OPENED + timedelta(days=10))).present
+    with pytest.raises(NotEligible) as refused:
+        await vote(city, strict, "2")
+    assert refused.value.reasons[0].code == "registered_late"
+    await vote(city, open_to_late, "2")
+    assert [(change, reason) for _, change, reason, _ in await amendments(city)] == [(1, "late_registration")]
+
+
+async def test_a_corrected_birth_date_or_sex_amends_the_roll(city: Session) -> None:
+    people = FIRST + "2,2010-01-01,f,t-oak,1,\n"
+    await load(city, people, now=OPENED - timedelta(days=1))
+    found = await a_taken_roll(city)
+    corrected = people.replace("2010", "2000").replace("1980-05-01,f", "1980-05-01,m")
+    await load(city, corrected, dry_run=True)
+    assert await amendments(city) == []
+    await load(city, corrected)
+    assert await amendments(city) == [(2, 1, "register_correction", NOW)]  # a woman comes as a woman becomes a man
+    await vote(city, found, "2")
+    event = (await poll_events(city, found.id))[-1]
+    assert (event["kind"], event["body"]) == (
+        "roll_amended",
+        {"reason": "register_correction", "added": 1, "removed": 0},
+    )
+    await load(city, corrected, now=NOW + timedelta(days=1))
+    assert len(await amendments(city)) == 1
+    await load(city, people, now=NOW + timedelta(days=2))
+    # The second has voted and stays; the first is a woman again.
+    assert [row[:2] for row in await amendments(city)] == [(2, 1), (1, 1), (2, -1)]
+    assert await roll_total(city, found.id) == 2
+
+
+async def test_a_late_registration_corrected_is_counted_once(city: Session) -> None:
+    await load(city, FIRST, now=OPENED - timedelta(days=1))
+    found = await a_taken_roll(city, late_registration=True)
+    late = WITH_DAY + "2,1980-01-01,f,t-oak,1,,2026-02-10\n"
+    await load(city, late)
+    await vote(city, found, "2")
+    await load(city, late.replace(",f,", ",m,"), now=NOW + timedelta(days=1))
+    assert [row[:3] for row in await amendments(city)] == [
+        (1, 1, "late_registration"),
+        (1, -1, "register_correction"),
+        (2, 1, "register_correction"),
+    ]
+    assert await roll_total(city, found.id) == 2
+
+
+async def test_a_roll_taken_while_an_import_runs_is_amended(city: Session) -> None:
+    await load(city, FIRST, now=OPENED - timedelta(days=1))
+    found = await a_taken_roll(city)
+    await load(city, HEADER + "2,1980-01-01,m,t-oak,1,\n", now=OPENED - timedelta(seconds=1))
+    assert [row[:2] for row in await amendments(city)] == [(2, 1)]
+    await vote(city, found, "2")
 
 
 # ---- what is refused

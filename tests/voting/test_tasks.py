@@ -1,0 +1,69 @@
+"""What the clock makes due is done for every poll, whatever is wrong with another."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import text
+from tests.builders import ASigner, a_citizen, a_city, a_key, an_open_poll, close_now
+from tests.sites import site_settings
+
+from polls.casting import cast_ballot
+from polls.sessions import Session
+from voting import tasks
+from voting.db import Database
+from voting.jobs import Work
+
+
+async def states(database: Database) -> dict[int, str]:
+    async with database.open_read_session() as session:
+        return {row.id: row.state for row in await session.execute(text("SELECT id, state FROM poll"))}
+
+
+async def test_one_broken_poll_keeps_no_other_waiting(
+    fresh_database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    async with fresh_database.open_session() as session:
+        await a_city(session)
+        broken, good, opened = [await an_open_poll(session) for _ in range(3)]
+        citizen = await a_citizen(session)
+        for poll in (broken, good):
+            await cast_ballot(session, poll, citizen, {"1": 1}, a_key(), ASigner(), poll.opens_at)
+            await close_now(session, poll)
+        # A ballot no question knows: the tally of this poll stops, whenever it is tried.
+        await session.execute(text(f"UPDATE intake_{broken.id} SET answers = ARRAY['[77]']"))
+        await session.execute(text("UPDATE poll SET closes_at = closes_at - interval '1 s' WHERE id = :p"),
+                              {"p": broken.id})  # fmt: skip
+    take = tasks.take_roll_of
+
+    async def take_but_one(session: Session, public_id: str) -> Any:
+        if public_id == broken.public_id:
+            raise RuntimeError("a roll that cannot be taken")
+        return await take(session, public_id)
+
+    monkeypatch.setattr(tasks, "take_roll_of", take_but_one)
+    work = Work(fresh_database, site_settings(tmp_path))
+    for _ in range(2):
+        await tasks.follow_the_clock(work)
+    found = await states(fresh_database)
+    assert (found[broken.id], found[good.id], found[opened.id]) == ("scheduled", "counted", "scheduled")
+    async with fresh_database.open_read_session() as session:
+        rolls = set(await session.scalars(text("SELECT poll_id FROM roll")))
+    assert {good.id, opened.id} <= rolls
+    written = "".join(capfd.readouterr())
+    assert "count_failed" in written
+    assert "roll_failed" in written
+
+
+async def test_sweeping_deletes_what_has_run_out(fresh_database: Database, tmp_path: Path) -> None:
+    async with fresh_database.open_session() as session:
+        await session.execute(
+            text(
+                "INSERT INTO throttle (key, window_start, n) VALUES ('old', now() - interval '9 days', 1), ('new', now(), 1)"
+            )
+        )
+    await tasks.sweep(Work(fresh_database, site_settings(tmp_path)))
+    async with fresh_database.open_read_session() as session:
+        assert list(await session.scalars(text("SELECT key FROM throttle"))) == ["new"]
