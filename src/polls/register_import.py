@@ -5,8 +5,9 @@ or nothing is: a bad row refuses the whole file. What a row means is decided by 
 and a real run applies, so the two never differ.
 
 Nothing of the register is deleted. A change closes the citizen's period and opens another; an entry that a full
-snapshot no longer holds has its period closed. Two imports at the very same moment are the exception: a period that
-would have lasted no time at all is changed or removed in place.
+snapshot no longer holds has its period closed. A new entry holds from its `registered_at`, but never from before the
+opening of a poll that is not counted yet: who may vote in it stands as of that opening. Two imports at the very same
+moment are the exception: a period that would have lasted no time at all is changed or removed in place.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ from polls.journal import record_event
 from polls.register import group_ids, territory_tree
 from polls.register_fields import Vocabulary
 from polls.register_file import KEPT_ERRORS, BadRegister, Errors, RegisterReader, RowError
+from polls.roll_corrections import amend_rolls
 from polls.sessions import ReadSession, Session
 from polls.tables import citizen_group
 
@@ -78,7 +80,8 @@ async def import_register(
 
     `source` gives the file's bytes in pieces of any size; the format is in :mod:`polls.register_file`. Entries are
     found by the HMAC of the national id under any of `secrets` (version → secret) and get a key under the newest.
-    `registered_at` holds for new entries alone (default `now`); days and times without a zone are in `zone`.
+    `registered_at` holds for new entries alone (default `now`); days and times without a zone are in `zone`. Rolls
+    already taken of polls not counted yet get an amendment where a correction changes them.
     `snapshot`: the file is the whole register `register_code`, so entries it does not hold end at `now`.
     `progress` is told the number of rows read so far.
 
@@ -101,6 +104,9 @@ async def import_register(
         await record_event(
             session, "register_imported", None, now, register=register_code, snapshot=snapshot, **asdict(report)
         )
+        if report.rows > report.unchanged or report.ended:
+            corrected = bool(report.birth_dates_corrected or report.sexes_corrected)
+            await amend_rolls(session, register_code, now, corrected=corrected)
     await session.execute(text("DROP TABLE pg_temp.register_file, pg_temp.register_match"))
     return report
 
@@ -334,6 +340,8 @@ REKEY = """
     SELECT 'national_id', :version, key, citizen_id FROM register_match WHERE key_missing
     ON CONFLICT DO NOTHING
 """
+# A period that began before an opening would add somebody to a roll already taken, so such an entry begins now; its
+# `registered_at` stays the fact it is. With no poll running nothing hangs on it, and periods may begin in the past.
 # In the order of the keys: inserts into the key index then run along it, and ids tell nothing of the file's order.
 ADD = """
     WITH numbered AS MATERIALIZED (
@@ -347,7 +355,9 @@ ADD = """
         SELECT 'national_id', :version, key, id FROM numbered
     )
     INSERT INTO citizen_period (citizen_id, valid_from, district_id, level, groups)
-    SELECT id, coalesce(registered_at, :now), district_id, level, groups FROM numbered
+    SELECT id, CASE WHEN registered_at <= opened.latest THEN :now ELSE coalesce(registered_at, :now) END,
+           district_id, level, groups
+    FROM numbered, (SELECT max(opens_at) AS latest FROM poll WHERE state = 'scheduled' AND opens_at <= :now) opened
 """
 
 

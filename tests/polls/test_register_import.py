@@ -232,7 +232,7 @@ async def amendments(session: Session) -> list[tuple[int, int, str, datetime]]:
     rows = await session.execute(
         select(columns.stratum, columns.change, columns.reason, columns.at).order_by(columns.id)
     )
-    return [tuple(row) for row in rows]  # type: ignore[misc]
+    return [(row.stratum, row.change, row.reason, row.at) for row in rows]
 
 
 async def vote(session: Session, found: SealedPoll, national_id: str, now: datetime = NOW) -> None:
