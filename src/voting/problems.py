@@ -188,6 +188,11 @@ UNREACHABLE = (
     database_errors.DisconnectionError,
     ConnectionError,
 )
+# Through asyncpg most errors of the server arrive as a plain DBAPIError, so the SQLSTATE decides and not the class.
+PASSING_STATES = frozenset({"40P01", "40001", "55P03", "57014", "57P01", "57P02", "57P03"})
+PASSING_CLASSES = ("08", "53")  # the connection; what the server has run out of
+REPEATABLE_STATES = frozenset({"40P01", "40001"})
+"""A deadlock and a failed serialization: the server asks for the same transaction once more, at once."""
 
 
 @dataclass(frozen=True)
@@ -248,6 +253,26 @@ def retry_after(refusal: Refusal) -> int | None:
     return max(1, round(float(refusal.facts.get("retry_after") or BUSY_SECONDS)))
 
 
+def sqlstate_of(error: BaseException) -> str | None:
+    """Give the SQLSTATE of a failure of the database, through asyncpg or psycopg, wrapped by SQLAlchemy or not."""
+    original = getattr(error, "orig", None)
+    for found in (error, original, getattr(original, "__cause__", None)):
+        state = getattr(found, "sqlstate", None)
+        if isinstance(state, str):
+            return state
+    return None
+
+
+def is_passing(error: BaseException) -> bool:
+    """Tell whether the database failed in a way that passes by itself: out of reach, overloaded, or cut short."""
+    if isinstance(error, UNREACHABLE):
+        return True
+    if isinstance(error, database_errors.DBAPIError) and error.connection_invalidated:
+        return True
+    state = sqlstate_of(error) or ""
+    return state in PASSING_STATES or state[:2] in PASSING_CLASSES
+
+
 def as_refusal(error: Exception) -> Refusal:
     """Turn anything raised into a refusal. What nobody expected becomes `Failed`; log it before asking."""
     if isinstance(error, Refusal):
@@ -262,7 +287,7 @@ def as_refusal(error: Exception) -> Refusal:
         return Conflict()
     if isinstance(error, RecursionError):
         return Malformed()  # JSON nested deeper than the parser follows
-    if isinstance(error, UNREACHABLE):
+    if is_passing(error):
         return Unavailable(retry_after=BUSY_SECONDS)
     return Failed()
 

@@ -15,7 +15,7 @@ from litestar.params import FromPath, FromQuery, JSONBody
 from litestar.response import Stream
 from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy import text
-from sqlalchemy.exc import IntegrityError, OperationalError
+from sqlalchemy.exc import DBAPIError, IntegrityError, OperationalError
 from tests.sites import browser, build_site
 
 import polls
@@ -23,7 +23,16 @@ import voting.problems
 from polls.errors import Busy, FieldError, Invalid, NotFound, Refusal, Sealed, TooMany
 from voting.db import Session
 from voting.identity.guards import public
-from voting.problems import COUNTED_MESSAGES, FIELD_MESSAGES, KINDS, all_refusals, as_refusal, describe
+from voting.problems import (
+    COUNTED_MESSAGES,
+    FIELD_MESSAGES,
+    KINDS,
+    all_refusals,
+    as_refusal,
+    describe,
+    is_passing,
+    sqlstate_of,
+)
 
 SOURCE = Path(voting.problems.__file__).parents[1]
 
@@ -80,6 +89,11 @@ async def insert_twice(session: NamedDependency[Session]) -> None:
         await session.execute(text("INSERT INTO citizen_group (code, name_ru, name_en) VALUES ('twin', '', '')"))
 
 
+@get("/api/v1/state/{code:str}", guards=[public])
+async def fail_in_the_database(code: FromPath[str], session: NamedDependency[Session]) -> None:
+    await session.execute(text(f"DO $$ BEGIN RAISE EXCEPTION 'secret' USING ERRCODE = '{code}'; END $$"))
+
+
 @get("/api/v1/stream", guards=[public])
 async def stream(rows: FromQuery[int] = 3) -> Stream:
     if rows > 100:  # checked before the stream begins: afterwards nothing could be said
@@ -92,7 +106,7 @@ async def stream(rows: FromQuery[int] = 3) -> Stream:
     return Stream(lines(), media_type="text/csv")
 
 
-HANDLERS = [make_thing, list_things, raise_by_api, raise_on_a_page, insert_twice, stream]
+HANDLERS = [make_thing, list_things, raise_by_api, raise_on_a_page, insert_twice, fail_in_the_database, stream]
 
 
 @pytest.fixture
@@ -163,6 +177,31 @@ async def test_everything_is_a_problem(client, method, path, options, status, co
 async def test_what_passes_by_itself_says_when(client):
     assert (await client.get("/api/v1/raise/busy")).headers["retry-after"] == "7"
     assert (await client.get("/api/v1/raise/too_many")).headers["retry-after"] == "30"
+
+
+PASSING = ["40P01", "40001", "57014", "55P03", "57P01", "57P02", "57P03", "53100", "53200", "53300", "08006"]
+
+
+@pytest.mark.parametrize("state", PASSING)
+async def test_what_passes_in_the_database_is_told_by_its_sqlstate(client, state):
+    reply = await client.get(f"/api/v1/state/{state}")
+    is_problem(reply, 503, "unavailable")
+    assert int(reply.headers["retry-after"]) >= 1
+
+
+@pytest.mark.parametrize("state", ["42P01", "22012", "P0001", "XX000"])
+async def test_what_does_not_pass_in_the_database_is_our_mistake(client, state):
+    is_problem(await client.get(f"/api/v1/state/{state}"), 500, "internal")
+
+
+async def test_the_sqlstate_is_read_through_psycopg_and_from_a_bare_driver():
+    from asyncpg import CannotConnectNowError
+    from psycopg.errors import DeadlockDetected
+
+    assert sqlstate_of(DBAPIError("SELECT", {}, DeadlockDetected())) == "40P01"
+    assert sqlstate_of(CannotConnectNowError()) == "57P03"
+    assert is_passing(CannotConnectNowError())
+    assert sqlstate_of(ValueError()) is None and not is_passing(ValueError())
 
 
 async def test_a_wrong_method_names_the_right_ones(client):
