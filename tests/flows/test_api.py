@@ -12,6 +12,7 @@ import httpx
 import pytest
 import rfc8785
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+from sqlalchemy import text
 from tests.builders import a_definition, an_open_poll, both, close_now
 from tests.flows.api_client import V1, Client, Town, api_site
 
@@ -201,6 +202,32 @@ async def test_a_sealed_poll_can_be_extended_cancelled_and_copied_and_a_draft_de
 
 
 # ---- one vote
+
+
+@pytest.mark.parametrize(("state", "times", "status"), [("40P01", 2, 201), ("40P01", 3, 503), ("57014", 1, 503)])
+async def test_a_vote_the_database_fails_is_repeated_or_may_be_sent_again(town, state, times, status):
+    poll = await open_poll(town)
+    resident = await town.client(await town.add_resident())
+    async with town.database.open_session() as session:
+        await session.execute(text("CREATE SEQUENCE failures"))  # it outlives what is rolled back
+        await session.execute(
+            text(
+                "CREATE FUNCTION fail() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN"
+                f" IF nextval('failures') <= {times} THEN"
+                f" RAISE EXCEPTION 'for the test' USING ERRCODE = '{state}'; END IF; RETURN NEW; END $$"
+            )
+        )
+        await session.execute(
+            text(f"CREATE TRIGGER fail BEFORE INSERT ON intake_{poll.id} FOR EACH ROW EXECUTE FUNCTION fail()")
+        )
+    key = a_key()
+    reply = await resident.vote(poll.slug, key, {"1": 2})
+    assert reply.status_code == status
+    if status == 503:
+        problem(reply, 503, "unavailable")
+        assert int(reply.headers["retry-after"]) >= 1
+        assert (await resident.vote(poll.slug, key, {"1": 2})).status_code == 201
+    assert (await resident.vote(poll.slug, key, {"1": 2})).status_code == 200
 
 
 async def test_of_fifty_votes_at_once_one_is_taken(town):

@@ -16,7 +16,7 @@ from litestar import Request, Response, get, post
 from litestar.di import NamedDependency
 from litestar.params import FromPath, JSONBody
 
-from polls.casting import cast_ballot
+from polls.casting import Cast, cast_ballot
 from polls.catalogue import participation_day, sealed_poll
 from polls.errors import (
     AlreadyVoted,
@@ -35,8 +35,10 @@ from voting.api.addresses import poll_name
 from voting.api.operations import Header, Returned, describes
 from voting.api.representation import json_reply
 from voting.api.schemas import Accepted, Answers, OwnParticipation
+from voting.db import Database
 from voting.identity.guards import resident
 from voting.identity.sessions import Viewer
+from voting.retrying import in_transaction
 from voting.secrets import Ed25519Signer, receipt_signer
 from voting.settings import Settings
 
@@ -101,7 +103,7 @@ async def cast(
     slug: FromPath[str],
     data: JSONBody[Answers],
     viewer: NamedDependency[Viewer],
-    session: NamedDependency[Session],
+    database: NamedDependency[Database],
     settings: NamedDependency[Settings],
     now: NamedDependency[datetime],
 ) -> Response[bytes]:
@@ -111,11 +113,14 @@ async def cast(
     get 409 `already_voted` with the day, or, with the same key, 200 and the same receipt.
     """
     key = read_key(request.headers.get(KEY_HEADER.lower()))
-    poll = await sealed_poll(session, poll_name(slug))
-    assert viewer.citizen_id is not None  # the guard's word
-    taken = await cast_ballot(
-        session, poll, viewer.citizen_id, data.answers, key, _signer(settings), now, channel="online"
-    )
+    citizen_id = viewer.citizen_id
+    assert citizen_id is not None  # the guard's word
+
+    async def take(session: Session) -> Cast:
+        poll = await sealed_poll(session, poll_name(slug))
+        return await cast_ballot(session, poll, citizen_id, data.answers, key, _signer(settings), now, channel="online")
+
+    taken = await in_transaction(database, take)
     return json_reply(Accepted.of(taken), status=200 if taken.repeated else 201)
 
 

@@ -7,6 +7,7 @@ with the receipt itself: reloading it sends the same key again and gets the same
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from datetime import date, datetime
 from functools import lru_cache
@@ -26,10 +27,13 @@ from polls.lifecycle import State
 from voting.db import Database, ReadSession, Session
 from voting.identity.guards import public, signed_in
 from voting.identity.sessions import Viewer
-from voting.problems import KINDS, as_refusal, retry_after, status_of
+from voting.problems import KINDS, as_refusal, status_of
+from voting.retrying import in_transaction
 from voting.secrets import Ed25519Signer, receipt_signer
 from voting.settings import Settings
+from voting.telemetry import log_failure
 from voting.web.ballot_form import Filled, Place, answers_of, first_problem, move, new_ballot, read_fields, shown_order
+from voting.web.error_pages import retry_header
 from voting.web.receipts import is_ours, read_receipt, receipt_code, receipt_file, receipt_qr
 from voting.web.rendering import page
 from voting.web.standing import RegisterNames, Standing, poll_at, register_names, standing_of
@@ -39,6 +43,7 @@ PRIVATE = {"private": True, "limit": "casting"}
 FINAL = (AlreadyVoted, RetryDiffers, PollClosed, PollNotOpen)
 PASSING = frozenset({"busy", "unavailable", "conflict"})
 """Refusals that pass by themselves: the ballot is shown again, ready to be sent once more with the same key."""
+STEP = re.compile(r"[0-9]{1,4}")
 
 
 @lru_cache(maxsize=4)
@@ -72,7 +77,7 @@ async def continue_ballot(
         return await _cannot(request, session, poll, standing, sent=True)
     fields = await _fields(request)
     sent = dict(fields)
-    step = int(sent.get("step", "1")) if sent.get("step", "1")[:4].isdecimal() else 1
+    step = int(sent["step"]) if STEP.fullmatch(sent.get("step", "")) else 1
     place = Place(_filled(poll, fields), step, reviewing="reviewing" in sent)
     return _step(request, poll, move(poll.definition, place, sent.get("op", "next")))
 
@@ -87,19 +92,25 @@ async def cast(
     The transaction is opened here and not by the `session` dependency: a database that fails at the commit must be
     answered with the ballot, ready to be sent again, and not with an error page that has lost it.
     """
-    async with database.open_session() as session:
-        poll = await poll_at(session, slug)
-    filled = _filled(poll, await _fields(request))
-    if viewer.citizen_id is None:
+    fields = await _fields(request)
+    try:
+        async with database.open_session() as session:
+            poll = await poll_at(session, slug)
+    except Exception as error:
+        return _again(request, slug, fields, _passing(request, error))
+    filled = _filled(poll, fields)
+    citizen_id = viewer.citizen_id
+    if citizen_id is None:
         return _stopped(request, poll, "not_a_resident", sent=True)
+    answers = answers_of(poll.definition, filled)
+
+    async def take(session: Session) -> Cast:
+        return await cast_ballot(session, poll, citizen_id, answers, filled.key, signer_of(settings), now)
+
     if (found := first_problem(poll.definition, filled)) is not None:
         return _step(request, poll, Place(filled, found[0], reviewing=True, error=found[1]))
     try:
-        async with database.open_session() as session:
-            done = await cast_ballot(
-                session, poll, viewer.citizen_id, answers_of(poll.definition, filled), filled.key,
-                signer_of(settings), now,
-            )  # fmt: skip
+        done = await in_transaction(database, take)
     except NotEligible as refusal:
         async with database.open_read_session() as reading:
             names = await register_names(reading)
@@ -107,10 +118,8 @@ async def cast(
     except FINAL as refusal:
         return _stopped(request, poll, refusal.code, refusal.facts, sent=True)
     except Exception as error:
-        passing = as_refusal(error)
-        if passing.code not in PASSING:
-            raise
-        return _step(request, poll, Place(filled, len(poll.definition.questions) + 1), refusal=passing)
+        check = Place(filled, len(poll.definition.questions) + 1)
+        return _step(request, poll, check, refusal=_passing(request, error))
     return _receipt(request, poll, done)
 
 
@@ -149,15 +158,24 @@ def _step(request: AnyRequest, poll: SealedPoll, place: Place, *, refusal: Refus
         "steps": len(questions), "reviewing": place.reviewing,
     }  # fmt: skip
     if place.step > len(questions):
-        headers = {"retry-after": str(retry_after(refusal))} if refusal else {}
+        status, headers = status_of(refusal) if refusal else 200, retry_header(refusal)
         return page(
-            request, "ballot/check.html", status=status_of(refusal) if refusal else 200, headers=headers,
-            refusal=refusal, carried=place.filled.fields(), **shared,
+            request, "ballot/check.html", status=status, headers=headers, refusal=refusal,
+            carried=place.filled.fields(), **shared,
         )  # fmt: skip
     question = questions[place.step - 1]
     return page(
         request, "ballot/question.html", status=422 if place.error else 200, question=question, error=place.error,
         shown=shown_order(question, place.filled.key), carried=place.filled.fields(without=question.id), **shared,
+    )  # fmt: skip
+
+
+def _again(request: AnyRequest, slug: str, fields: list[tuple[str, str]], refusal: Refusal) -> Response[Any]:
+    """The page that can show no question, since not even the poll could be read, and sends the same fields again."""
+    kept = [(name, value) for name, value in fields if name != "csrf_token"]  # the page puts its own
+    return page(
+        request, "ballot/again.html", status=status_of(refusal), headers=retry_header(refusal),
+        here=f"/polls/{slug}", carried=kept,
     )  # fmt: skip
 
 
@@ -202,6 +220,16 @@ def _receipt(request: AnyRequest, poll: SealedPoll, done: Cast) -> Response[Any]
 
 
 # ---- parts
+
+
+def _passing(request: AnyRequest, error: Exception) -> Refusal:
+    """The refusal of a failure that passes by itself, noted in the log; any other failure is raised on."""
+    refusal = as_refusal(error)
+    if refusal.code not in PASSING:
+        raise error
+    if not isinstance(error, Refusal):
+        log_failure(request.scope, error)
+    return refusal
 
 
 async def _fields(request: AnyRequest) -> list[tuple[str, str]]:

@@ -28,6 +28,7 @@ Fields = tuple[tuple[str, str], ...]
 
 _KEY = re.compile(rf"[0-9a-f]{{{2 * KEY_BYTES}}}")
 _ID = re.compile(r"[0-9]{1,5}")
+_CHANGE = re.compile(r"change-([0-9]{1,4})")
 
 
 @dataclass(frozen=True)
@@ -182,8 +183,8 @@ def move(definition: Definition, place: Place, operation: str) -> Place:
     """
     last = len(definition.questions)
     step = min(max(place.step, 1), last + 1)
-    if operation.startswith("change-") and operation[7:].isdecimal():
-        return Place(place.filled, min(max(int(operation[7:]), 1), last), reviewing=True)
+    if (asked := _CHANGE.fullmatch(operation)) is not None:
+        return Place(place.filled, min(max(int(asked[1]), 1), last), reviewing=True)
     if operation == "back":
         return Place(place.filled, max(step - 1, 1))
     if operation not in ("next", "skip") or step > last:

@@ -7,11 +7,11 @@ from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from litestar import Litestar
 from sqlalchemy import text
-from sqlalchemy.exc import OperationalError
 from tests.builders import (
     a_budget,
     a_citizen,
@@ -25,14 +25,13 @@ from tests.builders import (
     close_now,
 )
 from tests.flows.pages import Page, Resident, a_site
-from tests.sites import add_account, site_settings
+from tests.sites import add_account, browser, site_settings
 
 from polls.authoring import cancel_poll
 from polls.board import signed_message
 from polls.catalogue import SealedPoll
 from voting.db import Database
 from voting.secrets import receipt_signer
-from voting.web import ballot
 
 FOUR = [
     a_single_choice(1, 4, shuffle=True),
@@ -329,25 +328,102 @@ async def test_a_forged_form_is_refused(city: City) -> None:
     assert await city.votes(poll) == 0
 
 
-async def test_a_database_that_fails_loses_nothing(city: City, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The ballot comes back ready to be sent again, with the same key; nothing was taken."""
-    poll = await city.poll()
-    anna = await city.resident()
-    check = await anna.press(await anna.get(f"/polls/{poll.slug}/vote"), q_1="2")
+async def fail_at_the_intake(city: City, poll: SealedPoll, state: str, times: int = 1000) -> None:
+    """The database itself refuses the next ballots, as PostgreSQL does; a sequence outlives what is rolled back."""
+    async with city.database.open_session() as session:
+        await session.execute(text("CREATE SEQUENCE failures"))
+        await session.execute(
+            text(
+                "CREATE FUNCTION fail() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER AS $$ BEGIN"
+                f" IF nextval('failures') <= {times} THEN"
+                f" RAISE EXCEPTION 'for the test' USING ERRCODE = '{state}'; END IF; RETURN NEW; END $$"
+            )
+        )
+        await session.execute(
+            text(f"CREATE TRIGGER fail BEFORE INSERT ON intake_{poll.id} FOR EACH ROW EXECUTE FUNCTION fail()")
+        )
 
-    async def fail(*_: Any, **__: Any) -> None:
-        raise OperationalError("INSERT", {}, Exception("gone"))
 
-    with monkeypatch.context() as patch:
-        patch.setattr(ballot, "cast_ballot", fail)
-        page = await anna.press(check, "")
+async def stop_failing(city: City, poll: SealedPoll) -> int:
+    """Give the number of attempts there were."""
+    async with city.database.open_session() as session:
+        await session.execute(text(f"DROP TRIGGER fail ON intake_{poll.id}"))
+    return await city.count("SELECT last_value FROM failures")
+
+
+def keeps_everything(page: Page, check: Page) -> None:
     assert page.status == 503
     assert int(page.reply.headers["retry-after"]) >= 1
     assert page.title.startswith("Error: ")
     assert "Nothing was lost" in page.words
-    assert page.form("/cast").value("key") == check.form("/cast").value("key")
-    receipt = await anna.press(page, "")
-    assert "Your vote was taken" in receipt.title
+    kept, sent = (
+        sorted(pair for pair in shown.form("/cast").fields if pair[0] == "key" or pair[0].startswith("q-"))
+        for shown in (page, check)
+    )
+    assert kept == sent
+
+
+async def taken_once(city: City, anna: Resident, poll: SealedPoll, page: Page) -> None:
+    fields = page.form("/cast").fields
+    for _ in range(2):
+        receipt = await anna.post(f"/polls/{poll.slug}/cast", fields)
+        assert receipt.status == 200
+        assert "Your vote was taken" in receipt.title
+    assert await city.votes(poll) == 1
+    assert await city.count(f"SELECT count(*) FROM intake_{poll.id}") == 1
+
+
+@pytest.mark.parametrize(
+    ("state", "attempts"), [("40P01", 3), ("40001", 3), ("57014", 1), ("55P03", 1), ("53200", 1), ("57P01", 1)]
+)
+async def test_a_database_that_fails_loses_nothing(city: City, state: str, attempts: int) -> None:
+    """The ballot comes back ready to be sent again, with the same key; nothing was taken."""
+    poll = await city.poll(questions=FOUR)
+    anna = await city.resident()
+    check = await fill_four(anna, poll)
+    await fail_at_the_intake(city, poll, state)
+    page = await anna.press(check, "")
+    assert await stop_failing(city, poll) == attempts
+    keeps_everything(page, check)
+    assert await city.votes(poll) == 0
+    await taken_once(city, anna, poll, page)
+
+
+async def test_a_deadlock_that_passes_is_not_even_seen(city: City) -> None:
+    poll = await city.poll()
+    anna = await city.resident()
+    check = await anna.press(await anna.get(f"/polls/{poll.slug}/vote"), q_1="2")
+    await fail_at_the_intake(city, poll, "40P01", times=2)
+    await taken_once(city, anna, poll, check)
+
+
+@pytest.mark.parametrize("locked", ["participation", "poll"])
+async def test_a_lock_held_too_long_loses_nothing(
+    city: City, fresh_database_url: str, tmp_path: Path, locked: str
+) -> None:
+    """A statement cut short by its limit, also where not even the poll can be read."""
+    poll = await city.poll(questions=FOUR)
+    hasty = Database.from_url(fresh_database_url, statement_timeout=0.05)
+    anna = await city.resident()
+    check = await fill_four(anna, poll)
+    anna.http = browser_like(anna, a_site(hasty, tmp_path))
+    try:
+        async with city.database.open_session() as session:
+            await session.execute(text(f"LOCK TABLE {locked} IN ACCESS EXCLUSIVE MODE"))
+            page = await anna.post(f"/polls/{poll.slug}/cast", check.form("/cast").fields)
+        keeps_everything(page, check)
+        assert await city.votes(poll) == 0
+    finally:
+        await hasty.close()
+    anna.http = browser_like(anna, city.app)
+    await taken_once(city, anna, poll, page)
+
+
+def browser_like(resident: Resident, app: Litestar) -> httpx.AsyncClient:
+    """The same browser, its cookies kept, before another process of the site."""
+    made = browser(app)
+    made.cookies = resident.http.cookies
+    return made
 
 
 async def test_answers_that_were_tampered_with_lead_to_their_question(city: City) -> None:
@@ -363,13 +439,15 @@ async def test_answers_that_were_tampered_with_lead_to_their_question(city: City
     assert await city.votes(poll) == 0
 
 
-@pytest.mark.parametrize("step", ["0", "99", "-1", "x", "1e9", "٣", ""])
+@pytest.mark.parametrize(
+    "step", ["0", "99", "-1", "x", "1e9", "٣", "", "1234x", "1²", pytest.param("9" * 5000, id="long")]
+)
 async def test_a_step_that_is_none_shows_a_page_all_the_same(city: City, step: str) -> None:
     poll = await city.poll(questions=FOUR)
     anna = await city.resident()
     page = await anna.get(f"/polls/{poll.slug}/vote")
     fields = [pair for pair in page.form("/vote").fields if pair[0] != "step"]
-    for operation in ("next", "back", "stay", "change-99", "change-x", "nonsense"):
+    for operation in ("next", "back", "stay", "change-99", "change-x", "change-²", "change-" + "9" * 5000, "nonsense"):
         reply = await anna.post(f"/polls/{poll.slug}/vote", [*fields, ("step", step), ("op", operation)])
         assert reply.status in (200, 422)
 
