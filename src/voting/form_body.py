@@ -14,6 +14,7 @@ from litestar.datastructures import FormMultiDict
 from litestar.enums import RequestEncodingType
 
 from polls.errors import Invalid
+from voting.problems import Malformed
 
 MOST_FIELDS = 20_000
 
@@ -46,5 +47,8 @@ class OrderedRequest(Request[Any, Any, Any]):
     async def form(self) -> FormMultiDict:
         """Give the form's fields in their order. Files come with multipart forms alone, in the framework's order."""
         if self.content_type[0] != RequestEncodingType.URL_ENCODED:
-            return await super().form()
+            try:
+                return await super().form()
+            except (LookupError, ValueError) as error:  # a charset there is none of, or bytes that are not in it
+                raise Malformed from error
         return OrderedForm(await form_pairs(self))

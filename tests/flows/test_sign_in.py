@@ -88,6 +88,17 @@ async def test_signing_in_leads_on_and_says_who(site):
         assert LOGIN not in reply.headers["set-cookie"]
 
 
+@pytest.mark.parametrize("kind", ["text/plain; charset=foo", "text/plain; charset=ascii"])
+async def test_a_part_in_a_charset_that_cannot_be_read_is_refused(site, kind):
+    part = f'--b\r\nContent-Disposition: form-data; name="login"\r\nContent-Type: {kind}\r\n\r\nё\r\n--b--\r\n'
+    async with browser(site) as client:
+        reply = await client.post(
+            "/sign-in", content=part.encode(), headers={"content-type": "multipart/form-data; boundary=b"}
+        )
+    assert reply.status_code == 400
+    assert "The request could not be read." in reply.text
+
+
 async def test_signing_in_by_phone(database, site):
     await add_account(database, "+79161234567")
     async with browser(site) as client:

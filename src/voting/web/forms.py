@@ -27,6 +27,7 @@ from voting.web.typed import Mistyped, read_local, read_money, read_number, read
 LONGEST_NAME: Final = 120
 LONGEST_JSON: Final = 100_000
 NAME = re.compile(r"^[a-z_]+(?:\.(?:[a-z_][a-z_0-9]*|[1-9][0-9]{0,4}|0))*\Z")
+ID: Final = re.compile(r"[0-9]{1,5}")  # not str.isdigit: that takes «²» and a number of any length, and int() does not
 KINDS: Final = ("single_choice", "multiple_choice", "rating", "budget")
 TAGS: Final = frozenset({*KINDS, "all", "any", "not", "age", "territory", "group", "verified", "registered_before"})
 
@@ -79,7 +80,7 @@ def _ids_by_prefix(names: Iterable[str]) -> dict[str, dict[int, None]]:
     for name in names:
         parts = name.split(".")
         for place, part in enumerate(parts[1:], 1):
-            if part.isdigit():
+            if ID.fullmatch(part):
                 found.setdefault(".".join(parts[:place]), {})[int(part)] = None
     return found
 

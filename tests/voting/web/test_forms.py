@@ -454,3 +454,11 @@ def test_differences_between_two_versions() -> None:
 def test_a_rule_as_json_is_readable() -> None:
     form = form_of(a_definition(audience={"op": "any", "of": []}))
     assert json.loads(form.get("audience.json")) == {"op": "any", "of": []}
+
+
+@pytest.mark.parametrize("number", ["²", "٣", "9" * 5000, "123456", "00"])
+def test_a_number_that_is_none_in_a_name_is_no_question(number: str) -> None:
+    form = EditorForm.read([(f"questions.{number}.kind", "rating")])
+    form.put(f"questions.{number}.text.ru", "?")  # not even past the reading of names
+    definition_of(form)
+    assert all(found < 100_000 for found in form.ids("questions"))
