@@ -82,13 +82,13 @@ async def cast_ballot(
     `PollClosed`, `Busy`, `NotCounted` while the count runs. Nothing is written on any refusal.
     """
     encoded = encode_ballot(poll.definition, answers)
+    await _enter(session, poll, citizen_id)  # before judging: a correction of the register takes the lock alone
     judged = await entitlement(session, poll, citizen_id, now)
     reasons = reasons_against(judged.facts, poll.definition)
     if reasons:
         raise NotEligible(reasons)
     made = ballot_id(poll.poll_hash, key)
     stratum = stratum_of(judged.facts, opening_day(poll.definition), poll.definition.strata, poll.definition.age_bands)
-    await _enter(session, poll, citizen_id)
     day = await _admit(session, poll, citizen_id, channel)
     if day is None:
         return await _refused(session, poll, citizen_id, made, encoded, stratum, signer)

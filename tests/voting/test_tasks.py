@@ -60,9 +60,7 @@ async def test_one_broken_poll_keeps_no_other_waiting(
 async def test_sweeping_deletes_what_has_run_out(fresh_database: Database, tmp_path: Path) -> None:
     async with fresh_database.open_session() as session:
         await session.execute(
-            text(
-                "INSERT INTO throttle (key, window_start, n) VALUES ('old', now() - interval '9 days', 1), ('new', now(), 1)"
-            )
+            text("INSERT INTO throttle VALUES ('old', now() - interval '9 days', 1), ('new', now(), 1)")
         )
     await tasks.sweep(Work(fresh_database, site_settings(tmp_path)))
     async with fresh_database.open_read_session() as session:
