@@ -515,7 +515,7 @@ async def test_downloads_for_the_analyst(site: object, database: Database, offic
         async with database.open_session() as session:
             await count_poll(session, public_id, datetime.now(UTC))
         page = await analyst.get("/downloads")
-        assert f"/api/v1/polls/{public_id[:12]}/results.csv" in page.text
+        assert f"/api/v1/polls/p{public_id[:11]}/results.csv" in page.text
         assert "results.csv?dialect=excel" in page.text
         assert "<script>alert" not in page.text
         assert "answers.csv" not in page.text  # fewer than ten voted
