@@ -150,7 +150,7 @@ def test_a_migration_gives_up_rather_than_queue_all_traffic_behind_it(fresh_data
         with pytest.raises(Exception, match="lock timeout"):
             migrations.downgrade(fresh_database_url, "base")
         assert time.monotonic() - began < 30
-    assert migrations.pending(fresh_database_url) == []
+    assert "0002" not in migrations.pending(fresh_database_url)
 
 
 def test_the_queue_library_has_not_changed_its_schema() -> None:

@@ -69,10 +69,22 @@ class RegisteredBefore(Document):
     moment: Moment
 
 
-Audience = Annotated[
-    AllOf | AnyOf | Not | Age | InTerritory | InGroup | Verified | RegisteredBefore, Field(discriminator="op")
-]
-AnyAudience = AllOf | AnyOf | Not | Age | InTerritory | InGroup | Verified | RegisteredBefore
+class OwnsUnit(Document):
+    """Owner, or part owner, of a flat in one of these buildings, or in a building of one of these territories."""
+
+    op: Literal["unit"] = "unit"
+    codes: Annotated[tuple[str, ...], Field(min_length=1, max_length=1_000)]
+
+
+class Invited(Document):
+    """On this list of invited residents. A list never changes once uploaded (code of `invited_list.code`)."""
+
+    op: Literal["invited"] = "invited"
+    list_code: Annotated[str, Field(min_length=1, max_length=64)]
+
+
+AnyAudience = AllOf | AnyOf | Not | Age | InTerritory | InGroup | Verified | RegisteredBefore | OwnsUnit | Invited
+Audience = Annotated[AnyAudience, Field(discriminator="op")]
 
 for _model in (AllOf, AnyOf, Not):
     _model.model_rebuild()

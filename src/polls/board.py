@@ -15,6 +15,8 @@ from typing import Any, Protocol
 
 import rfc8785
 
+from polls.tally.profile import NOT_SHOWN
+
 BALLOT_DOMAIN = b"veche/ballot/v1"
 ENTRY_DOMAIN = b"veche/entry/v1"
 RECEIPT_DOMAIN = b"veche/receipt/v1\n"
@@ -62,10 +64,11 @@ def leaf_hash(entry_bytes: bytes) -> bytes:
 def leaf_hashes(
     poll_hash: bytes, ballot: bytes, question_ids: Sequence[int], answers: Sequence[str], style: int
 ) -> tuple[bytes, ...]:
-    """One leaf per question, in the order of the questions."""
+    """One leaf per question that was shown, in the order of the questions."""
     return tuple(
         leaf_hash(entry(poll_hash, question, style, answer, nonce(ballot, question)))
         for question, answer in zip(question_ids, answers, strict=True)
+        if answer != NOT_SHOWN
     )
 
 

@@ -19,7 +19,7 @@ from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.types import LargeBinary, Text
 
 from polls.authoring import lock_key
-from polls.ballot import WHOLE_STYLE, encode_ballot
+from polls.ballot import EncodedBallot, encode_ballot, style_of
 from polls.board import Receipt, Signer, acceptance_receipt, ballot_id, inclusion_receipt, leaf_hashes
 from polls.catalogue import SealedPoll
 from polls.definition import Privacy, ReceiptKind
@@ -38,7 +38,7 @@ from polls.errors import (
 from polls.register import facts_as_of
 from polls.sessions import ReadSession, Session
 from polls.strata import Stratum, stratum_of
-from polls.tables import ballot, named_ballot, roll_amendment, superseded
+from polls.tables import ballot, named_ballot, roll_amendment, superseded, text_answer
 
 ATTEMPTS, PAUSE = 20, 0.05  # seconds: a second in all, since extending and closing take milliseconds
 
@@ -81,20 +81,21 @@ async def cast_ballot(
     Refuses `InvalidAnswer`, `NotEligible` with reasons, `AlreadyVoted` with the day, `RetryDiffers`, `PollNotOpen`,
     `PollClosed`, `Busy`, `NotCounted` while the count runs. Nothing is written on any refusal.
     """
-    encoded = encode_ballot(poll.definition, answers)
     await _enter(session, poll, citizen_id)  # before judging: a correction of the register takes the lock alone
     judged = await entitlement(session, poll, citizen_id, now)
     reasons = reasons_against(judged.facts, poll.definition)
     if reasons:
         raise NotEligible(reasons)
+    encoded = encode_ballot(poll.definition, answers, style_of(poll.definition, judged.facts.territories))
     made = ballot_id(poll.poll_hash, key)
     stratum = stratum_of(judged.facts, opening_day(poll.definition), poll.definition.strata, poll.definition.age_bands)
     day = await _admit(session, poll, citizen_id, channel)
     if day is None:
         return await _refused(session, poll, citizen_id, made, encoded, stratum, signer)
     if judged.late:
-        await _add_to_roll(session, poll.id, stratum, day, poll.definition.time_zone)
+        await _add_to_roll(session, poll.id, stratum, encoded.style, day, poll.definition.time_zone)
     await _store(session, poll, citizen_id, made, encoded, stratum)
+    await _store_words(session, poll.id, encoded)
     return Cast(_receipt(poll, signer, made, encoded, day), made, day, repeated=False)
 
 
@@ -152,14 +153,14 @@ _STORE = "INSERT INTO intake_{} (ballot_id, answers, style, stratum) VALUES (:ba
 
 
 async def _store(
-    session: Session, poll: SealedPoll, citizen_id: int, made: bytes, answers: tuple[str, ...], stratum: Stratum
+    session: Session, poll: SealedPoll, citizen_id: int, made: bytes, encoded: EncodedBallot, stratum: Stratum
 ) -> None:
-    values = {"ballot": made, "answers": list(answers), "style": WHOLE_STYLE, "stratum": stratum.code}
+    values = {"ballot": made, "answers": list(encoded.answers), "style": encoded.style, "stratum": stratum.code}
     if poll.definition.privacy is Privacy.NAMED:
         await session.execute(
             insert(named_ballot).values(
-                poll_id=poll.id, citizen_id=citizen_id, seq=1, ballot_id=made, answers=list(answers),
-                style=WHOLE_STYLE, stratum=stratum.code,
+                poll_id=poll.id, citizen_id=citizen_id, seq=1, ballot_id=made, answers=list(encoded.answers),
+                style=encoded.style, stratum=stratum.code,
             )
         )  # fmt: skip
         return
@@ -172,8 +173,17 @@ async def _store(
     )  # fmt: skip
 
 
+async def _store_words(session: Session, poll_id: int, encoded: EncodedBallot) -> None:
+    """Texts and own answers, with nothing beside them that leads to the ballot or the person."""
+    if encoded.words:
+        await session.execute(
+            insert(text_answer),
+            [{"poll_id": poll_id, "question_id": question, "text": words} for question, words in encoded.words.items()],
+        )
+
+
 async def _refused(
-    session: Session, poll: SealedPoll, citizen_id: int, made: bytes, answers: tuple[str, ...], stratum: Stratum,
+    session: Session, poll: SealedPoll, citizen_id: int, made: bytes, encoded: EncodedBallot, stratum: Stratum,
     signer: Signer,
 ) -> Cast:  # fmt: skip
     """Why the participation did not go in: a retry, a second vote, a change of a named vote, or the clock."""
@@ -194,12 +204,12 @@ async def _refused(
         raise PollClosed(closed_at=row.closes_at.isoformat(), state=row.state)
     stored = await _stored_answers(session, poll, made)
     if stored is not None:
-        if stored != answers:
+        if stored != encoded.answers:
             raise RetryDiffers(day=row.day.isoformat())
-        return Cast(_receipt(poll, signer, made, answers, row.day), made, row.day, repeated=True)
+        return Cast(_receipt(poll, signer, made, encoded, row.day), made, row.day, repeated=True)
     if poll.definition.privacy is Privacy.NAMED and poll.definition.may_change and _open(row):
-        await _change(session, poll, citizen_id, made, answers, stratum)
-        return Cast(_receipt(poll, signer, made, answers, row.day), made, row.day, repeated=False, changed=True)
+        await _change(session, poll, citizen_id, made, encoded, stratum)
+        return Cast(_receipt(poll, signer, made, encoded, row.day), made, row.day, repeated=False, changed=True)
     raise AlreadyVoted(day=row.day.isoformat())
 
 
@@ -227,7 +237,7 @@ async def _stored_answers(session: Session, poll: SealedPoll, made: bytes) -> tu
 
 
 async def _change(
-    session: Session, poll: SealedPoll, citizen_id: int, made: bytes, answers: tuple[str, ...], stratum: Stratum
+    session: Session, poll: SealedPoll, citizen_id: int, made: bytes, encoded: EncodedBallot, stratum: Stratum
 ) -> None:
     """Replace a named vote: `seq` rises, the old answers are purged, only their leaf hashes are kept.
 
@@ -238,7 +248,7 @@ async def _change(
         select(superseded.c.leaf_hash)
         .where(
             superseded.c.poll_id == poll.id,
-            superseded.c.leaf_hash.in_(leaf_hashes(poll.poll_hash, made, poll.question_ids, answers, WHOLE_STYLE)),
+            superseded.c.leaf_hash.in_(_leaves(poll, made, encoded)),
         )
         .limit(1)
     )
@@ -256,22 +266,31 @@ async def _change(
     await session.execute(
         update(named_ballot)
         .where(named_ballot.c.poll_id == poll.id, named_ballot.c.citizen_id == citizen_id)
-        .values(seq=named_ballot.c.seq + 1, ballot_id=made, answers=list(answers), stratum=stratum.code)
-    )
-
-
-async def _add_to_roll(session: Session, poll_id: int, stratum: Stratum, day: date, zone: str) -> None:
-    """A late registration enters the roll as a logged addition, stamped with the day only."""
-    at = datetime.combine(day, datetime.min.time(), ZoneInfo(zone))
-    await session.execute(
-        insert(roll_amendment).values(
-            poll_id=poll_id, stratum=stratum.code, change=1, reason="late_registration", at=at
+        .values(
+            seq=named_ballot.c.seq + 1,
+            ballot_id=made,
+            answers=list(encoded.answers),
+            style=encoded.style,
+            stratum=stratum.code,
         )
     )
 
 
-def _receipt(poll: SealedPoll, signer: Signer, made: bytes, answers: tuple[str, ...], day: date) -> Receipt:
+async def _add_to_roll(session: Session, poll_id: int, stratum: Stratum, style: int, day: date, zone: str) -> None:
+    """A late registration enters the roll as a logged addition, stamped with the day only."""
+    at = datetime.combine(day, datetime.min.time(), ZoneInfo(zone))
+    await session.execute(
+        insert(roll_amendment).values(
+            poll_id=poll_id, stratum=stratum.code, style=style, change=1, reason="late_registration", at=at
+        )
+    )
+
+
+def _leaves(poll: SealedPoll, made: bytes, encoded: EncodedBallot) -> tuple[bytes, ...]:
+    return leaf_hashes(poll.poll_hash, made, poll.question_ids, encoded.answers, encoded.style)
+
+
+def _receipt(poll: SealedPoll, signer: Signer, made: bytes, encoded: EncodedBallot, day: date) -> Receipt:
     if poll.definition.receipt is ReceiptKind.ACCEPTANCE_ONLY:
         return acceptance_receipt(signer, poll.poll_hash, made, day.isoformat())
-    leaves = leaf_hashes(poll.poll_hash, made, poll.question_ids, answers, WHOLE_STYLE)
-    return inclusion_receipt(signer, poll.poll_hash, made, leaves, day.isoformat())
+    return inclusion_receipt(signer, poll.poll_hash, made, _leaves(poll, made, encoded), day.isoformat())

@@ -37,7 +37,7 @@ from polls.tables import (
 )
 from polls.tally import tally
 from polls.tally.outcome import Outcome
-from polls.tally.profile import Profile
+from polls.tally.profile import NOT_SHOWN, Profile
 
 LIVE_STEP = 1_000
 LEAST_BALLOTS = 10
@@ -148,10 +148,12 @@ async def take_live_step(session: Session, found: SealedPoll, now: datetime) -> 
     )
     for row in await session.execute(text(each), _bind(found)):  # one statement: every question of the same moment
         counts[row.question][row.answer] = row.n
-    cast = sum(counts[1].values())
+    cast = sum(counts[1].values())  # hidden ones among them: every ballot has a place for every question
     if cast < last + LIVE_STEP:
         return False
     entitled = await roll_total(session, found.id)
+    for shown in counts.values():
+        shown.pop(NOT_SHOWN, None)
     outcomes = [
         tally(question, Profile(counts[index], entitled)).as_json() for index, question in enumerate(questions, start=1)
     ]
@@ -204,6 +206,7 @@ async def _copy_ballots(session: Session, found: SealedPoll) -> None:
         raise CopyDiffers(f"poll {found.id}: intake and copy differ")
     await session.execute(text("DROP TABLE merging"))
     await session.execute(text("SELECT veche_drop_intake(:poll)"), {"poll": found.id})
+    await session.execute(text("SELECT veche_shuffle_texts(:poll)"), {"poll": found.id})
 
 
 _FINGERPRINT = (
@@ -248,9 +251,9 @@ async def _write_profile(session: Session, found: SealedPoll) -> None:
         rows = await session.execute(
             text(
                 f"SELECT stratum, answers[{index}] AS answer, count(*) AS n FROM {source}"
-                " WHERE poll_id = :poll GROUP BY 1, 2"
+                f" WHERE poll_id = :poll AND answers[{index}] <> :hidden GROUP BY 1, 2"
             ),
-            {"poll": found.id},
+            {"poll": found.id, "hidden": NOT_SHOWN},
         )
         sums: dict[tuple[int, str], int] = {}
         for row in rows:

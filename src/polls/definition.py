@@ -25,7 +25,9 @@ from polls.audience_rule import (
     Audience,
     InGroup,
     InTerritory,
+    Invited,
     Not,
+    OwnsUnit,
     RegisteredBefore,
     Verified,
 )  # fmt: skip
@@ -45,12 +47,46 @@ from polls.document import (
     Words,
     known_zone,
 )  # fmt: skip
+from polls.questions import (
+    OWN,
+    AnyQuestion,
+    BaseQuestion,
+    Budget,
+    FreeText,
+    MultipleChoice,
+    Option,
+    OptionKind,
+    Place,
+    Points,
+    Question,
+    Ranking,
+    Rating,
+    ShownIf,
+    SingleChoice,
+    StyleId,
+)
+from polls.rules import (
+    MAX_OPTIONS,
+    ApprovalRule,
+    BudgetRule,
+    Denominator,
+    PluralityRule,
+    PointsRule,
+    RankingRule,
+    RatingRule,
+    Rule,
+    TextRule,
+    Tie,
+    UnitRule,
+)
 
 __all__ = [
     "DEFAULT_AGE_BANDS",
+    "EVERYBODY_ELSE",
     "MAX_MONEY",
     "MAX_OPTIONS",
     "MAX_QUESTIONS",
+    "OWN",
     "PUBLIC_ID",
     "SCHEMA",
     "Age",
@@ -60,6 +96,7 @@ __all__ = [
     "AnyQuestion",
     "ApprovalRule",
     "Audience",
+    "BallotStyle",
     "BaseQuestion",
     "Budget",
     "BudgetRule",
@@ -68,8 +105,10 @@ __all__ = [
     "Denominator",
     "Dimension",
     "Document",
+    "FreeText",
     "InGroup",
     "InTerritory",
+    "Invited",
     "Line",
     "Moment",
     "Money",
@@ -78,22 +117,32 @@ __all__ = [
     "Option",
     "OptionId",
     "OptionKind",
+    "OwnsUnit",
     "Picture",
+    "Place",
     "PluralityRule",
+    "Points",
+    "PointsRule",
     "Privacy",
     "Question",
     "QuestionId",
     "Quorum",
+    "Ranking",
+    "RankingRule",
     "Rating",
     "RatingRule",
     "ReceiptKind",
     "RegisteredBefore",
     "Rule",
     "Share",
+    "ShownIf",
     "SingleChoice",
     "Source",
     "Text",
+    "TextRule",
     "Tie",
+    "UnitRule",
+    "Units",
     "Verified",
     "Visibility",
     "Words",
@@ -107,160 +156,8 @@ PUBLIC_ID = re.compile(r"[0-9a-f]{32}\Z")
 """A poll's id: 32 hex digits. No address of a poll looks like one."""
 DEFAULT_AGE_BANDS = (14, 18, 25, 35, 45, 55, 65)
 MAX_QUESTIONS = 50
-MAX_OPTIONS = 300
-
-
-class OptionKind(StrEnum):
-    """A regular option, or a neutral one («Затрудняюсь ответить», «Доверить специалистам») counted as its own class."""
-
-    REGULAR = "regular"
-    NEUTRAL = "neutral"
-
-
-class Option(Document):
-    """One line of a question. `cost` is for budget projects only."""
-
-    id: OptionId
-    text: Text = Text()
-    description: Text = Text()
-    kind: OptionKind = OptionKind.REGULAR
-    cost: Money | None = None
-    picture: Picture | None = None
-    sources: tuple[Source, ...] = ()
-    reference: Line = ""
-    """The option's id in the city's own papers or in an imported file, e.g. a project number."""
-
-
-class Denominator(StrEnum):
-    """What a share is of: valid answers, ballots cast, or residents entitled (the roll)."""
-
-    VALID = "valid"
-    CAST = "cast"
-    ENTITLED = "entitled"
-
-
-class Tie(StrEnum):
-    """What happens to a tie at the line: all joined, or the chair decides, publicly. Never silent."""
-
-    JOINT = "joint"
-    CHAIR = "chair"
-
-
-class Rule(Document):
-    """What every counting rule declares: denominator, winners, threshold of a share, tie rule."""
-
-    denominator: Denominator = Denominator.VALID
-    winners: Annotated[int, Field(ge=1, le=MAX_OPTIONS)] = 1
-    threshold: Share | None = None
-    """A winner needs strictly more than this share of the denominator."""
-    tie: Tie = Tie.JOINT
-
-
-class PluralityRule(Rule):
-    """Most votes wins; one answer per ballot."""
-
-    method: Literal["plurality"] = "plurality"
-
-
-class ApprovalRule(Rule):
-    """Most approvals wins; several answers per ballot."""
-
-    method: Literal["approval"] = "approval"
-
-
-class RatingRule(Rule):
-    """Options are ordered by the mean or by the median of their ratings; both and the distribution are reported."""
-
-    method: Literal["rating"] = "rating"
-    order_by: Literal["mean", "median"] = "mean"
-
-
-class BudgetRule(Rule):
-    """Projects by votes, highest first, within `budget` (hundredths).
-
-    ``greedy`` passes over what does not fit and goes on; ``greedy_no_skip`` stops at the first that does not fit;
-    ``greedy_threshold`` is greedy over projects with at least `min_score` votes. Equal scores: cheaper first, then
-    a tie that changes what is funded is reported and never silent.
-    """
-
-    method: Literal["greedy", "greedy_threshold", "greedy_no_skip"] = "greedy"
-    budget: Money = 0
-    min_score: Annotated[int, Field(ge=0, le=10**9)] = 0
-
-
-class BaseQuestion(Document):
-    """What every question has. `required`: a blank answer is refused; otherwise blank is a class of its own."""
-
-    id: QuestionId
-    text: Text = Text()
-    hint: Text = Text()
-    required: bool = True
-    options: Annotated[tuple[Option, ...], Field(max_length=MAX_OPTIONS)] = ()
-    shuffle: bool = False
-    """Whether each resident sees the regular options in an order of their own."""
-
-    @model_validator(mode="after")
-    def _ids_are_unique(self) -> Self:
-        ids = [option.id for option in self.options]
-        if len(ids) != len(set(ids)):
-            raise ValueError("option ids repeat")
-        return self
-
-    @property
-    def regular(self) -> tuple[Option, ...]:
-        """The options that can win."""
-        return tuple(o for o in self.options if o.kind is OptionKind.REGULAR)
-
-    @property
-    def neutral(self) -> tuple[Option, ...]:
-        """The options counted as declared classes and never as winners."""
-        return tuple(o for o in self.options if o.kind is OptionKind.NEUTRAL)
-
-    def option(self, option_id: int) -> Option | None:
-        """The option with this id, or None."""
-        return next((o for o in self.options if o.id == option_id), None)
-
-
-class SingleChoice(BaseQuestion):
-    """One option."""
-
-    kind: Literal["single_choice"] = "single_choice"
-    rule: PluralityRule = PluralityRule()
-
-
-class MultipleChoice(BaseQuestion):
-    """Between `min_choices` and `max_choices` regular options, or one neutral option alone."""
-
-    kind: Literal["multiple_choice"] = "multiple_choice"
-    min_choices: Annotated[int, Field(ge=1, le=MAX_OPTIONS)] = 1
-    max_choices: Annotated[int, Field(ge=1, le=MAX_OPTIONS)] | None = None
-    rule: ApprovalRule = ApprovalRule()
-
-
-class Rating(BaseQuestion):
-    """Each option rated on the scale, or left; or one neutral option alone."""
-
-    kind: Literal["rating"] = "rating"
-    scale_min: Literal[1] = 1
-    scale_max: Literal[5] = 5
-    low_label: Text = Text()
-    high_label: Text = Text()
-    rule: RatingRule = RatingRule()
-
-
-class Budget(BaseQuestion):
-    """Projects with costs. The rule's `budget` binds the count; `ballot_limit` (default none) binds one voter."""
-
-    kind: Literal["budget"] = "budget"
-    currency: Annotated[str, StringConstraints(pattern=r"^[A-Z]{3}$")] = "RUB"
-    ballot_limit: Money | None = None
-    min_choices: Annotated[int, Field(ge=1, le=MAX_OPTIONS)] = 1
-    max_choices: Annotated[int, Field(ge=1, le=MAX_OPTIONS)] | None = None
-    rule: BudgetRule = BudgetRule()
-
-
-Question = Annotated[SingleChoice | MultipleChoice | Rating | Budget, Field(discriminator="kind")]
-AnyQuestion = SingleChoice | MultipleChoice | Rating | Budget
+EVERYBODY_ELSE = 0
+"""The ballot style of residents whom no declared style names."""
 
 
 class Privacy(StrEnum):
@@ -299,6 +196,29 @@ class Quorum(Document):
     ballots: Annotated[int, Field(ge=1, le=10**9)] | None = None
 
 
+class BallotStyle(Document):
+    """A ballot that some residents get: those of these territories (codes), or of parts of them.
+
+    A resident gets the first style, in stated order, that names a territory of theirs; nobody named gets style 0.
+    """
+
+    id: StyleId
+    title: Text = Text()
+    territories: Annotated[tuple[str, ...], Field(max_length=500)] = ()
+
+
+class Units(Document):
+    """Polls of owners: the houses whose flats decide (codes of buildings), and the share of their area that must take
+    part (strictly more), as the law of meetings asks. The flats, their areas and owners' shares are taken as of
+    `opens_at` into the unit roll. `chair` and `secretary` are for the minutes.
+    """
+
+    buildings: Annotated[tuple[str, ...], Field(max_length=1_000)] = ()
+    quorum_of_area: Share | None = None
+    chair: Line = ""
+    secretary: Line = ""
+
+
 class Definition(Document):
     """The poll document. `poll_id` makes two polls with the same wording two documents."""
 
@@ -318,6 +238,8 @@ class Definition(Document):
     questions: Annotated[tuple[Question, ...], Field(max_length=MAX_QUESTIONS)] = ()
     audience: Audience = AllOf()
     late_registration: bool = False
+    styles: Annotated[tuple[BallotStyle, ...], Field(max_length=1_000)] = ()
+    units: Units | None = None
     strata: tuple[Dimension, ...] = (Dimension.DISTRICT, Dimension.AGE_BAND, Dimension.SEX)
     age_bands: Annotated[tuple[Annotated[int, Field(ge=0, le=130)], ...], Field(max_length=30)] = DEFAULT_AGE_BANDS
     opens_at: Moment | None = None
@@ -343,6 +265,9 @@ class Definition(Document):
             raise ValueError("question ids repeat")
         if list(self.age_bands) != sorted(set(self.age_bands)) or not self.age_bands:
             raise ValueError("age bands are rising lower bounds")
+        styles = [style.id for style in self.styles]
+        if len(styles) != len(set(styles)):
+            raise ValueError("ballot style ids repeat")
         if len(set(self.strata)) != len(self.strata):
             raise ValueError("strata repeat")
         return self

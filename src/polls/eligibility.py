@@ -20,7 +20,9 @@ from polls.definition import (
     Definition,
     InGroup,
     InTerritory,
+    Invited,
     Not,
+    OwnsUnit,
     RegisteredBefore,
     Verified,
 )
@@ -32,6 +34,8 @@ class CitizenFacts:
 
     `territories` holds the code of the district and of everything above it (okrug, city). A citizen with no period
     at that moment (moved away, died, not yet registered) has `present=False` and is entitled to nothing.
+    `owns_in` holds the codes of the buildings where the citizen owns a flat or a part of one, and of everything above
+    them; `lists` the codes of the lists of invited residents that name the citizen.
     """
 
     citizen_id: int
@@ -45,6 +49,8 @@ class CitizenFacts:
     territories: frozenset[str]
     groups: frozenset[str]
     level: int
+    owns_in: frozenset[str] = frozenset()
+    lists: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True)
@@ -124,6 +130,12 @@ def _against(facts: CitizenFacts, rule: AnyAudience, on: date) -> tuple[Reason, 
             if facts.registered_at >= rule.moment:
                 return (Reason("registered_late", "none", {"before": rule.moment.isoformat()}),)
             return ()
+        case OwnsUnit():
+            if facts.owns_in.isdisjoint(rule.codes):
+                return (Reason("not_an_owner", "register_ownership", {"codes": list(rule.codes)}),)
+            return ()
+        case Invited():
+            return () if rule.list_code in facts.lists else (Reason("not_invited", "none", {"list": rule.list_code}),)
         case _ as unreachable:
             assert_never(unreachable)
 

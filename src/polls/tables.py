@@ -28,7 +28,7 @@ from sqlalchemy import (
     func,
     text,
 )
-from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.dialects.postgresql import JSONB, TSVECTOR, UUID
 
 metadata = MetaData(
     naming_convention={
@@ -89,6 +89,7 @@ citizen_period = Table(
     Column("valid_from", Moment, primary_key=True),
     Column("valid_to", Moment, comment="exclusive; null while it lasts"),
     Column("district_id", ForeignKey("territory.id"), nullable=False),
+    Column("building_id", ForeignKey("territory.id"), comment="of the district; null where it is not known"),
     Column("level", SmallInteger, nullable=False, server_default="1"),
     Column("groups", ARRAY(SmallInteger), nullable=False, server_default="{}"),
     CheckConstraint("valid_to IS NULL OR valid_to > valid_from", name="order"),
@@ -134,12 +135,17 @@ poll = Table(
     Column("cancelled_at", Moment),
     Column("reason", Text, nullable=False, server_default="", comment="of cancelling or closing early, public"),
     Column("privacy", Text, nullable=False, server_default="separated"),
+    Column("paused_at", Moment, comment="while a pause lasts; its reason is in poll_pause"),
+    Column("archived_at", Moment, comment="a draft put away; sealed polls are never archived"),
+    Column("card", JSONB, nullable=False, server_default="{}", comment="what lists show, taken from the document"),
+    Column("search", TSVECTOR, nullable=False, server_default="", comment="words of the document, both languages"),
     CheckConstraint(
         "state IN ('draft','in_review','scheduled','counted','certified','decided','cancelled')", name="state"
     ),
     CheckConstraint("(sealed_at IS NULL) = (poll_hash IS NULL)", name="seal"),
     CheckConstraint("closes_at > opens_at", name="times"),
     Index("ix_poll_state_closes_at", "state", "closes_at"),
+    Index("ix_poll_search", "search", postgresql_using="gin"),
 )
 
 poll_revision = Table(
@@ -179,10 +185,74 @@ roll_amendment = Table(
     Column("id", BigInteger, Identity(), primary_key=True),
     Column("poll_id", ForeignKey("poll.id"), nullable=False, index=True),
     Column("stratum", Integer, nullable=False),
+    Column("style", Integer, nullable=False, server_default="0"),
     Column("change", Integer, nullable=False),
     Column("reason", Text, nullable=False),
     Column("at", Moment, nullable=False),
     comment="late registrations and corrections: logged, never silent",
+)
+
+roll_style = Table(
+    "roll_style",
+    metadata,
+    Column("poll_id", ForeignKey("poll.id"), primary_key=True),
+    Column("style", Integer, primary_key=True, autoincrement=False),
+    Column("entitled", Integer, nullable=False),
+    comment="entitled per ballot style: what shares of a question that only some are asked are of",
+)
+
+poll_pause = Table(
+    "poll_pause",
+    metadata,
+    Column("id", BigInteger, Identity(), primary_key=True),
+    Column("poll_id", ForeignKey("poll.id"), nullable=False, index=True),
+    Column("paused_at", Moment, nullable=False),
+    Column("resumed_at", Moment),
+    Column("reason", Text, nullable=False, comment="public"),
+    Column("paused_by", BigInteger, nullable=False),
+    Column("resumed_by", BigInteger),
+)
+
+erratum = Table(
+    "erratum",
+    metadata,
+    Column("id", BigInteger, Identity(), primary_key=True),
+    Column("poll_id", ForeignKey("poll.id"), nullable=False, index=True),
+    Column("text_ru", Text, nullable=False),
+    Column("text_en", Text, nullable=False, server_default=""),
+    Column("by", BigInteger, nullable=False),
+    Column("at", Moment, nullable=False),
+    comment="what an official says about a mistake in a sealed text; the text itself stays",
+)
+
+lot_secret = Table(
+    "lot_secret",
+    metadata,
+    Column("poll_id", ForeignKey("poll.id"), primary_key=True),
+    Column("party", Text, primary_key=True),
+    Column("account_id", BigInteger, nullable=False),
+    Column("commitment", LargeBinary, nullable=False, comment="SHA-256 of the secret, given before opening"),
+    Column("committed_at", Moment, nullable=False),
+    Column("secret", LargeBinary, comment="revealed after the count"),
+    Column("revealed_at", Moment),
+    CheckConstraint("party IN ('official', 'observer')", name="party"),
+    CheckConstraint("octet_length(commitment) = 32", name="commitment"),
+)
+
+tie_decision = Table(
+    "tie_decision",
+    metadata,
+    Column("poll_id", ForeignKey("poll.id"), primary_key=True),
+    Column("question_id", SmallInteger, primary_key=True, autoincrement=False),
+    Column("stage", SmallInteger, primary_key=True, autoincrement=False),
+    Column("options", ARRAY(Integer), primary_key=True, comment="the tied, rising"),
+    Column("decided", ARRAY(Integer), nullable=False, comment="the same, best first"),
+    Column("method", Text, nullable=False),
+    Column("reason", Text, nullable=False, server_default="", comment="of the chair, public"),
+    Column("by", BigInteger, comment="null for a lot"),
+    Column("at", Moment, nullable=False),
+    CheckConstraint("method IN ('chair', 'lot')", name="method"),
+    comment="how open ties were decided; each leads to a new version of the count",
 )
 
 registry_event = Table(
@@ -243,6 +313,24 @@ superseded = Table(
     Column("poll_id", ForeignKey("poll.id"), primary_key=True),
     Column("leaf_hash", LargeBinary, primary_key=True),
     comment="leaves of named ballots that were changed; the answers themselves are purged",
+)
+
+text_answer = Table(
+    "text_answer",
+    metadata,
+    Column("poll_id", ForeignKey("poll.id"), primary_key=True),
+    Column("id", UUID, primary_key=True, server_default=text("gen_random_uuid()")),
+    Column("question_id", SmallInteger, nullable=False),
+    Column("text", Text, nullable=False),
+    Column("status", Text, nullable=False, server_default="pending"),
+    Column("merged_into", SmallInteger, comment="option shown beside it; never in the count"),
+    Column("note", Text, nullable=False, server_default="", comment="why it was rejected"),
+    Column("reviewed_by", BigInteger),
+    Column("reviewed_at", Moment),
+    CheckConstraint("status IN ('pending', 'approved', 'merged', 'rejected')", name="status"),
+    CheckConstraint("(status = 'merged') = (merged_into IS NOT NULL)", name="merged"),
+    Index("ix_text_answer_queue", "poll_id", "question_id", "status"),
+    comment="texts and own answers with no ballot beside them; re-ordered at random at counting",
 )
 
 profile = Table(

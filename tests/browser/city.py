@@ -196,7 +196,7 @@ async def _counted(city: City, now: datetime, slug: str, residents: int, values:
                 "2": sorted(rng.sample([1, 2, 3], rng.randint(0, 2))),
                 "3": {"1": rng.randint(2, 5), "2": rng.randint(1, 4)},
                 "4": rng.choice([[1], [1, 2], [3], [2]]),
-            })
+            }).answers
             for _ in range(residents)
         ]  # fmt: skip
         days = [now.date() - timedelta(days=rng.randrange(3)) for _ in range(residents)]

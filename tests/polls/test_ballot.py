@@ -70,7 +70,7 @@ def test_valid_answers_have_one_canonical_text(kind: str, answer: Any, canonical
         ("multiple_choice", "1,2", "malformed"),
         ("rating", {"1": 6}, "off_scale"),
         ("rating", {"1": 0}, "off_scale"),
-        ("rating", {"1": "x"}, "off_scale"),
+        ("rating", {"1": "x"}, "not_a_number"),
         ("rating", {"9": 3}, "unknown_option"),
         ("rating", [[1, 3], [1, 4]], "unknown_option"),
         ("rating", {"90": 3}, "unknown_option"),
@@ -128,4 +128,4 @@ def test_any_json_is_either_refused_or_counted(kind: str, answer: Any) -> None:
 
 def test_the_order_of_answers_is_the_definitions() -> None:
     definition: Definition = a_definition(questions=[a_single_choice(7), a_single_choice(2)])
-    assert encode_ballot(definition, {"2": 1, "7": 3}) == ("[3]", "[1]")
+    assert encode_ballot(definition, {"2": 1, "7": 3}).answers == ("[3]", "[1]")

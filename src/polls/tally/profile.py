@@ -10,6 +10,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 BLANK = "[]"
+NOT_SHOWN = "null"
+"""Stands in a stored ballot for a question its resident was not asked; never in a profile, never on the board."""
 
 
 @dataclass(frozen=True)

@@ -21,6 +21,7 @@ from sqlalchemy import text
 from polls.catalogue import SealedPoll, sealed_poll
 from polls.definition import Privacy
 from polls.errors import NotFound
+from polls.tally.profile import NOT_SHOWN
 from results.exports.columns import ANSWERS
 from results.exports.dialects import Dialect, Download, OpenSession, file_name
 from results.figures import counted_version, see
@@ -60,7 +61,7 @@ def entries_sql(found: SealedPoll, question_id: int | None = None) -> str:
     parts = [
         f"SELECT {question}::int AS question_id, style, answers[{position}] AS answer,"
         f" encode(substr(sha256('veche/entry/v1'::bytea || ballot_id || int4send({question})), 1, 16), 'hex') AS nonce"
-        f" FROM {table} WHERE poll_id = {int(found.id)}"
+        f" FROM {table} WHERE poll_id = {int(found.id)} AND answers[{position}] <> '{NOT_SHOWN}'"
         for position, question in enumerate(found.question_ids, start=1)
         if question_id in (None, question)
     ]

@@ -57,7 +57,7 @@ def test_fields_survive_a_round_trip() -> None:
     first = filled(*sent)
     assert sorted(first.fields()) == sorted(sent)
     assert filled(*first.fields()) == first
-    assert encode_ballot(DEFINITION, answers_of(DEFINITION, first)) == ("[2]", "[1,4]", "[[1,5],[3,1]]", "[3]")
+    assert encode_ballot(DEFINITION, answers_of(DEFINITION, first)).answers == ("[2]", "[1,4]", "[[1,5],[3,1]]", "[3]")
 
 
 def test_the_question_shown_is_not_hidden() -> None:
