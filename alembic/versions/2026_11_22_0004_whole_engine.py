@@ -1,7 +1,7 @@
 """Everything a whole poll engine keeps: ballot styles on the roll, texts, pauses, errata, lots, owners, lists, search.
 
 Revision: 0004
-Revises: 0002
+Revises: 0003
 Created: 2026-11-22
 
 New tables and columns with defaults only, so the previous release runs on beside it. Texts and own answers stand with
@@ -13,7 +13,7 @@ from alembic import op
 from sqlalchemy.dialects import postgresql
 
 revision = "0004"
-down_revision = "0002"
+down_revision = "0003"
 branch_labels = None
 depends_on = None
 

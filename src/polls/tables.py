@@ -99,6 +99,31 @@ citizen_period = Table(
 Index("uq_citizen_period_current", citizen_period.c.citizen_id, unique=True,
       postgresql_where=text("valid_to IS NULL"))  # fmt: skip
 
+register_summary = Table(
+    "register_summary",
+    metadata,
+    Column("id", BigInteger, Identity(), primary_key=True),
+    Column("through", Moment, nullable=False,
+           comment="the last beginning or end of a period: the sum holds for this moment and all later ones"),
+    Column("made_at", Moment, nullable=False),
+    comment="one row while register_cell is the sum of the register as it is; removed by any change of it",
+)  # fmt: skip
+
+register_cell = Table(
+    "register_cell",
+    metadata,
+    Column("id", BigInteger, Identity(), primary_key=True),
+    Column("summary_id", BigInteger, nullable=False),
+    Column("register_code", Text, nullable=False),
+    Column("district_id", Integer, nullable=False),
+    Column("sex", Text),
+    Column("level", SmallInteger, nullable=False),
+    Column("groups", ARRAY(SmallInteger), nullable=False),
+    Column("births", ARRAY(Date), nullable=False, comment="every known birth date, rising"),
+    Column("unknown", Integer, nullable=False, comment="citizens whose birth date is not known"),
+    comment="citizens alike in district, sex, level and groups, by the periods that last",
+)
+
 identity = Table(
     "identity",
     metadata,
