@@ -84,7 +84,7 @@ clean: ## Remove everything installed or built here
 
 # Where uv cannot run: the same hashed versions through pip, and the sources by a path file.
 define with-pip
-{ $(VENV)/python -m pip install -q --require-hashes -r $(1) && $(VENV)/python -c "import sysconfig, pathlib; pathlib.Path(sysconfig.get_path('purelib'), 'veche.pth').write_text(str(pathlib.Path('src').resolve()))"; }
+{ $(VENV)/python -m pip install -q --require-hashes --no-deps -r $(1) && $(VENV)/python -c "import sysconfig, pathlib; pathlib.Path(sysconfig.get_path('purelib'), 'veche.pth').write_text(str(pathlib.Path('src').resolve()))"; }
 endef
 
 # ---- the front end
