@@ -64,3 +64,8 @@ def answers(draw, size=None, equal=False, most=6):
 def every_complete_order(options):
     """All complete strict rankings."""
     return [[[o] for o in order] for order in permutations(options)]
+
+
+def facts(outcome, code):
+    """The facts of an outcome's steps of one code."""
+    return [step.facts for step in outcome.steps if step.code == code]

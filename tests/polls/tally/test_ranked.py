@@ -9,7 +9,7 @@ from itertools import pairwise as in_pairs
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tests.polls.tally.rankings import answers, profile_of, words
+from tests.polls.tally.rankings import answers, facts, profile_of, words
 
 from polls.tally.condorcet import count_schulze, strongest_paths
 from polls.tally.instant_runoff import count_instant_runoff
@@ -20,10 +20,6 @@ from polls.tally.ranked_pairs import count_ranked_pairs
 from polls.tally.ties import TieRule
 
 BY_ID = TieRule("lot", lambda stage, tied: sorted(tied))
-
-
-def facts(outcome, code):
-    return [step.facts for step in outcome.steps if step.code == code]
 
 
 # ---- text and profile

@@ -5,8 +5,8 @@ from decimal import ROUND_DOWN, ROUND_UP, Decimal
 import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
-from tests.polls.tally.rankings import answers, profile_of, words
-from tests.polls.tally.test_ranked import ballots_of, facts
+from tests.polls.tally.rankings import answers, facts, profile_of, words
+from tests.polls.tally.test_ranked import ballots_of
 
 from polls.tally.meek import count_meek
 from polls.tally.ranked import RankedProfile
