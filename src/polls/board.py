@@ -9,7 +9,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -70,6 +70,26 @@ def leaf_hashes(
         for question, answer in zip(question_ids, answers, strict=True)
         if answer != NOT_SHOWN
     )
+
+
+def merkle_root(leaves: Iterable[bytes]) -> bytes:
+    """The RFC 6962 §2.1 tree hash of leaf hashes in their order (32 bytes); of none, SHA-256 of nothing.
+
+    Takes the leaves one at a time and keeps one hash per level, so seven million need no memory.
+    """
+    roots: list[tuple[int, bytes]] = []  # (size, hash) of complete subtrees, the larger first
+    for leaf in leaves:
+        size, right = 1, leaf
+        while roots and roots[-1][0] == size:
+            right = hashlib.sha256(b"\x01" + roots.pop()[1] + right).digest()
+            size *= 2
+        roots.append((size, right))
+    if not roots:
+        return hashlib.sha256(b"").digest()
+    _, top = roots.pop()
+    while roots:
+        top = hashlib.sha256(b"\x01" + roots.pop()[1] + top).digest()
+    return top
 
 
 @dataclass(frozen=True)

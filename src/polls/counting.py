@@ -19,7 +19,7 @@ from sqlalchemy import func, insert, select, text, update
 from polls.audience import roll_total, stratum_of_participants, take_roll
 from polls.authoring import lock_key
 from polls.catalogue import SealedPoll, sealed_poll
-from polls.definition import Privacy, Visibility
+from polls.definition import AnyQuestion, Privacy, Visibility
 from polls.errors import WrongState
 from polls.journal import record_event
 from polls.lifecycle import Move, State, may
@@ -31,6 +31,8 @@ from polls.tables import (
     participation,
     poll,
     profile,
+    roll_amendment,
+    roll_style,
     territory,
     turnout_day,
     turnout_stratum,
@@ -125,6 +127,30 @@ async def profile_of(session: ReadSession, found: SealedPoll, question_id: int, 
     return Profile({answer: int(n) for answer, n in rows}, entitled)
 
 
+async def entitled_of(session: ReadSession, found: SealedPoll, question: AnyQuestion) -> int | None:
+    """How many residents could be asked this question: the roll, or its part whose ballot style holds the question.
+
+    None where the roll is not known or not taken yet. A follow-up is of everybody who could have been asked it.
+    """
+    if not found.definition.roll_known:
+        return None
+    if not question.styles:
+        return await roll_total(session, found.id)
+    taken = await session.scalar(
+        select(func.sum(roll_style.c.entitled)).where(
+            roll_style.c.poll_id == found.id, roll_style.c.style.in_(question.styles)
+        )
+    )
+    if taken is None:
+        return None
+    changes = await session.scalar(
+        select(func.coalesce(func.sum(roll_amendment.c.change), 0)).where(
+            roll_amendment.c.poll_id == found.id, roll_amendment.c.style.in_(question.styles)
+        )
+    )
+    return int(taken) + int(changes or 0)
+
+
 async def take_live_step(session: Session, found: SealedPoll, now: datetime) -> bool:
     """Publish the totals of an open live poll if at least 1,000 ballots came since the last step.
 
@@ -151,12 +177,11 @@ async def take_live_step(session: Session, found: SealedPoll, now: datetime) -> 
     cast = sum(counts[1].values())  # hidden ones among them: every ballot has a place for every question
     if cast < last + LIVE_STEP:
         return False
-    entitled = await roll_total(session, found.id)
-    for shown in counts.values():
-        shown.pop(NOT_SHOWN, None)
-    outcomes = [
-        tally(question, Profile(counts[index], entitled)).as_json() for index, question in enumerate(questions, start=1)
-    ]
+    outcomes = []
+    for index, question in enumerate(questions, start=1):
+        counts[index].pop(NOT_SHOWN, None)
+        counted = Profile(counts[index], await entitled_of(session, found, question))
+        outcomes.append((await asyncio.to_thread(tally, question, counted)).as_json())
     await session.execute(insert(live_step).values(poll_id=found.id, ballots=cast, at=now, outcomes=outcomes))
     return True
 
@@ -275,11 +300,10 @@ async def _insert_many(session: Session, rows: Sequence[Mapping[str, Any]]) -> N
 
 
 async def _tally_all(session: Session, found: SealedPoll) -> Counted:
-    entitled = await roll_total(session, found.id) if found.definition.roll_known else None
     outcomes = []
     for question in found.definition.questions:
+        counted = await profile_of(session, found, question.id, await entitled_of(session, found, question))
         # In a thread: a long count must not hold up whatever else this process serves.
-        counted = await profile_of(session, found, question.id, entitled)
         outcomes.append(await asyncio.to_thread(tally, question, counted))
     source = "ballot" if found.definition.privacy is Privacy.SEPARATED else "named_ballot"
     ballots = await session.scalar(text(f"SELECT count(*) FROM {source} WHERE poll_id = :poll"), {"poll": found.id})

@@ -168,6 +168,14 @@ class NotReady(Refusal):
     next_step = "Resolve the findings marked as blocking."
 
 
+class DryRunTooLong(Refusal):
+    """Counting an audience was cut short, so that votes are not kept waiting. Facts: `seconds` it was given."""
+
+    code = "dry_run_too_long"
+    detail = "Counting who may vote was taking too long and was stopped."
+    next_step = "Nothing was changed. The register is being summed up after a change; try again in a few minutes."
+
+
 # ---- casting
 
 
@@ -256,6 +264,33 @@ class TooFewToPublish(Refusal):
     code = "too_few_to_publish"
     detail = "With fewer than ten ballots only the turnout and the outcome are published."
     next_step = "Use the outcome on the results page."
+
+
+# ---- ties
+
+
+class AlreadyCommitted(Refusal):
+    """The party has committed to a lot already, or the account did for the other party. Facts: `party`."""
+
+    code = "already_committed"
+    detail = "There is a commitment already; it cannot be changed, and one account makes one."
+    next_step = "Keep the secret of the first commitment; the other party needs another account."
+
+
+class LotCannotBeDrawn(Refusal):
+    """This account committed to nothing before the poll opened. Facts: `party`."""
+
+    code = "lot_cannot_be_drawn"
+    detail = "This account made no commitment before the poll opened."
+    next_step = "The chair decides the tie, with a public reason."
+
+
+class LotPending(Refusal):
+    """The lot may still be drawn, so the chair may not decide. Facts: `until`."""
+
+    code = "lot_pending"
+    detail = "This tie is broken by lot, and the secrets may still be revealed."
+    next_step = "Wait for both secrets, or for the end of the time to reveal them."
 
 
 # ---- files

@@ -67,11 +67,13 @@ class TieFound:
     seats: int
     resolution: str
     kind: str = "winners"
+    stage: int = 1
+    """The round of the count it was met in: with the options, what a decision about it is kept under."""
 
     @property
     def open(self) -> bool:
         """Whether somebody still has to decide."""
-        return self.resolution == "chair"
+        return self.resolution in ("chair", "lot")
 
     def as_json(self) -> dict[str, Any]:
         """The fields by name."""
@@ -81,6 +83,7 @@ class TieFound:
             "seats": self.seats,
             "resolution": self.resolution,
             "kind": self.kind,
+            "stage": self.stage,
         }
 
 
@@ -151,6 +154,8 @@ class Outcome:
     ties: tuple[TieFound, ...] = ()
     threshold_met: bool | None = None
     steps: tuple[Step, ...] = field(default=())
+    houses: tuple[Mapping[str, Any], ...] | None = None
+    """Rules of units: one value a house, as :class:`polls.tally.house.HouseResult` writes and reads it."""
 
     def option(self, option_id: int) -> OptionResult:
         """The result of one option. Raises KeyError for an id that is no regular option of the question."""
@@ -177,6 +182,7 @@ class Outcome:
             "ties": [tie.as_json() for tie in self.ties],
             "threshold_met": self.threshold_met,
             "steps": [step.as_json() for step in self.steps],
+            "houses": None if self.houses is None else [dict(house) for house in self.houses],
         }
 
     @classmethod
@@ -191,6 +197,7 @@ class Outcome:
                 "winners": tuple(data["winners"]),
                 "ties": tuple(TieFound(**{**tie, "options": tuple(tie["options"])}) for tie in data["ties"]),
                 "steps": tuple(Step(**step) for step in data["steps"]),
+                "houses": None if data.get("houses") is None else tuple(data["houses"]),
             }
         )
 

@@ -16,8 +16,8 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-Order = Callable[[int, tuple[int, ...]], Sequence[int]]
-"""Round (from 1) and tied option ids (rising) → the same ids, best first."""
+Order = Callable[[int, tuple[int, ...]], Sequence[int] | None]
+"""Round (from 1) and tied option ids (rising) → the same ids, best first, or None where nobody has decided yet."""
 
 
 @dataclass(frozen=True)
@@ -39,7 +39,10 @@ class TieRule:
         if self.order is None:
             return None
         ids = tuple(sorted(tied))
-        order = tuple(self.order(stage, ids))
+        given = self.order(stage, ids)
+        if given is None:
+            return None
+        order = tuple(given)
         if sorted(order) != list(ids):
             raise ValueError(f"the order {order} of the tied options {ids} is not one of them")
         return order
