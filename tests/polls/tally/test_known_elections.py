@@ -58,7 +58,7 @@ def test_schulze_s_examples_2_to_4():
 
 
 def test_ranked_pairs_and_schulze_differ_on_schulze_s_45_voters():
-    """Worked by hand from the matrix: margins 21, 17, 15, 13, (11), 9, 7, (5), 3, (1); those in brackets close a circle."""
+    """By hand: margins 21, 17, 15, 13, (11), 9, 7, (5), 3, (1); those in brackets would close a circle."""
     profile = profile_of({
         "ACBED": 5, "ADECB": 5, "BEDAC": 8, "CABED": 3, "CAEBD": 7, "CBADE": 2, "DCEBA": 7, "EBADC": 8,
     })  # fmt: skip

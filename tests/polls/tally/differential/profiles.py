@@ -63,9 +63,7 @@ def _orders(source, shape, options):
         found = []
         for _ in range(source.randint(2, 8)):
             ours, theirs = camps if source.random() < 0.6 else camps[::-1]
-            found.append(
-                (source.sample(ours, len(ours)) + source.sample(theirs, len(theirs)), source.randint(1, 30))
-            )
+            found.append((source.sample(ours, len(ours)) + source.sample(theirs, len(theirs)), source.randint(1, 30)))
         return found
     places = {o: source.random() for o in options}
     voters = [source.random() for _ in range(source.randint(5, 60))]
