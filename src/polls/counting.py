@@ -25,6 +25,7 @@ from polls.journal import record_event
 from polls.lifecycle import Move, State, may
 from polls.sessions import ReadSession, Session
 from polls.strata import Stratum, coarsen
+from polls.style_roll import take_style_roll
 from polls.tables import (
     count_record,
     live_step,
@@ -62,7 +63,11 @@ async def due_polls(session: ReadSession, limit: int = 100) -> list[str]:
     """Public ids of polls whose closing time has passed by the database's clock and that are not counted."""
     rows = await session.scalars(
         select(poll.c.public_id)
-        .where(poll.c.state == State.SCHEDULED, poll.c.closes_at <= func.clock_timestamp())
+        .where(
+            poll.c.state == State.SCHEDULED,
+            poll.c.closes_at <= func.clock_timestamp(),
+            poll.c.paused_at.is_(None),  # a pause puts the closing off
+        )
         .order_by(poll.c.closes_at)
         .limit(limit)
     )
@@ -107,6 +112,7 @@ async def count_poll(session: Session, public_id: str, now: datetime) -> Counted
     if not may(Move.COUNT, state):
         raise WrongState(state=state, move=Move.COUNT)
     if found.definition.roll_known:
+        await take_style_roll(session, found.id, found.definition)
         await take_roll(session, found.id, found.definition)
     if found.definition.privacy is Privacy.SEPARATED:
         await _copy_ballots(session, found)
@@ -145,7 +151,9 @@ async def entitled_of(session: ReadSession, found: SealedPoll, question: AnyQues
         return None
     changes = await session.scalar(
         select(func.coalesce(func.sum(roll_amendment.c.change), 0)).where(
-            roll_amendment.c.poll_id == found.id, roll_amendment.c.style.in_(question.styles)
+            roll_amendment.c.poll_id == found.id,
+            roll_amendment.c.style.in_(question.styles),
+            roll_amendment.c.reason == "late_registration",  # corrections are in what was taken at the count
         )
     )
     return int(taken) + int(changes or 0)
