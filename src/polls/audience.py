@@ -1,15 +1,17 @@
-"""The audience rule tree as SQL: how many citizens may vote, by stratum; the dry run; the roll.
+"""Who may vote, counted: the dry run of a draft, the roll of a poll, turnout by stratum.
 
-One of two interpreters of the tree; :mod:`polls.eligibility` is the other and gives reasons. Facts are as of
-`opens_at`, so the roll is a pure function of the register and can be taken late with the same result.
+Facts are as of `opens_at`, so every figure is a pure function of the register and can be taken late with the same
+result. Citizens are counted in sum where a sum of the register holds (:mod:`polls.register_sum`), and entry by entry
+otherwise; the result is the same.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import date
-from typing import Any, assert_never
+from typing import Any, NamedTuple
 
 from sqlalchemy import (
     ColumnElement,
@@ -18,41 +20,35 @@ from sqlalchemy import (
     and_,
     case,
     cast,
-    false,
     func,
     insert,
     literal,
     not_,
     or_,
     select,
-    true,
+    text,
 )
-from sqlalchemy.dialects.postgresql import ARRAY
+from sqlalchemy.exc import DBAPIError
 
-from polls.definition import (
-    Age,
-    AllOf,
-    AnyAudience,
-    AnyOf,
-    Definition,
-    Dimension,
-    InGroup,
-    InTerritory,
-    Not,
-    RegisteredBefore,
-    Verified,
-)
+from polls.audience_condition import Terms, apart, born_by, condition, lines, resolve
+from polls.definition import AllOf, AnyAudience, Definition, Dimension
 from polls.eligibility import opening_day
+from polls.errors import DryRunTooLong
+from polls.register_sum import Facts, entries, in_sum, sum_holding_at
 from polls.sessions import ReadSession, Session
-from polls.strata import AGE_BELOW, AGE_UNKNOWN, SEX_UNKNOWN, SEXES, Stratum
-from polls.tables import citizen, citizen_group, citizen_period, participation, roll, roll_amendment, territory
+from polls.strata import AGE_BELOW, AGE_UNKNOWN, LEAST, SEX_UNKNOWN, SEXES, Stratum
+from polls.tables import citizen, citizen_period, participation, roll, roll_amendment
 
+DRY_RUN_SECONDS = 15
+QUERY_CANCELLED = "57014"
 REASON_CODES = {
     "age": "age",
     "territory": "other_territory",
     "group": "not_in_group",
     "verified": "not_verified",
     "registered_before": "registered_late",
+    "unit": "not_an_owner",
+    "invited": "not_invited",
     "not": "excluded",
     "any": "none_of",
     "all": "none_of",
@@ -66,6 +62,16 @@ class RefusedBy:
     code: str
     rule: dict[str, Any]
     citizens: int
+
+
+class SmallStrata(NamedTuple):
+    """Strata in which fewer than `strata.LEAST` residents may vote, and how many may in all of them together.
+
+    Such a stratum is merged at counting however many of its residents vote.
+    """
+
+    strata: int
+    residents: int
 
 
 @dataclass(frozen=True)
@@ -83,37 +89,42 @@ class DryRun:
     by_sex: dict[int, int]
     by_stratum: dict[Stratum, int]
     refused_by: tuple[RefusedBy, ...]
+    small_strata: SmallStrata
 
 
-@dataclass(frozen=True)
-class _Names:
-    """Ids of the codes a rule names: territories with everything below them, and groups."""
+async def dry_run(session: ReadSession, definition: Definition, seconds: float = DRY_RUN_SECONDS) -> DryRun:
+    """Count who may vote, by district, age band, sex and stratum, and the five biggest reasons for refusal.
 
-    territories: dict[str, frozenset[int]]
-    groups: dict[str, int]
-
-
-async def dry_run(session: ReadSession, definition: Definition) -> DryRun:
-    """Count who may vote, by district, age band and sex, and the biggest reasons for refusal. One pass."""
-    names = await _resolve(session, definition.audience)
+    Refuses `DryRunTooLong` rather than take more than `seconds` of the database that takes the votes.
+    """
     parts = _conjuncts(definition.audience)
-    on = opening_day(definition)
-    may = condition(definition.audience, on, names)
-    everything = _stratum_columns(definition, on, tuple(Dimension))
-    refusals = [func.count().filter(not_(condition(part, on, names))).label(f"r{i}") for i, part in enumerate(parts)]
-    query = _present(definition, *everything, func.count(), func.count().filter(may), *refusals).group_by(*everything)
+    terms = await resolve(session, definition)
+
+    def query(facts: Facts) -> Select[Any]:
+        columns = stratum_columns(definition, terms.on, tuple(Dimension), facts)
+        n, may = func.sum(facts.n), condition(definition.audience, terms, facts)
+        refused = [n.filter(not_(condition(part, terms, facts))) for part in parts]
+        return facts.select(*columns, n, n.filter(may), *refused).group_by(*columns)
+
+    async with _within(session, seconds):
+        rows = await _counted(session, definition, terms, query)
+    return _dry_run_of(definition, parts, rows)
+
+
+def _dry_run_of(definition: Definition, parts: Sequence[AnyAudience], rows: Sequence[Any]) -> DryRun:
+    """Add up rows of (district, age, sex, all, entitled, refused by each part)."""
     registered = entitled = 0
     by_district: dict[int, int] = {}
     by_age: dict[int, int] = {}
     by_sex: dict[int, int] = {}
     by_stratum: dict[Stratum, int] = {}
     refused = [0] * len(parts)
-    for district, age, sex, n_all, n_may, *n_refused in await session.execute(query):
+    for district, age, sex, n_all, n_may, *n_refused in rows:
         registered += n_all
-        entitled += n_may
-        refused = [a + b for a, b in zip(refused, n_refused, strict=True)]
+        refused = [a + (b or 0) for a, b in zip(refused, n_refused, strict=True)]
         if not n_may:
             continue
+        entitled += n_may
         by_district[district] = by_district.get(district, 0) + n_may
         by_age[age] = by_age.get(age, 0) + n_may
         by_sex[sex] = by_sex.get(sex, 0) + n_may
@@ -127,7 +138,11 @@ async def dry_run(session: ReadSession, definition: Definition) -> DryRun:
         ),
         key=lambda reason: -reason.citizens,
     )
-    return DryRun(registered, entitled, by_district, by_age, by_sex, by_stratum, tuple(reasons[:5]))
+    small = [n for n in by_stratum.values() if n < LEAST]
+    return DryRun(
+        registered, entitled, by_district, by_age, by_sex, by_stratum, tuple(reasons[:5]),
+        SmallStrata(len(small), sum(small)),
+    )  # fmt: skip
 
 
 async def take_roll(session: Session, poll_id: int, definition: Definition) -> int:
@@ -138,17 +153,57 @@ async def take_roll(session: Session, poll_id: int, definition: Definition) -> i
     taken = await roll_total(session, poll_id)
     if taken is not None:
         return taken
-    names = await _resolve(session, definition.audience)
-    on = opening_day(definition)
-    columns = _stratum_columns(definition, on, definition.strata)
-    code = (columns[0] * 1000 + columns[1] * 10 + columns[2]).label("stratum")
-    counted = (
-        _present(definition, literal(poll_id), code, func.count())
-        .where(condition(definition.audience, on, names))
-        .group_by(code)
-    )
-    await session.execute(insert(roll).from_select(["poll_id", "stratum", "entitled"], counted))
+    # Before the register is read: an import that amends rolls either sees this one, or is seen by it.
+    await session.execute(text("LOCK TABLE roll IN ROW EXCLUSIVE MODE"))
+    counted = await entitled_by_stratum(session, definition)
+    rows = [{"poll_id": poll_id, "stratum": stratum.code, "entitled": n} for stratum, n in counted.items()]
+    if rows:
+        await session.execute(insert(roll), rows)
     return await roll_total(session, poll_id) or 0
+
+
+async def entitled_by_stratum(session: ReadSession, definition: Definition) -> dict[Stratum, int]:
+    """Who may vote, by the declared strata; none of them is zero."""
+    terms = await resolve(session, definition)
+
+    def query(facts: Facts) -> Select[Any]:
+        columns = stratum_columns(definition, terms.on, definition.strata, facts)
+        may = condition(definition.audience, terms, facts)
+        n = func.sum(facts.n)
+        return facts.select(*columns, n).where(may).group_by(*columns).having(n > 0)
+
+    rows = await _counted(session, definition, terms, query)
+    return {Stratum(district, age, sex): n for district, age, sex, n in rows}
+
+
+async def _counted(
+    session: ReadSession, definition: Definition, terms: Terms, query: Callable[[Facts], Select[Any]]
+) -> Sequence[Any]:
+    """Ask a sum of the register if one holds at the opening, and the register itself otherwise."""
+    summary = await sum_holding_at(session, terms.opens_at)
+    if summary is not None:
+        days = [*(born_by(terms.on, bound) for bound in definition.age_bands), *lines(definition.audience, terms)]
+        alone = apart(definition.audience, terms)
+        facts = in_sum(definition.register_code, terms.opens_at, summary, days, alone)
+        if rows := list(await session.execute(query(facts))):
+            return rows  # none: nobody there, or the register has changed between the two questions
+    return list(await session.execute(query(entries(definition.register_code, terms.opens_at))))
+
+
+@asynccontextmanager
+async def _within(session: ReadSession, seconds: float) -> AsyncIterator[None]:
+    """Let no statement take longer; what was allowed before is allowed again afterwards. Refuses `DryRunTooLong`."""
+    allowed = await session.scalar(text("SELECT setting::int FROM pg_settings WHERE name = 'statement_timeout'")) or 0
+    limit = min(int(seconds * 1000), allowed or int(seconds * 1000))
+    to_set = text("SELECT set_config('statement_timeout', :limit, true)")
+    await session.execute(to_set, {"limit": str(limit)})
+    try:
+        yield
+    except DBAPIError as error:
+        if getattr(error.orig, "sqlstate", None) != QUERY_CANCELLED:
+            raise
+        raise DryRunTooLong(seconds=limit / 1000) from error
+    await session.execute(to_set, {"limit": str(allowed)})
 
 
 async def stratum_of_participants(session: ReadSession, poll_id: int, definition: Definition) -> dict[Stratum, int]:
@@ -156,8 +211,9 @@ async def stratum_of_participants(session: ReadSession, poll_id: int, definition
 
     Reads participations and the register, never a ballot.
     """
-    on = opening_day(definition)
-    columns = _stratum_columns(definition, on, definition.strata)
+    assert definition.opens_at is not None
+    facts = entries(definition.register_code, definition.opens_at)
+    columns = stratum_columns(definition, opening_day(definition), definition.strata, facts)
     period = citizen_period
     holding = (
         select(participation.c.citizen_id, func.min(later.c.valid_from).label("valid_from"))
@@ -199,86 +255,25 @@ async def roll_total(session: ReadSession, poll_id: int) -> int | None:
     return int(taken) + int(changes or 0)
 
 
-def condition(rule: AnyAudience, on: date, names: _Names) -> ColumnElement[bool]:
-    """The rule as a condition over `citizen` joined with its `citizen_period`; never null."""
-    match rule:
-        case AllOf():
-            return and_(true(), *(condition(part, on, names) for part in rule.of))
-        case AnyOf():
-            return or_(false(), *(condition(part, on, names) for part in rule.of))
-        case Not():
-            return not_(condition(rule.of, on, names))
-        case Age():
-            return _age(rule, on)
-        case InTerritory():
-            ids = sorted(frozenset[int]().union(*(names.territories.get(code, frozenset()) for code in rule.codes)))
-            return citizen_period.c.district_id == func.any(cast(ids, ARRAY(Integer)))
-        case InGroup():
-            groups = sorted(names.groups[code] for code in rule.codes if code in names.groups)
-            return citizen_period.c.groups.bool_op("&&")(cast(groups, citizen_period.c.groups.type))
-        case Verified():
-            return citizen_period.c.level >= rule.level
-        case RegisteredBefore():
-            return citizen.c.registered_at < rule.moment
-        case _ as unreachable:
-            assert_never(unreachable)
-
-
-def _age(rule: Age, on: date) -> ColumnElement[bool]:
-    parts: list[ColumnElement[bool]] = []
-    if rule.at_least is not None:
-        parts.append(citizen.c.birth_date <= born_by(on, rule.at_least))
-    if rule.at_most is not None:
-        parts.append(citizen.c.birth_date > born_by(on, rule.at_most + 1))
-    return func.coalesce(and_(true(), *parts), false())
-
-
-def born_by(on: date, years: int) -> date:
-    """The last birth date of somebody who is at least `years` old on a day (29 February comes of age on 1 March)."""
-    year = on.year - years
-    if year < 1:
-        return date.min
-    return date(year, 2, 28) if (on.month, on.day) == (2, 29) and not _leap(year) else date(year, on.month, on.day)
-
-
-def _leap(year: int) -> bool:
-    return year % 4 == 0 and (year % 100 != 0 or year % 400 == 0)
-
-
-def _present(definition: Definition, *columns: ColumnElement[Any]) -> Select[Any]:
-    """Citizens of the poll's register with the period that holds at `opens_at`."""
-    moment = definition.opens_at
-    assert moment is not None
-    return (
-        select(*columns)
-        .select_from(citizen.join(citizen_period, citizen_period.c.citizen_id == citizen.c.id))
-        .where(
-            citizen.c.register_code == definition.register_code,
-            citizen_period.c.valid_from <= moment,
-            or_(citizen_period.c.valid_to.is_(None), citizen_period.c.valid_to > moment),
-        )
-    )
-
-
-def _stratum_columns(
-    definition: Definition, on: date, dimensions: Sequence[Dimension]
+def stratum_columns(
+    definition: Definition, on: date, dimensions: Sequence[Dimension], facts: Facts
 ) -> tuple[ColumnElement[int], ColumnElement[int], ColumnElement[int]]:
     """District id, age index and sex code as :mod:`polls.strata` numbers them; 0 where a dimension is not asked for."""
     zero: ColumnElement[int] = literal(0)
-    district = citizen_period.c.district_id if Dimension.DISTRICT in dimensions else zero
+    district = facts.district_id if Dimension.DISTRICT in dimensions else zero
     age: ColumnElement[int] = zero
     if Dimension.AGE_BAND in dimensions:
         reached = sum(
-            (cast(citizen.c.birth_date <= born_by(on, bound), Integer) for bound in definition.age_bands), start=zero
+            (cast(facts.birth_date <= born_by(on, bound), Integer) for bound in definition.age_bands), start=zero
         )
         age = case(
-            (citizen.c.birth_date.is_(None), AGE_UNKNOWN),
+            (facts.birth_date.is_(None), AGE_UNKNOWN),
             (reached == 0, AGE_BELOW),
             else_=reached,
         )
     sex: ColumnElement[int] = zero
     if Dimension.SEX in dimensions:
-        sex = case(*((citizen.c.sex == word, code) for word, code in SEXES.items()), else_=SEX_UNKNOWN)
+        sex = case(*((facts.sex == word, code) for word, code in SEXES.items()), else_=SEX_UNKNOWN)
     return district, age, sex
 
 
@@ -295,41 +290,3 @@ def _conjuncts(rule: AnyAudience) -> tuple[AnyAudience, ...]:
     if isinstance(rule, AllOf):
         return tuple(part for inner in rule.of for part in _conjuncts(inner))
     return (rule,)
-
-
-async def _resolve(session: ReadSession, rule: AnyAudience) -> _Names:
-    territories, groups = set[str](), set[str]()
-    _collect(rule, territories, groups)
-    below: dict[str, frozenset[int]] = {}
-    if territories:
-        tree = (
-            select(territory.c.code.label("root"), territory.c.id)
-            .where(territory.c.code.in_(territories))
-            .cte("tree", recursive=True)
-        )
-        child = territory.alias()
-        tree = tree.union_all(select(tree.c.root, child.c.id).where(child.c.parent_id == tree.c.id))
-        for root, found in await session.execute(select(tree.c.root, tree.c.id)):
-            below[root] = below.get(root, frozenset()) | {found}
-    ids: dict[str, int] = {}
-    if groups:
-        rows = await session.execute(
-            select(citizen_group.c.code, citizen_group.c.id).where(citizen_group.c.code.in_(groups))
-        )
-        ids = {row.code: row.id for row in rows}
-    return _Names(below, ids)
-
-
-def _collect(rule: AnyAudience, territories: set[str], groups: set[str]) -> None:
-    match rule:
-        case AllOf() | AnyOf():
-            for part in rule.of:
-                _collect(part, territories, groups)
-        case Not():
-            _collect(rule.of, territories, groups)
-        case InTerritory():
-            territories.update(rule.codes)
-        case InGroup():
-            groups.update(rule.codes)
-        case _:
-            pass

@@ -66,6 +66,22 @@ class PollNotFound(NotFound):
     detail = "There is no such poll."
 
 
+class RevisionNotFound(NotFound):
+    """The draft has no revision of this number. Facts: `number`."""
+
+    code = "revision_not_found"
+    detail = "This draft has no such revision."
+    next_step = "See the list of its revisions."
+
+
+class TemplateNotFound(NotFound):
+    """There is no template of this code. Facts: `code`."""
+
+    code = "template_not_found"
+    detail = "There is no such template."
+    next_step = "See the list of templates."
+
+
 # ---- who you are
 
 
@@ -153,7 +169,11 @@ class Sealed(Refusal):
 
 
 class EditConflict(Refusal):
-    """Somebody else saved a newer revision. Facts: `yours`, `theirs` (revision numbers)."""
+    """Somebody else saved a newer revision.
+
+    Facts: `yours`, `theirs` (revision numbers), `by`, `at`, and when saving `your_changes` and `their_changes` since
+    the revision you began with (as :class:`polls.comparison.Change`) and `both_changed`, the paths to choose between.
+    """
 
     code = "edit_conflict"
     detail = "Somebody else has saved this draft since you opened it."
@@ -185,6 +205,14 @@ class PollNotOpen(Refusal):
     code = "poll_not_open"
     detail = "This poll has not opened yet."
     next_step = "Come back when it opens."
+
+
+class PollPaused(Refusal):
+    """Voting is interrupted; nothing is cast until it goes on. Facts: `since`, `reason` (public)."""
+
+    code = "poll_paused"
+    detail = "Voting in this poll is paused; the vote was not taken."
+    next_step = "Come back when it goes on; the closing time moves by as long as the pause lasts."
 
 
 class PollClosed(Refusal):

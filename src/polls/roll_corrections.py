@@ -10,12 +10,13 @@ from datetime import datetime
 
 from sqlalchemy import func, insert, literal, or_, select, text, union_all
 
-from polls.audience import _present, _resolve, _stratum_columns, condition, stratum_of_participants
+from polls.audience import stratum_columns, stratum_of_participants
+from polls.audience_condition import condition, resolve
 from polls.authoring import lock_key
 from polls.catalogue import SealedPoll, sealed_poll
-from polls.eligibility import opening_day
 from polls.journal import record_event
 from polls.lifecycle import State
+from polls.register_sum import entries
 from polls.sessions import ReadSession, Session
 from polls.strata import Stratum
 from polls.tables import citizen, participation, poll, roll, roll_amendment
@@ -87,14 +88,15 @@ async def _due(session: ReadSession, sealed: SealedPoll) -> dict[int, int]:
     (in the stratum of the facts as they are now) even when its citizen turns out never to have been entitled.
     """
     definition = sealed.definition
-    on = opening_day(definition)
+    terms = await resolve(session, definition)
+    facts = entries(definition.register_code, terms.opens_at)
     took_part = select(literal(1)).where(
         participation.c.poll_id == sealed.id, participation.c.citizen_id == citizen.c.id
     )
-    columns = _stratum_columns(definition, on, definition.strata)
+    columns = stratum_columns(definition, terms.on, definition.strata, facts)
     rows = await session.execute(
-        _present(definition, *columns, func.count())
-        .where(condition(definition.audience, on, await _resolve(session, definition.audience)), ~took_part.exists())
+        facts.select(*columns, func.count())
+        .where(condition(definition.audience, terms, facts), ~took_part.exists())
         .group_by(*columns)
     )
     due = {Stratum(*stratum).code: int(n) for *stratum, n in rows}

@@ -13,10 +13,12 @@ from hypothesis import strategies as st
 from sqlalchemy import insert, text
 from tests.builders import NOW, a_citizen, a_city, a_definition, a_sealed_poll
 
-from polls.audience import _present, _resolve, born_by, condition, dry_run, roll_total, take_roll
+from polls.audience import dry_run, entitled_by_stratum, roll_total, take_roll
+from polls.audience_condition import born_by, condition, resolve
 from polls.definition import Definition
-from polls.eligibility import age_on, opening_day, reasons_against
+from polls.eligibility import age_on, reasons_against
 from polls.register import citizen_facts_many
+from polls.register_sum import entries, sum_up_register
 from polls.sessions import Session
 from polls.tables import citizen, citizen_group
 
@@ -77,8 +79,9 @@ async def test_the_pure_and_the_sql_interpreter_agree(session: Session) -> None:
     wrong = []
     for _ in range(RULES // len(ids) + 1):
         definition = Definition.model_validate({**base.as_json(), "audience": a_rule(rng)})
-        names = await _resolve(session, definition.audience)
-        query = _present(definition, citizen.c.id).where(condition(definition.audience, opening_day(definition), names))
+        assert definition.opens_at is not None
+        terms, people = await resolve(session, definition), entries(definition.register_code, definition.opens_at)
+        query = people.select(citizen.c.id).where(condition(definition.audience, terms, people))
         by_sql = set((await session.scalars(query)).all())
         for found in ids:
             pure = not reasons_against(facts[found], definition)
