@@ -80,11 +80,22 @@ def upgrade() -> None:
         sa.Column("number", sa.Text(), nullable=False),
         sa.Column("kind", sa.Text(), server_default="flat", nullable=False),
         sa.Column("area", sa.Integer(), nullable=False, comment="hundredths of a square metre"),
+        sa.Column("valid_from", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("valid_to", sa.DateTime(timezone=True), nullable=True, comment="exclusive; null while it lasts"),
         sa.CheckConstraint("kind IN ('flat', 'nonresidential')", name=op.f("ck_unit_kind")),
         sa.CheckConstraint("area > 0", name=op.f("ck_unit_area")),
+        sa.CheckConstraint("valid_to IS NULL OR valid_to > valid_from", name=op.f("ck_unit_order")),
         sa.ForeignKeyConstraint(["building_id"], ["territory.id"], name=op.f("fk_unit_building_id_territory")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_unit")),
-        sa.UniqueConstraint("building_id", "number", name=op.f("uq_unit_building_id_number")),
+        comment="a flat as it was for a time: with another area or kind it ends and begins anew",
+    )
+    op.create_index(op.f("ix_unit_building_id"), "unit", ["building_id"], unique=False)
+    op.create_index(
+        "uq_unit_current",
+        "unit",
+        ["building_id", "number"],
+        unique=True,
+        postgresql_where=sa.text("valid_to IS NULL"),
     )
     op.create_table(
         "erratum",
@@ -301,6 +312,8 @@ def downgrade() -> None:
     op.drop_table("lot_secret")
     op.drop_index(op.f("ix_erratum_poll_id"), table_name="erratum")
     op.drop_table("erratum")
+    op.drop_index("uq_unit_current", table_name="unit", postgresql_where=sa.text("valid_to IS NULL"))
+    op.drop_index(op.f("ix_unit_building_id"), table_name="unit")
     op.drop_table("unit")
     op.drop_index("ix_invited_citizen_id", table_name="invited")
     op.drop_table("invited")

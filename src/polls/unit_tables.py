@@ -15,7 +15,7 @@ from sqlalchemy import (
     Integer,
     Table,
     Text,
-    UniqueConstraint,
+    text,
 )
 
 from polls.tables import Moment, metadata
@@ -24,14 +24,18 @@ unit = Table(
     "unit",
     metadata,
     Column("id", BigInteger, Identity(), primary_key=True),
-    Column("building_id", ForeignKey("territory.id"), nullable=False),
+    Column("building_id", ForeignKey("territory.id"), nullable=False, index=True),
     Column("number", Text, nullable=False),
     Column("kind", Text, nullable=False, server_default="flat"),
     Column("area", Integer, nullable=False, comment="hundredths of a square metre"),
-    UniqueConstraint("building_id", "number"),
+    Column("valid_from", Moment, nullable=False),
+    Column("valid_to", Moment, comment="exclusive; null while it lasts"),
     CheckConstraint("kind IN ('flat', 'nonresidential')", name="kind"),
     CheckConstraint("area > 0", name="area"),
+    CheckConstraint("valid_to IS NULL OR valid_to > valid_from", name="order"),
+    comment="a flat as it was for a time: with another area or kind it ends and begins anew",
 )
+Index("uq_unit_current", unit.c.building_id, unit.c.number, unique=True, postgresql_where=text("valid_to IS NULL"))
 
 unit_owner = Table(
     "unit_owner",
