@@ -11,8 +11,10 @@ subtraction. So *complementary* cells are hidden too, until for every sum that h
   vector projected on the null space answers for all cells at once; what is not clearly free counts as fixed.
 
 All tables of one question that share figures (districts, okrugs and the city; options and the ballots cast) are
-protected together. Totals of the whole poll are published exactly, always: they are constants here, and what they
-give away by themselves (an option nobody chose is zero everywhere) is not hidden, since hiding it would protect nobody.
+protected together, and so are questions of which one is asked of whoever answered another in a certain way: the ballots
+of a follow-up are the votes of the answer that led to it. Totals of the whole poll are published exactly, always: they
+are constants here, and what they give away by themselves (an option nobody chose is zero everywhere) is not hidden,
+since hiding it would protect nobody.
 
 Cells are hidden, never rounded or blurred, so every figure that is shown can be recounted. What is not done yet: an
 audit of how *narrow* the range is that the sums leave for a hidden cell.
@@ -59,6 +61,8 @@ class Block:
     `sums`: relations that hold among the columns of every group, as coefficients that add up to zero.
     `open_columns`: columns that tell nothing by being full (everybody) such as the ballots cast.
     `primary`: cells to hide for a reason of the caller's own.
+    `whole`: column → the column of the ballots it is a part of; :data:`CAST` where it is not said.
+    `amounts`: columns that hold no ballots but what ballots gave: sums of levels or points.
     """
 
     values: Mapping[Cell, int]
@@ -66,6 +70,12 @@ class Block:
     sums: Sequence[Mapping[str, int]] = ()
     open_columns: frozenset[str] = frozenset({CAST})
     primary: frozenset[Cell] = field(default=frozenset())
+    whole: Mapping[str, str] = field(default_factory=dict)
+    amounts: frozenset[str] = frozenset()
+
+    def of(self, column: str) -> str:
+        """The column of the ballots a column is a part of."""
+        return self.whole.get(column, CAST)
 
 
 def hidden_cells(block: Block, least: int = LEAST) -> frozenset[Cell]:
@@ -75,7 +85,7 @@ def hidden_cells(block: Block, least: int = LEAST) -> frozenset[Cell]:
     public = _public_cells(rest)
     primary = {cell for cell in rest.values if cell not in public and _is_primary(rest, cell, least)}
     hidden = complete(rest.values, _relations(rest, public), primary, least)
-    hidden |= {(group, name) for group, column in hidden if column == CAST for name in everybodys}
+    hidden |= {(group, name) for group, column in hidden for name in everybodys if block.of(name) == column}
     return frozenset(hidden)
 
 
@@ -179,9 +189,12 @@ class _Sums:
 
 def _everybodys(block: Block) -> list[str]:
     """Columns every ballot of the poll is in: in any group they are its ballots cast, as the totals show."""
-    everybody = block.values.get((ROOT, CAST))
-    columns = {column for _, column in block.values if column != CAST and not column.startswith("points:")}
-    return [c for c in sorted(columns) if everybody and block.values[ROOT, c] == everybody]
+    columns = {column for _, column in block.values if column != block.of(column) and column not in block.amounts}
+    return [
+        column
+        for column in sorted(columns)
+        if (whole := block.values.get((ROOT, block.of(column)))) and block.values[ROOT, column] == whole
+    ]
 
 
 def _without(block: Block, columns: Sequence[str]) -> Block:
@@ -189,7 +202,8 @@ def _without(block: Block, columns: Sequence[str]) -> Block:
     sums = []
     for relation in block.sums:
         kept = {column: weight for column, weight in relation.items() if column not in columns}
-        kept[CAST] = kept.get(CAST, 0) + sum(relation.get(column, 0) for column in columns)
+        for column in columns:
+            kept[block.of(column)] = kept.get(block.of(column), 0) + relation.get(column, 0)
         sums.append({column: weight for column, weight in kept.items() if weight})
     values = {cell: n for cell, n in block.values.items() if cell[1] not in columns}
     return replace(block, values=values, sums=sums)
@@ -238,7 +252,7 @@ def _relations(block: Block, public: set[Cell]) -> list[Relation]:
 def _is_primary(block: Block, cell: Cell, least: int) -> bool:
     group, column = cell
     value = block.values[cell]
-    whole = block.values.get((group, CAST))
+    whole = block.values.get((group, block.of(column)))
     full = column not in block.open_columns and whole is not None and value == whole
     return value < least or full or cell in block.primary
 

@@ -17,12 +17,21 @@ from sqlalchemy import func, select, text
 
 from polls.audience import roll_total
 from polls.catalogue import SealedPoll, sealed_poll
-from polls.definition import AnyQuestion, Definition
+from polls.counting import entitled_of
+from polls.definition import AnyQuestion, Definition, Ranking
 from polls.errors import ResultsHidden
 from polls.lifecycle import State
 from polls.register import territory_tree
 from polls.sessions import ReadSession
-from polls.tables import count_record, live_step, participation, roll, roll_amendment, turnout_day, turnout_stratum
+from polls.tables import (
+    count_record,
+    live_step,
+    participation,
+    roll,
+    roll_amendment,
+    turnout_day,
+    turnout_stratum,
+)
 from polls.tally.outcome import Outcome
 from polls.territories import TerritoryTree
 from results.aggregation import ClassCount, breakdowns, total_row, turnout
@@ -38,19 +47,36 @@ CLASSES = text(
     " UNION ALL SELECT question_id, stratum, '[]', sum(n)::bigint FROM profile"
     " WHERE poll_id = :poll AND answer = '[]' GROUP BY 1, 2"
     " UNION ALL SELECT question_id, stratum, part, sum(n)::bigint FROM profile,"
-    " json_array_elements_text(answer::json) AS part WHERE poll_id = :poll GROUP BY 1, 2, 3"
+    " json_array_elements_text(answer::json) AS part"
+    " WHERE poll_id = :poll AND (question_id <> ALL (:rankings) OR answer NOT LIKE '[[%') GROUP BY 1, 2, 3"
+    " UNION ALL SELECT question_id, stratum, '^' || part, sum(n)::bigint FROM profile,"
+    " json_array_elements_text(answer::json -> 0) AS part"
+    " WHERE poll_id = :poll AND question_id = ANY (:rankings) AND answer LIKE '[[%' GROUP BY 1, 2, 3"
 )
-"""The profile by class of answer: a few thousand rows even where nearly every ballot is a pattern of its own."""
+"""The profile by class of answer: a few thousand rows even where nearly every ballot is a pattern of its own. Of a
+ranking, whose patterns are most of all, only the options in first place (`rankings`: ids of such questions)."""
+
+PLACED = text(
+    "SELECT option::int AS option_id, place::int AS place, sum(n)::bigint AS n FROM profile,"
+    " json_array_elements(answer::json) WITH ORDINALITY AS tiers(tier, place), json_array_elements_text(tier) AS option"
+    " WHERE poll_id = :poll AND question_id = :question AND answer LIKE '[[%' GROUP BY 1, 2 ORDER BY 1, 2"
+)
+"""How many ballots put each option at each place of a ranking, over the whole poll."""
 
 
 @dataclass(frozen=True)
 class QuestionFigures:
-    """One question: its outcome by the tally, the whole poll's row, and the protected tables (none when too few)."""
+    """One question: its outcome by the tally, the whole poll's row, and the protected tables (none when too few).
+
+    `entitled` are the residents who could be asked it, by the roll and the ballot styles (None: not known);
+    `outcome.cast` are the ballots it was shown on.
+    """
 
     question: AnyQuestion
     outcome: Outcome
     total: Row
     tables: tuple[Table, ...]
+    entitled: int | None = None
 
     def by(self, dimension: By) -> Table | None:
         """The table by a dimension, or None."""
@@ -136,7 +162,7 @@ async def poll_figures(session: ReadSession, slug_or_id: str, now: datetime) -> 
 def see(found: SealedPoll, counted: CountedVersion | None, now: datetime) -> Decision:
     """Ask the gate about a poll as it is stored."""
     ballots = None if counted is None else counted.ballots
-    return may_see(found.definition, found.stored_state, now, ballots=ballots, closes_at=found.closes_at)
+    return may_see(found.definition, found.state(now), now, ballots=ballots, closes_at=found.closes_at)
 
 
 async def live_figures(session: ReadSession, slug_or_id: str, now: datetime) -> LiveFigures | None:
@@ -217,13 +243,28 @@ async def _read_figures(session: ReadSession, found: SealedPoll, counted: Counte
     places = TerritoryTree.of(())
     if seen.breakdowns:
         places = await territory_tree(session)
-        counts = [ClassCount(*row) for row in await session.execute(CLASSES, {"poll": found.id})]
+        counts = await read_classes(session, found)
     entitled = await _roll(session, found)
+    shown_to = {question.id: await entitled_of(session, found, question) for question in found.definition.questions}
     votes_by, days = await _turnout(session, found.id)
     # Tables of a whole city take a noticeable part of a second: other requests go on meanwhile.
     return await asyncio.to_thread(
-        _put_together, found.definition, counted, seen, counts, places, entitled, votes_by, days
+        _put_together, found.definition, counted, seen, counts, places, entitled, shown_to, votes_by, days
     )
+
+
+async def read_classes(session: ReadSession, found: SealedPoll) -> list[ClassCount]:
+    """The class counts of a counted poll; see :mod:`results.aggregation` for the keys."""
+    rankings = [question.id for question in found.definition.questions if isinstance(question, Ranking)]
+    return [ClassCount(*row) for row in await session.execute(CLASSES, {"poll": found.id, "rankings": rankings})]
+
+
+async def places_of_ranking(session: ReadSession, poll_id: int, question_id: int) -> dict[int, dict[int, int]]:
+    """Option → place (from 1) → ballots that put it there, alone or beside others; over the whole poll."""
+    found: dict[int, dict[int, int]] = {}
+    for row in await session.execute(PLACED, {"poll": poll_id, "question": question_id}):
+        found.setdefault(row.option_id, {})[row.place] = row.n
+    return found
 
 
 def _put_together(
@@ -233,6 +274,7 @@ def _put_together(
     counts: list[ClassCount],
     places: TerritoryTree,
     entitled: dict[int, int] | None,
+    shown_to: dict[int, int | None],
     votes_by: dict[int, int],
     days: dict[date, int],
 ) -> _Figures:
@@ -242,7 +284,8 @@ def _put_together(
         question = definition.question(outcome.question_id)
         assert question is not None
         own = tuple(table for table in tables if table.question_id == question.id)
-        questions.append(QuestionFigures(question, outcome, total_row(question, outcome), own))
+        total = total_row(question, outcome)
+        questions.append(QuestionFigures(question, outcome, total, own, shown_to.get(question.id)))
     votes = turnout(definition, counted.participations, votes_by, entitled, days, places, broken_down=seen.breakdowns)
     return tuple(questions), votes
 

@@ -24,10 +24,11 @@ class By(StrEnum):
 
 
 class Kind(StrEnum):
-    """What a column counts: a regular option, a neutral one, or answers left blank."""
+    """What a column counts: a regular option, a neutral one, own answers (or texts), or answers left blank."""
 
     OPTION = "option"
     NEUTRAL = "neutral"
+    OWN = "own"
     BLANK = "blank"
 
 
@@ -56,7 +57,7 @@ class Group:
 
 @dataclass(frozen=True)
 class Column:
-    """A class of answers. `option_id` is 0 for blank answers."""
+    """A class of answers. `option_id` is 0 for own and for blank answers."""
 
     kind: Kind
     option_id: int
@@ -70,12 +71,16 @@ class Column:
 
 @dataclass(frozen=True)
 class Cell:
-    """How many ballots of a group gave an answer. `share` is of the row's `base`; `mean` is a rating's."""
+    """How many ballots of a group gave an answer. `share` is of the row's `base`; `mean` is a rating's.
+
+    `points` are those given to the option, None for other kinds and where they are hidden.
+    """
 
     votes: int | None
     share: Fraction | None
     mean: Fraction | None = None
     suppressed: bool = False
+    points: int | None = None
 
 
 @dataclass(frozen=True)

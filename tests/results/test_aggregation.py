@@ -36,7 +36,7 @@ def tables_of(definition: Definition, counts: Counts) -> list[Table]:
     totals: Counter[str] = Counter()
     for _, _, answer, n in rows:
         totals[answer] += n
-    return breakdowns(definition, [tally(question, Profile(totals))], class_counts(rows), PLACES)
+    return breakdowns(definition, [tally(question, Profile(totals))], class_counts(rows, definition), PLACES)
 
 
 def shown(table: Table | None) -> dict[str, list[int | None]]:

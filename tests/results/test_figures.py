@@ -21,13 +21,13 @@ from polls.sessions import ReadSession, Session
 from polls.tables import live_step, participation, poll, profile, roll_amendment
 from polls.tally import tally
 from polls.tally.profile import Profile
-from results.aggregation import ClassCount, class_counts
+from results.aggregation import class_counts
 from results.decisions import Status, decision_of, decisions, record_decision
 from results.exports.answers import answers_csv
 from results.exports.codebook import codebook
 from results.exports.csv import results_csv, results_json, results_rows, turnout_csv
 from results.exports.dialects import Download, OpenSession
-from results.figures import CLASSES, live_figures, poll_figures, running_turnout
+from results.figures import live_figures, poll_figures, read_classes, running_turnout
 from results.shapes import By
 
 
@@ -63,10 +63,10 @@ async def test_tables_add_up_to_the_tally_with_what_is_hidden_left_over(session:
 
 async def test_the_classes_of_sql_are_the_classes_of_python(session: Session) -> None:
     found = await a_typical_poll(session, 200)
-    by_sql = {ClassCount(*row) for row in await session.execute(CLASSES, {"poll": found.id})}
+    by_sql = set(await read_classes(session, found))
     columns = (profile.c.question_id, profile.c.stratum, profile.c.answer, profile.c.n)
     rows = await session.execute(select(*columns).where(profile.c.poll_id == found.id))
-    assert by_sql == set(class_counts(tuple(row) for row in rows))
+    assert by_sql == set(class_counts((tuple(row) for row in rows), found.definition))
 
 
 async def test_page_csv_and_json_print_the_same_numbers(session: Session) -> None:
