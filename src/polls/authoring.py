@@ -1,4 +1,4 @@
-"""Use cases of officials: draft, revise, check, seal, extend, close early, cancel.
+"""Use cases of officials: draft, revise, check, seal, extend, close early, cancel. Pausing has a module of its own.
 
 A draft is a row of `poll` and its revisions. Scheduling seals: the canonical bytes are stored, their hash is shown,
 and a trigger refuses any later change. What remains afterwards (extending, closing early, cancelling) is an event with
@@ -8,21 +8,25 @@ a public reason, taken under the poll's exclusive lock so that no ballot is in f
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from sqlalchemy import delete, func, insert, select, text, update
 
 from polls.audience import DryRun, dry_run
+from polls.cards import card_of, search_of
 from polls.checklist import Finding, findings
+from polls.comparison import Change, clashes, compare
 from polls.definition import PUBLIC_ID, Definition, Privacy, Text, canonical_bytes, poll_hash, read_definition
 from polls.errors import EditConflict, FieldError, Invalid, NotReady, PollNotFound, Sealed, WrongState
 from polls.journal import record_event
 from polls.lifecycle import Move, State, may, state_at
 from polls.sessions import ReadSession, Session
-from polls.tables import named_ballot, poll, poll_revision, sealed_definition, territory
+from polls.tables import named_ballot, poll, poll_pause, poll_revision, sealed_definition, territory
 
+MOST_CHANGES = 200  # of each side, in the facts of a conflict
 SLUG = re.compile(r"^[a-z0-9](?:[a-z0-9-]{0,62}[a-z0-9])?$")
 
 
@@ -41,6 +45,8 @@ class Draft:
     saved_by: int
     poll_hash: bytes | None
     reason: str
+    paused_at: datetime | None = None
+    archived_at: datetime | None = None
 
 
 @dataclass(frozen=True)
@@ -105,8 +111,10 @@ async def load_draft(session: ReadSession, public_id: str, now: datetime) -> Dra
     if row is None:
         raise PollNotFound()
     return Draft(
-        row.id, row.public_id, row.slug, state_at(State(row.state), row.opens_at, row.closes_at, now), row.author_id,
+        row.id, row.public_id, row.slug,
+        state_at(State(row.state), row.opens_at, row.closes_at, now, row.paused_at), row.author_id,
         row.number, read_definition(row.bytes or row.definition), row.saved_at, row.saved_by, row.poll_hash, row.reason,
+        row.paused_at, row.archived_at,
     )  # fmt: skip
 
 
@@ -119,12 +127,12 @@ async def save_draft(
     Refuses `EditConflict` when somebody saved a newer one, `Sealed` once scheduled, `Invalid` for a slug that is
     taken or malformed. An unchanged document makes no revision.
     """
-    poll_id = await _lock_row(session, public_id)
+    poll_id = await lock_row(session, public_id)
     draft = await load_draft(session, public_id, now)
     if not may(Move.EDIT, draft.state):
         raise Sealed(state=draft.state)
     if draft.revision != based_on:
-        raise EditConflict(yours=based_on, theirs=draft.revision, by=draft.saved_by, at=draft.saved_at.isoformat())
+        raise await _conflict(session, draft, based_on, definition)
     if definition.poll_id != public_id:
         raise Invalid([FieldError("poll_id", "fixed", "The id of a poll cannot be changed.")])
     if slug and slug != draft.slug:
@@ -147,7 +155,7 @@ async def revisions(session: ReadSession, public_id: str) -> list[tuple[int, dat
 
 async def delete_draft(session: Session, public_id: str, now: datetime) -> None:
     """Delete a draft that was never sealed, with its revisions. Refuses `WrongState` afterwards."""
-    await _lock_row(session, public_id)
+    await lock_row(session, public_id)
     draft = await load_draft(session, public_id, now)
     if not may(Move.DELETE, draft.state):
         raise WrongState(state=draft.state, move=Move.DELETE)
@@ -170,10 +178,10 @@ async def schedule_poll(
     `WrongState` when it is sealed already. `unchecked` is for imports of polls that took place elsewhere: their
     times are past, so the checklist would refuse them.
     """
-    poll_id = await _lock_row(session, public_id)
+    poll_id = await lock_row(session, public_id)
     draft = await load_draft(session, public_id, now)
-    if not may(Move.SCHEDULE, draft.state):
-        raise WrongState(state=draft.state, move=Move.SCHEDULE)
+    if not may(Move.SCHEDULE, draft.state) or draft.archived_at is not None:
+        raise WrongState(state=draft.state, move=Move.SCHEDULE, archived=draft.archived_at is not None)
     if draft.revision != revision:
         raise EditConflict(yours=revision, theirs=draft.revision, by=draft.saved_by, at=draft.saved_at.isoformat())
     if not unchecked:
@@ -203,12 +211,15 @@ async def schedule_poll(
 async def extend_poll(
     session: Session, public_id: str, official_id: int, closes_at: datetime, reason: str, now: datetime
 ) -> None:
-    """Move the closing time later, before it has passed by the database's clock."""
+    """Move the closing time later, before it has passed by the database's clock.
+
+    Of a paused poll too, however late it is: what the pause has taken comes on top when it ends.
+    """
     await _amend_closing(session, public_id, official_id, Move.EXTEND, lambda _: closes_at, reason, now)
 
 
 async def close_early(session: Session, public_id: str, official_id: int, reason: str, now: datetime) -> None:
-    """Close an open poll now. Admitted ballots stay; counting starts at once."""
+    """Close an open poll now, a paused one too. Admitted ballots stay; counting starts at once."""
     await _amend_closing(session, public_id, official_id, Move.CLOSE_EARLY, lambda clock: clock, reason, now)
 
 
@@ -218,7 +229,8 @@ async def cancel_poll(session: Session, public_id: str, official_id: int, reason
     The ballots are destroyed at once, since nobody will ever count them and until then they could be linked; how many
     they were is public. Participations stay.
     """
-    row = await _locked_for_amendment(session, public_id, Move.CANCEL, _reason(reason))
+    row = await lock_for_amendment(session, public_id, Move.CANCEL, checked_reason(reason))
+    await end_pause(session, row, official_id)
     destroyed = await _destroy_ballots(session, row)
     await session.execute(
         update(poll)
@@ -233,20 +245,26 @@ async def cancel_poll(session: Session, public_id: str, official_id: int, reason
 
 
 @dataclass(frozen=True)
-class _Locked:
+class Locked:
+    """A poll whose lock is held alone, at `clock` of the database."""
+
     id: int
+    state: State
     clock: datetime
     closes_at: datetime | None
     sealed: bool
     privacy: Privacy
+    paused_at: datetime | None
 
 
 async def _amend_closing(
     session: Session, public_id: str, official_id: int, move: Move, at: Callable[[datetime], datetime], reason: str,
     now: datetime,
 ) -> None:  # fmt: skip
-    row = await _locked_for_amendment(session, public_id, move, _reason(reason))
+    row = await lock_for_amendment(session, public_id, move, checked_reason(reason))
     closes_at = at(row.clock)
+    if move is Move.CLOSE_EARLY:
+        await end_pause(session, row, official_id)
     if move is Move.EXTEND and (row.closes_at is None or closes_at <= row.closes_at):
         raise Invalid([FieldError("closes_at", "not_later", "The new closing time is not later than the old one.")])
     await session.execute(
@@ -257,8 +275,11 @@ async def _amend_closing(
                        closes_at=closes_at.isoformat())  # fmt: skip
 
 
-async def _locked_for_amendment(session: Session, public_id: str, move: Move, reason: str) -> _Locked:
-    """Take the poll's lock exclusively, so that no cast is in flight, then judge the move by the database's clock."""
+async def lock_for_amendment(session: Session, public_id: str, move: Move, reason: str = "") -> Locked:
+    """Take the poll's lock exclusively, so that no cast is in flight, then judge the move by the database's clock.
+
+    `reason` has been checked by :func:`checked_reason`. Refuses `PollNotFound` and `WrongState`.
+    """
     poll_id = await session.scalar(select(poll.c.id).where(poll.c.public_id == public_id))
     if poll_id is None:
         raise PollNotFound()
@@ -271,19 +292,34 @@ async def _locked_for_amendment(session: Session, public_id: str, move: Move, re
                 poll.c.closes_at,
                 poll.c.sealed_at,
                 poll.c.privacy,
+                poll.c.paused_at,
                 func.clock_timestamp().label("clock"),
             )
             .where(poll.c.id == poll_id)
             .with_for_update()
         )
     ).one()
-    state = state_at(State(row.state), row.opens_at, row.closes_at, row.clock)
+    state = state_at(State(row.state), row.opens_at, row.closes_at, row.clock, row.paused_at)
     if not may(move, state):
         raise WrongState(state=state, move=move)
-    return _Locked(poll_id, row.clock, row.closes_at, row.sealed_at is not None, Privacy(row.privacy))
+    return Locked(
+        poll_id, state, row.clock, row.closes_at, row.sealed_at is not None, Privacy(row.privacy), row.paused_at
+    )
 
 
-async def _destroy_ballots(session: Session, row: _Locked) -> int:
+async def end_pause(session: Session, row: Locked, official_id: int) -> None:
+    """Write the end of the pause that stands, if one does; the closing time is the caller's matter."""
+    if row.paused_at is None:
+        return
+    await session.execute(
+        update(poll_pause)
+        .where(poll_pause.c.poll_id == row.id, poll_pause.c.resumed_at.is_(None))
+        .values(resumed_at=row.clock, resumed_by=official_id)
+    )
+    await session.execute(update(poll).where(poll.c.id == row.id).values(paused_at=None))
+
+
+async def _destroy_ballots(session: Session, row: Locked) -> int:
     """Remove the ballots of a cancelled poll; returns how many there were."""
     if not row.sealed:
         return 0
@@ -300,7 +336,8 @@ def lock_key(poll_id: int) -> int:
     return (0x5645 << 48) | poll_id
 
 
-def _reason(reason: str) -> str:
+def checked_reason(reason: str) -> str:
+    """A public reason as it was given. Refuses `Invalid` for one that says nothing or too much."""
     if not 3 <= len(reason.strip()) <= 1_000:
         raise Invalid([FieldError("reason", "needed", "Give a reason of 3 to 1,000 characters; it is public.")])
     return reason
@@ -316,6 +353,26 @@ def _copied(title: str, word: str) -> str:
     return f"{title} ({word})" if title else ""
 
 
+async def _conflict(session: Session, draft: Draft, based_on: int, yours: Definition) -> EditConflict:
+    """What both sides did to the revision you began with: enough to show them and to go on without loss."""
+    stored = await session.scalar(
+        select(poll_revision.c.definition).where(
+            poll_revision.c.poll_id == draft.poll_id, poll_revision.c.number == based_on
+        )
+    )
+    base = read_definition(stored) if stored is not None else draft.definition
+    mine, theirs = compare(base, yours), compare(base, draft.definition)
+    return EditConflict(
+        yours=based_on, theirs=draft.revision, by=draft.saved_by, at=draft.saved_at.isoformat(),
+        your_changes=_listed(mine), their_changes=_listed(theirs),
+        both_changed=list(clashes(mine, theirs))[:MOST_CHANGES],
+    )  # fmt: skip
+
+
+def _listed(changes: Sequence[Change]) -> list[dict[str, Any]]:
+    return [change.as_json() for change in changes[:MOST_CHANGES]]
+
+
 async def _set_slug(session: Session, poll_id: int, slug: str) -> None:
     taken = await session.scalar(select(poll.c.id).where(poll.c.slug == _checked_slug(slug), poll.c.id != poll_id))
     if taken is not None:
@@ -323,7 +380,8 @@ async def _set_slug(session: Session, poll_id: int, slug: str) -> None:
     await session.execute(update(poll).where(poll.c.id == poll_id).values(slug=slug))
 
 
-async def _lock_row(session: Session, public_id: str) -> int:
+async def lock_row(session: Session, public_id: str) -> int:
+    """Hold the row of a poll until the end of the transaction; returns its number. Refuses `PollNotFound`."""
     poll_id = await session.scalar(select(poll.c.id).where(poll.c.public_id == public_id).with_for_update())
     if poll_id is None:
         raise PollNotFound()
@@ -343,5 +401,6 @@ async def _write_revision(
         update(poll)
         .where(poll.c.id == poll_id)
         .values(title_ru=definition.title.ru, title_en=definition.title.en, topic=definition.topic,
-                territory_id=place, department=definition.department, opens_at=None, closes_at=None, updated_at=now)
+                territory_id=place, department=definition.department, opens_at=None, closes_at=None, updated_at=now,
+                card=card_of(definition), search=search_of(definition))
     )  # fmt: skip

@@ -32,13 +32,14 @@ from polls.errors import (
     PollClosed,
     PollNotFound,
     PollNotOpen,
+    PollPaused,
     RetryDiffers,
     Superseded,
 )
 from polls.register import facts_as_of
 from polls.sessions import ReadSession, Session
 from polls.strata import Stratum, stratum_of
-from polls.tables import ballot, named_ballot, roll_amendment, superseded, text_answer
+from polls.tables import ballot, named_ballot, poll_pause, roll_amendment, superseded, text_answer
 
 ATTEMPTS, PAUSE = 20, 0.05  # seconds: a second in all, since extending and closing take milliseconds
 
@@ -79,7 +80,7 @@ async def cast_ballot(
     """Cast one ballot. `key` is the voter's K (at least 16 random bytes), never stored.
 
     Refuses `InvalidAnswer`, `NotEligible` with reasons, `AlreadyVoted` with the day, `RetryDiffers`, `PollNotOpen`,
-    `PollClosed`, `Busy`, `NotCounted` while the count runs. Nothing is written on any refusal.
+    `PollPaused`, `PollClosed`, `Busy`, `NotCounted` while the count runs. Nothing is written on any refusal.
     """
     await _enter(session, poll, citizen_id)  # before judging: a correction of the register takes the lock alone
     judged = await entitlement(session, poll, citizen_id, now)
@@ -112,7 +113,8 @@ async def _enter(session: Session, poll: SealedPoll, citizen_id: int) -> None:
         row = (
             await session.execute(
                 text(
-                    "SELECT p.state <> 'scheduled' OR p.closes_at <= clock_timestamp() AS over,"
+                    "SELECT p.state <> 'scheduled'"
+                    " OR (p.closes_at <= clock_timestamp() AND p.paused_at IS NULL) AS over,"
                     " p.state, p.closes_at, v.day"
                     " FROM poll p LEFT JOIN participation v ON v.poll_id = p.id AND v.citizen_id = :citizen"
                     " WHERE p.id = :poll"
@@ -134,7 +136,7 @@ _ADMIT = text(
     SELECT poll.id, :citizen, (clock_timestamp() AT TIME ZONE :zone)::date, :channel
       FROM poll
      WHERE poll.id = :poll AND poll.state = 'scheduled'
-       AND poll.opens_at <= clock_timestamp() AND clock_timestamp() < poll.closes_at
+       AND poll.opens_at <= clock_timestamp() AND clock_timestamp() < poll.closes_at AND poll.paused_at IS NULL
     ON CONFLICT DO NOTHING
     RETURNING day
     """
@@ -190,7 +192,7 @@ async def _refused(
     row = (
         await session.execute(
             text(
-                "SELECT p.state, p.opens_at, p.closes_at, clock_timestamp() AS clock, v.day FROM poll p"
+                "SELECT p.state, p.opens_at, p.closes_at, p.paused_at, clock_timestamp() AS clock, v.day FROM poll p"
                 " LEFT JOIN participation v ON v.poll_id = p.id AND v.citizen_id = :citizen WHERE p.id = :poll"
             ),
             {"poll": poll.id, "citizen": citizen_id},
@@ -201,6 +203,7 @@ async def _refused(
     if row.day is None:
         if row.state == "scheduled" and row.clock < row.opens_at:
             raise PollNotOpen(opens_at=row.opens_at.isoformat())
+        await _refuse_paused(session, poll.id, row)
         raise PollClosed(closed_at=row.closes_at.isoformat(), state=row.state)
     stored = await _stored_answers(session, poll, made)
     if stored is not None:
@@ -210,11 +213,22 @@ async def _refused(
     if poll.definition.privacy is Privacy.NAMED and poll.definition.may_change and _open(row):
         await _change(session, poll, citizen_id, made, encoded, stratum)
         return Cast(_receipt(poll, signer, made, encoded, row.day), made, row.day, repeated=False, changed=True)
+    if poll.definition.privacy is Privacy.NAMED and poll.definition.may_change:
+        await _refuse_paused(session, poll.id, row)
     raise AlreadyVoted(day=row.day.isoformat())
 
 
 def _open(row: Row[Any]) -> bool:
-    return bool(row.state == "scheduled" and row.opens_at <= row.clock < row.closes_at)
+    return bool(row.state == "scheduled" and row.paused_at is None and row.opens_at <= row.clock < row.closes_at)
+
+
+async def _refuse_paused(session: Session, poll_id: int, row: Row[Any]) -> None:
+    """Refuse `PollPaused` with the public reason while a pause lasts."""
+    if row.state == "scheduled" and row.paused_at is not None:
+        reason = await session.scalar(
+            select(poll_pause.c.reason).where(poll_pause.c.poll_id == poll_id, poll_pause.c.resumed_at.is_(None))
+        )
+        raise PollPaused(since=row.paused_at.isoformat(), reason=reason or "")
 
 
 async def _stored_answers(session: Session, poll: SealedPoll, made: bytes) -> tuple[str, ...] | None:

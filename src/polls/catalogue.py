@@ -5,20 +5,27 @@ Nothing here reads a ballot. Lists come from the columns beside the document; ru
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from enum import StrEnum
+from typing import Any
 
-from sqlalchemy import ColumnElement, RowMapping, and_, false, func, null, or_, select
+from sqlalchemy import ColumnElement, RowMapping, Select, and_, false, func, null, or_, select
 
-from polls.definition import PUBLIC_ID, Definition, Visibility, read_definition
+from polls.cards import matching
+from polls.definition import PUBLIC_ID, Definition, read_definition
 from polls.errors import PollNotFound
 from polls.lifecycle import PUBLIC, State, state_at
 from polls.sessions import ReadSession
 from polls.tables import participation, poll, sealed_definition, territory
 
 PAGE = 24
+POLL = tuple(column for column in poll.c if column.name not in ("search", "card"))
+"""The row of a poll without what serves lists alone."""
+YEAR = func.date_part("year", func.timezone("Europe/Moscow", poll.c.closes_at))
+"""The year a poll closed in. City time is the deployment's; a few hours at New Year are nobody's filter."""
 
 
 @dataclass(frozen=True)
@@ -36,10 +43,12 @@ class SealedPoll:
     sealed_at: datetime
     counted_at: datetime | None
     reason: str
+    paused_at: datetime | None = None
+    """While a pause lasts: the poll stays open, takes no votes and does not close."""
 
     def state(self, now: datetime) -> State:
         """The state at a moment, by the clock."""
-        return state_at(self.stored_state, self.opens_at, self.closes_at, now)
+        return state_at(self.stored_state, self.opens_at, self.closes_at, now, self.paused_at)
 
     @property
     def question_ids(self) -> tuple[int, ...]:
@@ -70,6 +79,7 @@ class PollCard:
     picture: str | None
     live: bool
     voted_on: date | None
+    paused_at: datetime | None = None
 
 
 class Scope(StrEnum):
@@ -86,6 +96,16 @@ class Phase(StrEnum):
     OPEN = "open"
     SOON = "soon"
     ENDED = "ended"
+    CANCELLED = "cancelled"
+
+
+@dataclass(frozen=True)
+class Facets:
+    """How many polls of a phase each topic, year of closing and territory has: what the filters offer."""
+
+    topics: Mapping[str, int]
+    years: Mapping[int, int]
+    territories: Mapping[str, int]
 
 
 @dataclass(frozen=True)
@@ -100,7 +120,8 @@ async def sealed_poll(session: ReadSession, slug_or_id: str) -> SealedPoll:
     """One public poll by its slug or its 32-digit id. Refuses `PollNotFound` for drafts, as for what never was."""
     row = (
         await session.execute(
-            select(poll, sealed_definition.c.bytes)
+            select(*POLL, sealed_definition.c.bytes)
+            .select_from(poll)
             .join(sealed_definition, sealed_definition.c.poll_id == poll.c.id)
             .where(poll.c.public_id == slug_or_id if PUBLIC_ID.match(slug_or_id) else poll.c.slug == slug_or_id)
         )
@@ -109,54 +130,92 @@ async def sealed_poll(session: ReadSession, slug_or_id: str) -> SealedPoll:
         raise PollNotFound()
     return SealedPoll(
         row.id, row.public_id, row.slug, State(row.state), read_definition(row.bytes), row.poll_hash, row.opens_at,
-        row.closes_at, row.sealed_at, row.counted_at, row.reason,
+        row.closes_at, row.sealed_at, row.counted_at, row.reason, row.paused_at,
     )  # fmt: skip
 
 
-async def list_polls(
-    session: ReadSession, now: datetime, phase: Phase, *, scope: Scope = Scope.ALL, citizen_id: int | None = None,
-    territories: Sequence[str] = (), topic: str | None = None, words: str | None = None, cursor: str | None = None,
-    limit: int = PAGE,
-) -> Page:  # fmt: skip
-    """A page of public polls.
+@dataclass(frozen=True)
+class Narrowing:
+    """What narrows a list.
 
-    `territories`: with `Scope.MINE`, the codes of the reader's district and everything above it. Open polls come by
-    closing time, coming ones by opening time, ended ones newest first. The cursor is opaque and stable while polls
-    come and go.
+    `territories`: with `Scope.MINE`, the codes of the reader's district and everything above it. `within`: the code of
+    a territory whose polls, and those of its parts, are wanted. `year`: of closing, in city time. `words`: see
+    :func:`polls.cards.matching`. `citizen_id`: the reader, for `Scope.NEW` and for «you voted on».
     """
-    key = {Phase.OPEN: poll.c.closes_at, Phase.SOON: poll.c.opens_at, Phase.ENDED: poll.c.closes_at}[phase]
-    wanted = [_phase(phase, now)]
-    if topic:
-        wanted.append(poll.c.topic == topic)
-    if scope is Scope.MINE:
-        wanted.append(territory.c.code.in_(territories))
-    if words:
-        like = "%" + words.strip().replace("\\", "\\\\").replace("%", r"\%").replace("_", r"\_") + "%"
-        wanted.append(or_(poll.c.title_ru.ilike(like), poll.c.title_en.ilike(like)))
-    voted = participation.c.day if citizen_id is not None else null()
-    if scope is Scope.NEW and citizen_id is not None:
-        wanted.append(participation.c.day.is_(None))
+
+    scope: Scope = Scope.ALL
+    citizen_id: int | None = None
+    territories: Sequence[str] = ()
+    topic: str | None = None
+    within: str | None = None
+    year: int | None = None
+    words: str | None = None
+
+    def conditions(self) -> Iterator[ColumnElement[bool]]:
+        """The conditions on a query of `_cards`."""
+        if self.topic:
+            yield poll.c.topic == self.topic
+        if self.within:
+            yield poll.c.territory_id.in_(_below(self.within))
+        if self.year is not None:
+            yield self.year == YEAR
+        if self.scope is Scope.MINE:
+            yield territory.c.code.in_(self.territories)
+        if self.words and self.words.strip():
+            yield matching(self.words)
+        if self.scope is Scope.NEW and self.citizen_id is not None:
+            yield participation.c.day.is_(None)
+
+
+async def list_polls(
+    session: ReadSession, now: datetime, phase: Phase, narrowing: Narrowing | None = None, *,
+    cursor: str | None = None, limit: int = PAGE,
+) -> Page:  # fmt: skip
+    """A page of public polls: open ones by closing time, coming ones by opening time, others newest first.
+
+    The cursor is opaque and stable while polls come and go.
+    """
+    narrowing = narrowing or Narrowing()
+    falling = phase in (Phase.ENDED, Phase.CANCELLED)
+    key = poll.c.opens_at if phase is Phase.SOON else poll.c.closes_at
+    wanted = [_phase(phase, now), *narrowing.conditions()]
     if (after := _read_cursor(cursor)) is not None:
         moment, last = after
-        rising = or_(key > moment, and_(key == moment, poll.c.id > last))
-        falling = or_(key < moment, and_(key == moment, poll.c.id < last))
-        wanted.append(falling if phase is Phase.ENDED else rising)
-    order = (key.desc(), poll.c.id.desc()) if phase is Phase.ENDED else (key, poll.c.id)
-    source = poll.join(sealed_definition).outerjoin(territory, territory.c.id == poll.c.territory_id)
-    if citizen_id is not None:
-        mine = and_(participation.c.poll_id == poll.c.id, participation.c.citizen_id == citizen_id)
-        source = source.outerjoin(participation, mine)
-    rows = (
-        await session.execute(
-            select(poll, sealed_definition.c.bytes, territory.c.code.label("territory_code"),
-                   territory.c.name_ru.label("territory_ru"), territory.c.name_en.label("territory_en"),
-                   voted.label("voted_on"))
-            .select_from(source).where(*wanted).order_by(*order).limit(limit + 1)
+        wanted.append(
+            or_(key < moment, and_(key == moment, poll.c.id < last))
+            if falling
+            else or_(key > moment, and_(key == moment, poll.c.id > last))
         )
-    ).all()  # fmt: skip
+    order = (key.desc(), poll.c.id.desc()) if falling else (key, poll.c.id)
+    query = _cards(narrowing.citizen_id).where(*wanted).order_by(*order).limit(limit + 1)
+    rows = (await session.execute(query)).all()
     cards = tuple(_card(row._mapping, now) for row in rows[:limit])
     more = len(rows) > limit
     return Page(cards, _write_cursor(cards[-1], phase) if more else None)
+
+
+async def number_found(session: ReadSession, now: datetime, phase: Phase, narrowing: Narrowing) -> int:
+    """How many polls the whole list has, over all its pages."""
+    found = _cards(narrowing.citizen_id).where(_phase(phase, now), *narrowing.conditions())
+    return await session.scalar(found.with_only_columns(func.count())) or 0
+
+
+async def facets(session: ReadSession, now: datetime, phase: Phase) -> Facets:
+    """What the filters of a phase offer, with how many polls each has."""
+    rows = await session.execute(
+        select(poll.c.topic, YEAR.label("year"), territory.c.code, func.count().label("n"))
+        .select_from(poll.outerjoin(territory, territory.c.id == poll.c.territory_id))
+        .where(_phase(phase, now))
+        .group_by(poll.c.topic, YEAR, territory.c.code)
+    )
+    topics, years, places = Counter[str](), Counter[int](), Counter[str]()
+    for topic, year, code, n in rows:
+        topics[topic] += n
+        if year is not None:
+            years[int(year)] += n
+        if code is not None:
+            places[code] += n
+    return Facets(dict(topics.most_common()), dict(sorted(years.items(), reverse=True)), dict(places.most_common()))
 
 
 async def count_polls(
@@ -179,19 +238,11 @@ async def count_polls(
 
 async def my_votes(session: ReadSession, citizen_id: int, now: datetime) -> list[PollCard]:
     """The polls this citizen took part in, newest participation first. Never a choice: none is kept with it."""
-    source = (
-        participation.join(poll, poll.c.id == participation.c.poll_id)
-        .join(sealed_definition, sealed_definition.c.poll_id == poll.c.id)
-        .outerjoin(territory, territory.c.id == poll.c.territory_id)
-    )
     rows = await session.execute(
-        select(poll, sealed_definition.c.bytes, territory.c.code.label("territory_code"),
-               territory.c.name_ru.label("territory_ru"), territory.c.name_en.label("territory_en"),
-               participation.c.day.label("voted_on"))
-        .select_from(source)
+        _cards(citizen_id)
         .where(participation.c.citizen_id == citizen_id)
         .order_by(participation.c.day.desc(), poll.c.id.desc())
-    )  # fmt: skip
+    )
     return [_card(row._mapping, now) for row in rows]
 
 
@@ -219,41 +270,61 @@ async def cast_counts(session: ReadSession, poll_ids: Sequence[int]) -> dict[int
 def _phase(phase: Phase, now: datetime) -> ColumnElement[bool]:
     scheduled = poll.c.state == State.SCHEDULED
     if phase is Phase.OPEN:
-        return and_(scheduled, poll.c.opens_at <= now, poll.c.closes_at > now)
+        return and_(scheduled, poll.c.opens_at <= now, or_(poll.c.closes_at > now, poll.c.paused_at.is_not(None)))
     if phase is Phase.SOON:
         return and_(scheduled, poll.c.opens_at > now)
+    if phase is Phase.CANCELLED:
+        return and_(poll.c.state == State.CANCELLED, poll.c.sealed_at.is_not(None))
     ended = poll.c.state.in_([State.COUNTED, State.CERTIFIED, State.DECIDED])
-    return or_(ended, and_(scheduled, poll.c.closes_at <= now))
+    return or_(ended, and_(scheduled, poll.c.closes_at <= now, poll.c.paused_at.is_(None)))
+
+
+def _below(code: str) -> Select[tuple[int]]:
+    """Ids of a territory and of everything below it; of none for an unknown code."""
+    top = select(territory.c.id).where(territory.c.code == code).cte("within", recursive=True)
+    part = territory.alias()
+    tree = top.union_all(select(part.c.id).where(part.c.parent_id == top.c.id))
+    return select(tree.c.id)
+
+
+def _cards(citizen_id: int | None) -> Select[Any]:
+    """What a card is made of, with the reader's own participation where there is a reader."""
+    source = poll.outerjoin(territory, territory.c.id == poll.c.territory_id)
+    if citizen_id is not None:
+        mine = and_(participation.c.poll_id == poll.c.id, participation.c.citizen_id == citizen_id)
+        source = source.outerjoin(participation, mine)
+    voted = participation.c.day if citizen_id is not None else null()
+    columns = [column for column in poll.c if column.name != "search"]
+    return select(
+        *columns, territory.c.code.label("territory_code"), territory.c.name_ru.label("territory_ru"),
+        territory.c.name_en.label("territory_en"), voted.label("voted_on"),
+    ).select_from(source)  # fmt: skip
 
 
 def _card(row: RowMapping, now: datetime) -> PollCard:
-    raw = row["bytes"]
-    definition = read_definition(raw) if isinstance(raw, bytes) else None
-    opens, closes = row["opens_at"], row["closes_at"]
-    assert opens is None or isinstance(opens, datetime)
-    assert closes is None or isinstance(closes, datetime)
-    voted = row["voted_on"]
-    pictures = (o.picture.sha256 for q in (definition.questions if definition else ()) for o in q.options if o.picture)
+    shown: Mapping[str, Any] = row["card"]
+    kinds = tuple(shown.get("kinds", ()))
     return PollCard(
-        id=int(str(row["id"])),
-        public_id=str(row["public_id"]),
-        slug=str(row["slug"]),
-        state=state_at(State(str(row["state"])), opens, closes, now),
-        title_ru=str(row["title_ru"]),
-        title_en=str(row["title_en"]),
-        summary_ru=definition.summary.ru if definition else "",
-        summary_en=definition.summary.en if definition else "",
-        topic=str(row["topic"]),
-        territory_code=None if row["territory_code"] is None else str(row["territory_code"]),
-        territory_ru=str(row["territory_ru"] or ""),
-        territory_en=str(row["territory_en"] or ""),
-        opens_at=opens,
-        closes_at=closes,
-        questions=len(definition.questions) if definition else 0,
-        kinds=tuple(q.kind for q in definition.questions) if definition else (),
-        picture=next(pictures, None),
-        live=definition is not None and definition.visibility is Visibility.LIVE,
-        voted_on=voted if isinstance(voted, date) else None,
+        id=row["id"],
+        public_id=row["public_id"],
+        slug=row["slug"],
+        state=state_at(State(row["state"]), row["opens_at"], row["closes_at"], now, row["paused_at"]),
+        title_ru=row["title_ru"],
+        title_en=row["title_en"],
+        summary_ru=shown.get("summary_ru", ""),
+        summary_en=shown.get("summary_en", ""),
+        topic=row["topic"],
+        territory_code=row["territory_code"],
+        territory_ru=row["territory_ru"] or "",
+        territory_en=row["territory_en"] or "",
+        opens_at=row["opens_at"],
+        closes_at=row["closes_at"],
+        questions=len(kinds),
+        kinds=kinds,
+        picture=shown.get("picture"),
+        live=shown.get("live", False),
+        voted_on=row["voted_on"],
+        paused_at=row["paused_at"],
     )
 
 

@@ -21,7 +21,7 @@ PAGE = 20
 
 
 class Pile(StrEnum):
-    """The officials' polls as they lie on the desk."""
+    """The officials' polls as they lie on the desk. Drafts put away lie on a pile of their own and on no other."""
 
     ALL = "all"
     DRAFTS = "drafts"
@@ -29,6 +29,7 @@ class Pile(StrEnum):
     OPEN = "open"
     ENDED = "ended"
     CANCELLED = "cancelled"
+    ARCHIVED = "archived"
 
 
 @dataclass(frozen=True)
@@ -46,6 +47,8 @@ class DeskPoll:
     opens_at: datetime | None
     closes_at: datetime | None
     updated_at: datetime
+    paused_at: datetime | None = None
+    archived_at: datetime | None = None
 
 
 async def desk_polls(
@@ -62,8 +65,10 @@ async def desk_polls(
     )
     found = [
         DeskPoll(
-            row.id, row.public_id, row.slug, state_at(State(row.state), row.opens_at, row.closes_at, now),
+            row.id, row.public_id, row.slug,
+            state_at(State(row.state), row.opens_at, row.closes_at, now, row.paused_at),
             row.title_ru, row.title_en, row.department, row.author_id, row.opens_at, row.closes_at, row.updated_at,
+            row.paused_at, row.archived_at,
         )
         for row in rows
     ]  # fmt: skip
@@ -106,15 +111,17 @@ def _pile(pile: Pile, now: datetime) -> ColumnElement[bool]:
     scheduled = poll.c.state == State.SCHEDULED
     match pile:
         case Pile.ALL:
-            return true()
+            return poll.c.archived_at.is_(None)
         case Pile.DRAFTS:
-            return poll.c.state.in_([State.DRAFT, State.IN_REVIEW])
+            return and_(poll.c.state.in_([State.DRAFT, State.IN_REVIEW]), poll.c.archived_at.is_(None))
         case Pile.SCHEDULED:
             return and_(scheduled, poll.c.opens_at > now)
         case Pile.OPEN:
-            return and_(scheduled, poll.c.opens_at <= now, poll.c.closes_at > now)
+            return and_(scheduled, poll.c.opens_at <= now, or_(poll.c.closes_at > now, poll.c.paused_at.is_not(None)))
         case Pile.CANCELLED:
             return poll.c.state == State.CANCELLED
+        case Pile.ARCHIVED:
+            return poll.c.archived_at.is_not(None)
         case Pile.ENDED:
             ended = poll.c.state.in_([State.COUNTED, State.CERTIFIED, State.DECIDED])
-            return or_(ended, and_(scheduled, poll.c.closes_at <= now))
+            return or_(ended, and_(scheduled, poll.c.closes_at <= now, poll.c.paused_at.is_(None)))

@@ -1,7 +1,8 @@
 """States of a poll and the moves between them. Pure.
 
 `open` and `closed` follow from the clock: no job has to fire for voting to start or to stop on time. What is stored is
-the last state somebody (or the counting job) put the poll in; `state_at` says what it is at a moment.
+the last state somebody (or the counting job) put the poll in; `state_at` says what it is at a moment. While a poll is
+paused its clock stands still: it stays open, takes no votes, and does not close however late it gets.
 """
 
 from __future__ import annotations
@@ -31,10 +32,19 @@ class Move(StrEnum):
     SCHEDULE = "schedule"
     EXTEND = "extend"
     CLOSE_EARLY = "close_early"
+    PAUSE = "pause"
+    RESUME = "resume"
+    ERRATUM = "erratum"
+    ARCHIVE = "archive"
     CANCEL = "cancel"
     COUNT = "count"
     DELETE = "delete"
 
+
+PUBLIC = frozenset(
+    {State.SCHEDULED, State.OPEN, State.CLOSED, State.COUNTED, State.CERTIFIED, State.DECIDED, State.CANCELLED}
+)
+"""States in which anybody may see the poll's page."""
 
 ALLOWED: dict[Move, frozenset[State]] = {
     Move.EDIT: frozenset({State.DRAFT}),
@@ -42,18 +52,28 @@ ALLOWED: dict[Move, frozenset[State]] = {
     Move.SCHEDULE: frozenset({State.DRAFT, State.IN_REVIEW}),
     Move.EXTEND: frozenset({State.SCHEDULED, State.OPEN}),
     Move.CLOSE_EARLY: frozenset({State.OPEN}),
+    Move.PAUSE: frozenset({State.OPEN}),
+    Move.RESUME: frozenset({State.OPEN}),
+    Move.ERRATUM: PUBLIC,
+    Move.ARCHIVE: frozenset({State.DRAFT}),
     Move.CANCEL: frozenset({State.DRAFT, State.IN_REVIEW, State.SCHEDULED, State.OPEN}),
     Move.COUNT: frozenset({State.CLOSED}),
 }
 
-PUBLIC = frozenset(
-    {State.SCHEDULED, State.OPEN, State.CLOSED, State.COUNTED, State.CERTIFIED, State.DECIDED, State.CANCELLED}
-)
-"""States in which anybody may see the poll's page."""
 
+def state_at(
+    stored: State,
+    opens_at: datetime | None,
+    closes_at: datetime | None,
+    now: datetime,
+    paused_at: datetime | None = None,
+) -> State:
+    """The state at `now`: a scheduled poll is open from `opens_at` (inclusive) to `closes_at` (exclusive).
 
-def state_at(stored: State, opens_at: datetime | None, closes_at: datetime | None, now: datetime) -> State:
-    """The state at `now`: a scheduled poll is open from `opens_at` (inclusive) to `closes_at` (exclusive)."""
+    `paused_at`: since when its clock stands still, or None while it runs.
+    """
+    if paused_at is not None:
+        now = min(now, paused_at)
     if stored is not State.SCHEDULED or opens_at is None or closes_at is None:
         return stored
     if now < opens_at:
