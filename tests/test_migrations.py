@@ -12,7 +12,10 @@ import pytest
 from alembic import command
 from alembic.script import ScriptDirectory
 from procrastinate.schema import SchemaManager
+from psycopg.types.json import Jsonb
+from tests.builders import a_definition, both
 
+from polls.cards import card_of
 from voting import migrations
 from voting.db import database_url_for
 from voting.settings import Settings
@@ -151,6 +154,29 @@ def test_a_migration_gives_up_rather_than_queue_all_traffic_behind_it(fresh_data
             migrations.downgrade(fresh_database_url, "base")
         assert time.monotonic() - began < 30
     assert "0002" not in migrations.pending(fresh_database_url)
+
+
+def test_polls_already_there_get_their_cards_and_the_words_they_are_found_by(fresh_database_url: str) -> None:
+    migrations.downgrade(fresh_database_url, "0003")
+    definition = a_definition(title=both("Каким будет сквер?"), summary=both("Выбираем деревья."))
+    with psycopg.connect(database_url_for(fresh_database_url, "postgresql")) as connection:
+        made = connection.execute(
+            "INSERT INTO poll (public_id, slug, title_ru, title_en, author_id)"
+            " VALUES (%s, 'p1', %s, %s, 1) RETURNING id",
+            (definition.poll_id, definition.title.ru, definition.title.en),
+        ).fetchone()
+        assert made is not None
+        connection.execute(
+            "INSERT INTO poll_revision (poll_id, number, definition, author_id, saved_at) VALUES (%s, 1, %s, 1, now())",
+            (made[0], Jsonb(definition.as_json())),
+        )
+    migrations.upgrade(fresh_database_url)
+    [(card, found)] = rows(
+        fresh_database_url,
+        "SELECT card, search @@ plainto_tsquery('russian', 'сквера деревья построить') FROM poll",
+    )
+    assert card == card_of(definition)
+    assert found
 
 
 def test_the_queue_library_has_not_changed_its_schema() -> None:

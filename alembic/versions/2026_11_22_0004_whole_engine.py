@@ -32,6 +32,27 @@ BEGIN
 END $$;
 """
 
+CARDS = """
+WITH newest AS (
+    SELECT DISTINCT ON (poll_id) poll_id, definition AS d FROM poll_revision ORDER BY poll_id, number DESC)
+UPDATE poll SET
+    card = jsonb_build_object(
+        'summary_ru', d #>> '{summary,ru}', 'summary_en', d #>> '{summary,en}',
+        'kinds', jsonb_path_query_array(d, '$.questions[*].kind'),
+        'picture', jsonb_path_query_first(d, '$.questions[*].options[*].picture.sha256'),
+        'live', d ->> 'visibility' = 'live'),
+    search = setweight(to_tsvector('russian', title_ru), 'A') || setweight(to_tsvector('english', title_en), 'A')
+        || setweight(to_tsvector('simple', title_ru || ' ' || title_en), 'A')
+        || setweight(to_tsvector('russian', (d #>> '{summary,ru}') || ' ' || (d #>> '{description,ru}')), 'B')
+        || setweight(to_tsvector('english', (d #>> '{summary,en}') || ' ' || (d #>> '{description,en}')), 'B')
+        || setweight(jsonb_to_tsvector('russian',
+                jsonb_path_query_array(d, '$.questions[*].**.text.ru'), '["string"]'), 'C')
+        || setweight(jsonb_to_tsvector('english',
+                jsonb_path_query_array(d, '$.questions[*].**.text.en'), '["string"]'), 'C')
+    FROM newest WHERE newest.poll_id = poll.id
+"""
+"""The cards and words of polls already there, as :mod:`polls.cards` writes them when a poll is saved."""
+
 # table → why its rows never change once written
 APPEND_ONLY = {
     "roll_style": "the roll is frozen; corrections are amendments",
@@ -278,6 +299,7 @@ def upgrade() -> None:
     op.create_index("ix_poll_search", "poll", ["search"], unique=False, postgresql_using="gin")
     op.add_column("roll_amendment", sa.Column("style", sa.Integer(), server_default="0", nullable=False))
     run_script(FUNCTIONS)
+    op.execute(CARDS)
     for table, why in APPEND_ONLY.items():
         op.execute(
             f"CREATE TRIGGER append_only BEFORE UPDATE OR DELETE ON {table}"

@@ -10,7 +10,7 @@ from litestar.params import FromPath, QueryParameter
 
 from polls import sealed
 from polls.casting import entitlement
-from polls.catalogue import Phase, Scope, SealedPoll, list_polls, participation_day, sealed_poll
+from polls.catalogue import Narrowing, Phase, Scope, SealedPoll, list_polls, participation_day, sealed_poll
 from polls.definition import Privacy
 from polls.eligibility import reasons_against
 from polls.errors import NotAllowed, PollNotFound, ResultsHidden, SignInNeeded, WrongState
@@ -52,8 +52,16 @@ async def show_polls(
         ),
     ] = Scope.ALL,
     topic: Annotated[str | None, QueryParameter(pattern=r"^[a-z0-9][a-z0-9_-]{0,63}$", description="A topic.")] = None,
+    territory: Annotated[
+        str | None,
+        QueryParameter(
+            pattern=r"^[a-z0-9][a-z0-9_-]{0,63}$", description="A territory's code: its polls and its parts'."
+        ),
+    ] = None,
+    year: Annotated[int | None, QueryParameter(ge=1900, le=2200, description="The year of closing.")] = None,
     q: Annotated[
-        str | None, QueryParameter(pattern=PLAIN_WORDS, max_length=200, description="Words of the title.")
+        str | None,
+        QueryParameter(pattern=PLAIN_WORDS, max_length=200, description="Words of the poll, in either language."),
     ] = None,
     cursor: Annotated[
         str | None,
@@ -69,10 +77,8 @@ async def show_polls(
     territories: tuple[str, ...] = ()
     if which is Scope.MINE:
         territories = await _own_territories(read_session, visitor, now)
-    found = await list_polls(
-        read_session, now, phase, scope=which, citizen_id=citizen_id, territories=territories, topic=topic, words=q,
-        cursor=cursor, limit=limit,
-    )  # fmt: skip
+    narrowing = Narrowing(which, citizen_id, territories, topic, territory, year, q)
+    found = await list_polls(read_session, now, phase, narrowing, cursor=cursor, limit=limit)
     page = PollPage(polls=[PollSummary.of(card) for card in found.cards], next_cursor=found.next_cursor)
     return public_json(request, page) if citizen_id is None else json_reply(page)
 

@@ -9,8 +9,8 @@ from typing import Any
 from litestar import Request, Response, get
 from litestar.di import NamedDependency
 
+from polls.catalogue import Narrowing, PollCard, SealedPoll, cast_counts, list_polls, sealed_poll
 from polls.catalogue import Phase as When
-from polls.catalogue import PollCard, SealedPoll, cast_counts, list_polls, sealed_poll
 from polls.sessions import ReadSession
 from results.visibility import Decision, may_see
 from voting.identity.guards import any_of
@@ -37,9 +37,7 @@ async def show_downloads(
     """Polls that have ended, newest first, with links to the files of each."""
     words = request.query_params.get("q", "").replace("\0", "").strip()[:100]
     cursor = request.query_params.get("after", "")
-    found = await list_polls(
-        read_session, now, When.ENDED, words=words or None, cursor=cursor or None, limit=SHOWN
-    )  # fmt: skip
+    found = await list_polls(read_session, now, When.ENDED, Narrowing(words=words), cursor=cursor or None, limit=SHOWN)
     votes = await cast_counts(read_session, [card.id for card in found.cards])
     rows = []
     for card in found.cards:

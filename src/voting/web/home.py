@@ -6,7 +6,8 @@ reader's own participation, which is read from the primary so that a vote just c
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping
+import re
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -16,9 +17,10 @@ from urllib.parse import urlencode
 from litestar import Request, Response, get
 from litestar.di import NamedDependency
 
-from polls.catalogue import Page, Phase, Scope, cast_counts, count_polls, list_polls
-from polls.register import facts_as_of
+from polls.catalogue import Narrowing, Phase, Scope, cast_counts, count_polls, facets, list_polls, number_found
+from polls.register import facts_as_of, territory_tree
 from polls.sessions import ReadSession
+from polls.territories import Territory, TerritoryTree
 from results.decisions import decisions
 from voting.db import Database
 from voting.identity.guards import public
@@ -28,6 +30,8 @@ from voting.web.topics import TOPICS, art_of
 
 AnyRequest = Request[Any, Any, Any]
 MOST_WORDS = 100
+CODE = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
+YEAR = re.compile(r"(19|20|21)[0-9]{2}")
 DECISIONS_SHOWN = 4
 
 
@@ -38,6 +42,8 @@ class Wanted:
     phase: Phase = Phase.OPEN
     scope: Scope = Scope.ALL
     topic: str = ""
+    place: str = ""
+    year: str = ""
     words: str = ""
     cursor: str = ""
 
@@ -49,13 +55,16 @@ class Wanted:
             Phase(phase) if phase in tuple(Phase) else Phase.OPEN,
             Scope(scope) if personal and scope in tuple(Scope) else Scope.ALL,
             topic if topic in TOPICS else "",
+            place if CODE.fullmatch(place := query.get("place", "")) else "",
+            year if YEAR.fullmatch(year := query.get("year", "")) else "",
             query.get("q", "").replace("\0", "").strip()[:MOST_WORDS],
             query.get("after", ""),
         )
 
     def address(self, path: str = "/", **changed: str) -> str:
         """The address of the same list with something changed; a change starts from the first page."""
-        now = {"phase": self.phase.value, "show": self.scope.value, "topic": self.topic, "q": self.words}
+        now = {"phase": self.phase.value, "show": self.scope.value, "topic": self.topic, "place": self.place,
+               "year": self.year, "q": self.words}  # fmt: skip
         wanted = {**now, **changed}
         defaults = {"phase": Phase.OPEN.value, "show": Scope.ALL.value}
         query = urlencode({name: value for name, value in wanted.items() if value and value != defaults.get(name)})
@@ -63,8 +72,15 @@ class Wanted:
 
     @property
     def narrowed(self) -> bool:
-        """Whether a topic or words narrow the list."""
-        return bool(self.topic or self.words)
+        """Whether anything but the scope narrows the list."""
+        return bool(self.topic or self.place or self.year or self.words)
+
+    def narrowing(self, citizen_id: int | None, territories: Sequence[str]) -> Narrowing:
+        """The same for the catalogue."""
+        return Narrowing(
+            self.scope, citizen_id, territories, self.topic or None, self.place or None,
+            int(self.year) if self.year else None, self.words or None,
+        )  # fmt: skip
 
 
 @asynccontextmanager
@@ -88,7 +104,11 @@ async def show_home(
     wanted = Wanted.read(request.query_params, personal=citizen_id is not None)
     async with reading_for(database, visitor) as session:
         places = tuple((await facts_as_of(session, citizen_id, now)).territories) if citizen_id is not None else ()
-        found = await _found(session, wanted, citizen_id, places, now)
+        narrowing = wanted.narrowing(citizen_id, places)
+        found = await list_polls(session, now, wanted.phase, narrowing, cursor=wanted.cursor or None)
+        total = await number_found(session, now, wanted.phase, narrowing) if wanted.narrowed else None
+        offered = await facets(session, now, wanted.phase)
+        tree = await territory_tree(session)
         counts = await count_polls(session, now, wanted.phase, citizen_id=citizen_id, territories=places)
         waiting = counts
         if wanted.phase is not Phase.OPEN:
@@ -98,18 +118,15 @@ async def show_home(
     return page(
         request, "home.html", nav="polls", wanted=wanted, cards=found.cards, next_cursor=found.next_cursor,
         counts={scope.value: n for scope, n in counts.items()}, waiting=waiting[Scope.NEW], votes=votes,
-        decided=decided, personal=citizen_id is not None, topics=TOPICS, art_of=art_of,
-        now=now,
+        decided=decided, personal=citizen_id is not None, topics=TOPICS, art_of=art_of, total=total,
+        facets=offered, places=places_of(tree, offered.territories), now=now,
     )  # fmt: skip
 
 
-async def _found(
-    session: ReadSession, wanted: Wanted, citizen_id: int | None, places: tuple[str, ...], now: datetime
-) -> Page:
-    return await list_polls(
-        session, now, wanted.phase, scope=wanted.scope, citizen_id=citizen_id, territories=places,
-        topic=wanted.topic or None, words=wanted.words or None, cursor=wanted.cursor or None,
-    )  # fmt: skip
+def places_of(tree: TerritoryTree, holding: Mapping[str, int]) -> list[Territory]:
+    """The territories a list can be narrowed to: those that have polls and all above them."""
+    codes = {above for code in holding for above in tree.path(code)}
+    return [territory for territory in tree.by_id.values() if territory.code in codes]
 
 
 handlers = [show_home]
