@@ -36,6 +36,7 @@ __all__ = [
     "load_groups",
     "load_territories",
     "normal_identifier",
+    "places_named",
     "read_groups",
     "read_territories",
     "territory_tree",
@@ -148,7 +149,7 @@ async def load_territories(session: Session, rows: Iterable[TerritoryRow]) -> in
             .values(parent_id=parent_id)
         )
     try:
-        await territory_tree(session)
+        await territory_tree(session, buildings=True)
     except ValueError as error:
         raise BadFile(line=0, field="parent", reason=str(error)) from None
     return len(rows)
@@ -165,10 +166,14 @@ async def load_groups(session: Session, rows: Iterable[GroupRow]) -> int:
     return len(values)
 
 
-async def territory_tree(session: ReadSession) -> TerritoryTree:
-    """The whole tree, in the order of the codes' loading. A value: keep it, and read it again after a load."""
+async def territory_tree(session: ReadSession, *, buildings: bool = False) -> TerritoryTree:
+    """The tree, in the order of the codes' loading. A value: keep it, and read it again after a load.
+
+    A city has a few hundred territories and tens of thousands of `buildings`, so those come only when asked for.
+    """
     columns = [territory.c[name] for name in Territory.__dataclass_fields__]
-    rows = await session.execute(select(*columns).order_by(territory.c.id))
+    query = select(*columns).order_by(territory.c.id)
+    rows = await session.execute(query if buildings else query.where(territory.c.kind != "building"))
     return TerritoryTree.of(Territory(*row) for row in rows)
 
 
@@ -176,6 +181,21 @@ async def group_ids(session: ReadSession) -> dict[str, int]:
     """Group codes with their ids, as stored in `citizen_period.groups`."""
     rows = await session.execute(select(citizen_group.c.code, citizen_group.c.id).order_by(citizen_group.c.id))
     return {row.code: row.id for row in rows}
+
+
+async def places_named(session: ReadSession, kind: str) -> dict[str, int | None]:
+    """The territories of a kind by code and by each name; None where several have the name."""
+    found: dict[str, int | None] = {}
+    rows = await session.execute(
+        select(territory.c.id, territory.c.code, territory.c.name_ru, territory.c.name_en).where(
+            territory.c.kind == kind
+        )
+    )
+    listed = rows.all()
+    for row in listed:
+        for name in {row.name_ru, row.name_en}:
+            found[name] = None if name in found else row.id
+    return found | {row.code: row.id for row in listed}  # a code is never somebody else's name
 
 
 # ---- citizens
@@ -209,10 +229,11 @@ async def facts_as_of(session: ReadSession, citizen_id: int, moment: datetime) -
 _FACTS = text(
     """
     SELECT c.id, c.register_code, c.birth_date, c.sex, c.registered_at, p.district_id, p.level,
-           up.codes, g.codes AS groups
+           up.codes, b.code AS building, g.codes AS groups, own.codes AS owns_in, l.codes AS lists
       FROM citizen c
       LEFT JOIN citizen_period p ON p.citizen_id = c.id
            AND p.valid_from <= :moment AND (p.valid_to IS NULL OR p.valid_to > :moment)
+      LEFT JOIN territory b ON b.id = p.building_id
       LEFT JOIN LATERAL (
            WITH RECURSIVE path AS (
                 SELECT t.code, t.parent_id, 0 AS height FROM territory t WHERE t.id = p.district_id
@@ -221,10 +242,22 @@ _FACTS = text(
            SELECT array_agg(path.code ORDER BY path.height) AS codes FROM path) up ON true
       LEFT JOIN LATERAL (
            SELECT array_agg(cg.code) AS codes FROM citizen_group cg WHERE cg.id = ANY (p.groups)) g ON true
+      LEFT JOIN LATERAL (
+           WITH RECURSIVE path AS (
+                SELECT t.code, t.parent_id FROM territory t WHERE t.id IN (
+                    SELECT u.building_id FROM unit_owner o JOIN unit u ON u.id = o.unit_id
+                     WHERE o.citizen_id = c.id AND o.valid_from <= :moment
+                       AND (o.valid_to IS NULL OR o.valid_to > :moment))
+                UNION
+                SELECT t.code, t.parent_id FROM territory t JOIN path ON t.id = path.parent_id)
+           SELECT array_agg(path.code) AS codes FROM path) own ON true
+      LEFT JOIN LATERAL (
+           SELECT array_agg(il.code) AS codes FROM invited i JOIN invited_list il ON il.id = i.list_id
+            WHERE i.citizen_id = c.id) l ON true
      WHERE c.id = ANY (:ids)
     """
 ).bindparams(bindparam("moment", type_=Moment), bindparam("ids", type_=ARRAY(BigInteger)))
-"""Facts with the path of the district, lowest first: no tree to keep, so none can be stale."""
+"""Facts with the path of the district, lowest first, and of owned buildings: no tree to keep, so none can be stale."""
 
 
 async def citizen_facts_many(
@@ -238,6 +271,7 @@ async def citizen_facts_many(
 def _facts(row: Any) -> CitizenFacts:
     present = row.district_id is not None
     path = row.codes or []
+    building = [row.building] if row.building is not None else []
     return CitizenFacts(
         citizen_id=row.id,
         register_code=row.register_code,
@@ -247,7 +281,9 @@ def _facts(row: Any) -> CitizenFacts:
         present=present,
         district_id=row.district_id,
         district_code=path[0] if present else None,
-        territories=frozenset(path),
+        territories=frozenset([*path, *building]),
         groups=frozenset(row.groups or ()),
         level=row.level if present else 0,
+        owns_in=frozenset(row.owns_in or ()),
+        lists=frozenset(row.lists or ()),
     )

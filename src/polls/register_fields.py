@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from zoneinfo import ZoneInfo
 
@@ -24,10 +24,11 @@ SEXES: Mapping[str, str] = {
 
 @dataclass(frozen=True)
 class Vocabulary:
-    """The names a file may use: districts by code and name (None: the name is not unique), groups likewise."""
+    """The names a file may use: districts and buildings by code and name (None: the name is not unique), groups."""
 
     districts: Mapping[str, int | None]
     groups: Mapping[str, int]
+    buildings: Mapping[str, int | None] = field(default_factory=dict)
 
 
 class BadValue(Exception):
@@ -73,6 +74,7 @@ class FieldParsers:
             "level": Parsed(self._level),
             "groups": Parsed(self._groups),
             "registered_at": Parsed(self._registered_at),
+            "building": Parsed(self._building),
         }
 
     def _birth_date(self, value: str) -> str:
@@ -98,6 +100,9 @@ class FieldParsers:
         if found is None:
             raise BadValue("ambiguous_district", f"several districts have the name{quoted(value)}: write the code")
         return str(found)
+
+    def _building(self, value: str) -> str:
+        return str(known_building(self._vocabulary.buildings, value)) if value else "\\N"
 
     def _level(self, value: str) -> str:
         if value not in ("0", "1", "2", "3"):
@@ -131,6 +136,16 @@ class FieldParsers:
         if moment > self._now:
             raise BadValue("in_future", "in the future")
         return moment.astimezone(UTC).isoformat()
+
+
+def known_building(buildings: Mapping[str, int | None], value: str) -> int:
+    """The id of a building written as its code or its address. Raises BadValue."""
+    if value not in buildings:
+        raise BadValue("unknown_building", f"unknown building{quoted(value)}")
+    found = buildings[value]
+    if found is None:
+        raise BadValue("ambiguous_building", f"several buildings have the address{quoted(value)}: write the code")
+    return found
 
 
 _ISO = re.compile(r"([0-9]{4})-([0-9]{2})-([0-9]{2})")

@@ -12,8 +12,7 @@ moment are the exception: a period that would have lasted no time at all is chan
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
@@ -22,8 +21,9 @@ from zoneinfo import ZoneInfo
 from sqlalchemy import TextClause, text
 
 from polls.errors import Refusal
+from polls.file_copy import Source, copy_file
 from polls.journal import record_event
-from polls.register import group_ids, territory_tree
+from polls.register import group_ids, places_named
 from polls.register_fields import Vocabulary
 from polls.register_file import KEPT_ERRORS, BadRegister, Errors, RegisterReader, RowError
 from polls.roll_corrections import amend_rolls
@@ -32,9 +32,7 @@ from polls.tables import citizen_group
 
 __all__ = ["BadRegister", "ImportReport", "RegisterAhead", "RowError", "import_register"]
 
-PIECE = 131_072
 MANY = 10_000
-Source = AsyncIterable[bytes] | Iterable[bytes]
 
 
 class RegisterAhead(Refusal):
@@ -91,12 +89,13 @@ async def import_register(
     reader = RegisterReader(await _vocabulary(session), secrets, now, ZoneInfo(zone), errors)
     versions = sorted(secrets, reverse=True)
     await _create_file_table(session, versions)
-    await _copy(session, reader, source, versions, progress)
+    keys = ["key", *(f"key_{version:d}" for version in versions[1:])]
+    await copy_file(session, reader, source, "register_file", lambda: ["line", *keys, *reader.copied_columns], progress)
     if not dry_run:
         # Whoever changes periods waits, so that what is compared is what is applied. Readers go on.
         await session.execute(text("LOCK TABLE citizen_period IN SHARE ROW EXCLUSIVE MODE"))
     bound = {"now": now, "register": register_code, "version": versions[0]}
-    await _match(session, versions)
+    await _match(session, versions, with_buildings="building" in reader.copied_columns)
     await _check(session, errors, bound)
     report = await _count(session, reader.rows, snapshot, bound)
     if not dry_run:
@@ -112,16 +111,12 @@ async def import_register(
 
 
 async def _vocabulary(session: ReadSession) -> Vocabulary:
-    districts: dict[str, int | None] = {}
-    for territory in (await territory_tree(session)).of_kind("district"):
-        for name in {territory.name_ru, territory.name_en}:
-            districts[name] = None if name in districts else territory.id
-        districts[territory.code] = territory.id
+    districts = await places_named(session, "district")
     groups = await group_ids(session)
     for row in await session.execute(text(f"SELECT id, name_ru, name_en FROM {citizen_group.name}")):
         groups.setdefault(row.name_ru, row.id)
         groups.setdefault(row.name_en, row.id)
-    return Vocabulary(districts, groups)
+    return Vocabulary(districts, groups, await places_named(session, "building"))
 
 
 # ---- reading
@@ -133,96 +128,23 @@ async def _create_file_table(session: Session, versions: list[int]) -> None:
     await session.execute(
         text(
             "CREATE TEMPORARY TABLE register_file (line integer, birth_date date, sex text, district integer,"
-            f" level smallint, groups smallint[], registered_at timestamptz, key bytea{older}) ON COMMIT DROP"
+            " level smallint, groups smallint[], registered_at timestamptz, building integer,"
+            f" key bytea{older}) ON COMMIT DROP"
         )
     )
     # Sorting and hashing a million entries on disk would take most of the time.
     await session.execute(text("SELECT set_config('work_mem', '64MB', true)"))
 
 
-async def _copy(
-    session: Session,
-    reader: RegisterReader,
-    source: Source,
-    versions: list[int],
-    progress: Callable[[int], None] | None,
-) -> None:
-    """Stream the checked rows into `register_file` on the session's own connection and transaction."""
-    failures: list[Exception] = []
-    lines = _copy_text(reader, source, progress, failures)
-    first = await anext(lines, b"")  # the header is read now: it says which columns there are
-    if failures:
-        raise failures[0]
-
-    async def all_lines() -> AsyncIterator[bytes]:
-        yield first
-        async for line in lines:
-            yield line
-
-    connection = await (await session.connection()).get_raw_connection()
-    driver: Any = connection.driver_connection
-    keys = ["key", *(f"key_{version:d}" for version in versions[1:])]
-    await driver.copy_to_table(
-        "register_file", source=all_lines(), columns=["line", *keys, *reader.copied_columns], format="text"
-    )
-    if failures:
-        raise failures[0]
-
-
-async def _copy_text(
-    reader: RegisterReader, source: Source, progress: Callable[[int], None] | None, failures: list[Exception]
-) -> AsyncIterator[bytes]:
-    """The COPY text of a file, piece by piece.
-
-    A failure is kept for the caller rather than raised: the driver would send its words to the database's log.
-    """
-    try:
-        async for piece in _pieces(source):
-            if lines := reader.feed(piece):
-                yield lines
-            if progress is not None:
-                progress(reader.rows)
-            await asyncio.sleep(0)  # reading is pure computation: let others have their turn
-        if lines := reader.finish():
-            yield lines
-        if progress is not None:
-            progress(reader.rows)
-    except Exception as failure:
-        failures.append(failure)
-
-
-async def _pieces(source: Source) -> AsyncIterator[bytes]:
-    """The source in pieces of about 128 KiB, so that neither single lines nor whole files are worked on at once."""
-    gathered: list[bytes] = []
-    size = 0
-    async for given in _every(source):
-        gathered.append(given)
-        size += len(given)
-        if size < PIECE:
-            continue
-        whole = b"".join(gathered)
-        for start in range(0, len(whole), PIECE):
-            yield whole[start : start + PIECE]
-        gathered.clear()
-        size = 0
-    if gathered:
-        yield b"".join(gathered)
-
-
-async def _every(source: Source) -> AsyncIterator[bytes]:
-    if isinstance(source, AsyncIterable):
-        async for piece in source:
-            yield piece
-    else:
-        for piece in source:
-            yield piece
-
-
 # ---- comparing
 
 
-async def _match(session: Session, versions: list[int]) -> None:
-    """Give every row of the file its citizen and its verdict."""
+async def _match(session: Session, versions: list[int], *, with_buildings: bool) -> None:
+    """Give every row of the file its citizen and its verdict.
+
+    A file without buildings leaves them as they are, but for those who have moved to another district.
+    """
+    building = "f.building" if with_buildings else "CASE WHEN p.district_id = f.district THEN p.building_id END"
     joins, found = "", []
     for version in versions:
         key = "f.key" if version == versions[0] else f"f.key_{version:d}"
@@ -236,12 +158,14 @@ async def _match(session: Session, versions: list[int]) -> None:
         text(
             "CREATE TEMPORARY TABLE register_match ON COMMIT DROP AS"
             " SELECT f.line, f.key, f.birth_date, f.sex, f.district AS district_id, f.level, f.groups, f.registered_at,"
+            f" {building} AS building_id,"
             " c.id AS citizen_id, c.register_code, p.valid_from,"
             f" c.id IS NOT NULL AND {found[0]} IS NULL AS key_missing,"
             " c.id IS NOT NULL AND c.birth_date IS DISTINCT FROM f.birth_date AS other_birth_date,"
             " c.id IS NOT NULL AND c.sex IS DISTINCT FROM f.sex AS other_sex,"
             " CASE WHEN c.id IS NULL THEN 'added' WHEN p.citizen_id IS NULL THEN 'returned'"
-            " WHEN (p.district_id, p.level, p.groups) IS DISTINCT FROM (f.district, f.level, f.groups) THEN 'moved'"
+            f" WHEN (p.district_id, p.building_id, p.level, p.groups)"
+            f" IS DISTINCT FROM (f.district, {building}, f.level, f.groups) THEN 'moved'"
             " ELSE 'same' END AS verdict"
             f" FROM register_file f{joins} LEFT JOIN citizen c ON c.id = coalesce({', '.join(found)})"
             " LEFT JOIN citizen_period p ON p.citizen_id = c.id AND p.valid_to IS NULL"
@@ -257,6 +181,10 @@ REPEATED = """
     )
     SELECT m.line, r.first, count(*) OVER () AS n FROM register_match m JOIN repeated r USING ({column})
     WHERE m.line <> r.first ORDER BY m.line LIMIT :kept
+"""
+ELSEWHERE = """
+    SELECT m.line, count(*) OVER () AS n FROM register_match m JOIN territory t ON t.id = m.building_id
+    WHERE t.parent_id IS DISTINCT FROM m.district_id ORDER BY m.line LIMIT :kept
 """
 OF_OTHERS = """
     SELECT line, count(*) OVER () AS n FROM register_match WHERE register_code <> :register ORDER BY line LIMIT :kept
@@ -278,6 +206,10 @@ async def _check(session: Session, errors: Errors, bound: Mapping[str, Any]) -> 
         if rows:
             break  # the same key is the same citizen: do not report it twice
     await _check_register(session, errors, bound)
+    rows = (await session.execute(text(ELSEWHERE), {"kept": KEPT_ERRORS})).all()
+    for row in rows:
+        errors.add(row.line, "building", "building_elsewhere", "the building lies in another district")
+    errors.count += rows[0].n - len(rows) if rows else 0
     errors.refuse()
     if (await session.execute(text(AHEAD), _some(bound, "register", "now"))).scalar_one():
         raise RegisterAhead(register=bound["register"])
@@ -323,12 +255,14 @@ CLOSE = """
     WHERE p.citizen_id = m.citizen_id AND p.valid_to IS NULL AND m.verdict = 'moved' AND p.valid_from < :now
 """
 CHANGE_IN_PLACE = """
-    UPDATE citizen_period p SET district_id = m.district_id, level = m.level, groups = m.groups FROM register_match m
+    UPDATE citizen_period p
+    SET district_id = m.district_id, building_id = m.building_id, level = m.level, groups = m.groups
+    FROM register_match m
     WHERE p.citizen_id = m.citizen_id AND p.valid_to IS NULL AND m.verdict = 'moved' AND p.valid_from = :now
 """
 OPEN = """
-    INSERT INTO citizen_period (citizen_id, valid_from, district_id, level, groups)
-    SELECT citizen_id, :now, district_id, level, groups FROM register_match
+    INSERT INTO citizen_period (citizen_id, valid_from, district_id, building_id, level, groups)
+    SELECT citizen_id, :now, district_id, building_id, level, groups FROM register_match
     WHERE verdict = 'returned' OR verdict = 'moved' AND valid_from < :now
 """
 CORRECT = """
@@ -354,9 +288,9 @@ ADD = """
         INSERT INTO identity (kind, key_version, key, citizen_id)
         SELECT 'national_id', :version, key, id FROM numbered
     )
-    INSERT INTO citizen_period (citizen_id, valid_from, district_id, level, groups)
+    INSERT INTO citizen_period (citizen_id, valid_from, district_id, building_id, level, groups)
     SELECT id, CASE WHEN registered_at <= opened.latest THEN :now ELSE coalesce(registered_at, :now) END,
-           district_id, level, groups
+           district_id, building_id, level, groups
     FROM numbered, (SELECT max(opens_at) AS latest FROM poll WHERE state = 'scheduled' AND opens_at <= :now) opened
 """
 

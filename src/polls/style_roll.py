@@ -30,7 +30,7 @@ async def entitled_by_style(session: ReadSession, definition: Definition) -> dic
         .where(condition(definition.audience, terms, facts))
         .group_by(*place)
     )
-    tree = await territory_tree(session)
+    tree = await territory_tree(session, buildings=True)
     counts = dict.fromkeys([EVERYBODY_ELSE, *(style.id for style in definition.styles)], 0)
     for row in rows:
         path = tree.path(tree.by_id[row.building_id or row.district_id].code)
