@@ -39,6 +39,9 @@ def test_the_names_in_storage_stay():
         "ties",
         "threshold_met",
         "steps",
+        "own",
+        "pairwise",
+        "houses",
     ]
     assert data["options"][1] == {
         "id": 2,
@@ -53,6 +56,12 @@ def test_the_names_in_storage_stay():
         "funded": None,
         "why": None,
         "remaining": None,
+        "trimmed_mean": "21/5",
+        "grade": 4,
+        "grade_above": 1,
+        "grade_below": 0,
+        "points": None,
+        "score": None,
     }
     assert [step["code"] for step in data["steps"]] == ["ballots", "denominator", "ordered", "winners"]
 

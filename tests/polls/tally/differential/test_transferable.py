@@ -116,7 +116,7 @@ def test_scottish_rules_by_pref_voting():
 
 def test_meek_by_the_text():
     """The Reference Meek Rule in Decimals, ballot by ballot."""
-    for options, ballots in electorates("meek by the text", count=COUNT // 4):
+    for options, ballots in electorates("meek by the text"):
         seats = seats_of(options, ballots)
         counts = {canonical_ranking(tiers): n for tiers, n in ballots.items()}
         ours = count_meek(profile_of(options, ballots), seats=seats, ties=BY_ID)
