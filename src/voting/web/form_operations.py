@@ -6,18 +6,32 @@ twice within a draft: a new one is above every id in the form and above the mark
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from typing import Final
 
 from polls.definition import MAX_OPTIONS, MAX_QUESTIONS
-from voting.web.forms import KINDS, EditorForm
+from voting.web import form_audience_operations as audience
+from voting.web.editor_form import EditorForm
+from voting.web.form_parts import copy_part, mark, move_part, next_id, remember, remove_part, reorder
+from voting.web.form_questions import KINDS
 
-LAST_ID: Final = 32_767
+MOST_STYLES: Final = 1_000
 NEUTRAL: Final = {
     "hard_to_say": ("Затрудняюсь ответить", "Hard to say"),
     "specialists": ("Доверить специалистам", "Leave it to specialists"),
 }
-MARKS: Final = ("next_question", "next_option", "_were", ".fold", "declared", "time_zone", "poll_id", "based_on")
+MARKS: Final = (
+    "next_question",
+    "next_option",
+    "next_style",
+    ".find",
+    "_were",
+    ".fold",
+    "declared",
+    "time_zone",
+    "poll_id",
+    "based_on",
+)
 
 
 def operate(form: EditorForm, operation: str) -> str:
@@ -34,10 +48,10 @@ def operate(form: EditorForm, operation: str) -> str:
 
 def mark_ids(form: EditorForm, question: int, options: dict[int, int]) -> None:
     """Write the highest ids ever used into the form, where they are above those it holds."""
-    form.put("next_question", str(max([question, _mark(form, "next_question"), *form.ids("questions")])))
+    form.put("next_question", str(max([question, mark(form, "next_question"), *form.ids("questions")])))
     for number in form.ids("questions"):
         at = f"questions.{number}"
-        highest = max([options.get(number, 0), _mark(form, f"{at}.next_option"), *form.ids(f"{at}.options")])
+        highest = max([options.get(number, 0), mark(form, f"{at}.next_option"), *form.ids(f"{at}.options")])
         form.put(f"{at}.next_option", str(highest))
 
 
@@ -55,26 +69,37 @@ def differences(mine: EditorForm, theirs: EditorForm) -> Iterator[tuple[str, str
 def _add_question(form: EditorForm, kind: str = KINDS[0]) -> str:
     if kind not in KINDS or len(form.ids("questions")) >= MAX_QUESTIONS:
         return "questions"
-    number = _next_id(form, "questions", "next_question")
+    number = next_id(form, "questions", "next_question")
     if number is None:
         return "questions"
     at = f"questions.{number}"
     form.put(f"{at}.kind", kind)
-    form.put(f"{at}.required", "1")
-    for _ in range(2):
+    form.put(f"{at}.required", "" if kind == "text" else "1")
+    for _ in range(0 if kind == "text" else 2):
         _add_option(form, str(number))
     return at
 
 
+def _copy_question(form: EditorForm, number: str) -> str:
+    copied = int(number)
+    if copied not in form.ids("questions") or len(form.ids("questions")) >= MAX_QUESTIONS:
+        return f"questions.{copied}"
+    new = next_id(form, "questions", "next_question")
+    if new is None:
+        return f"questions.{copied}"
+    copy_part(form, "questions", copied, new)
+    return f"questions.{new}"
+
+
 def _remove_question(form: EditorForm, number: str) -> str:
-    _remember(form, "questions", "next_question")
-    _remove(form, f"questions.{int(number)}")
+    remember(form, "questions", "next_question")
+    remove_part(form, f"questions.{int(number)}")
     return "questions"
 
 
 def _move_question(step: int) -> Callable[[EditorForm, str], str]:
     def move(form: EditorForm, number: str) -> str:
-        _move(form, "questions", int(number), step)
+        move_part(form, "questions", int(number), step)
         return f"questions.{int(number)}"
 
     return move
@@ -89,7 +114,7 @@ def _add_option(form: EditorForm, question: str, kind: str = "regular", ru: str 
     prefix = f"{at}.options"
     if len(form.ids(prefix)) >= MAX_OPTIONS or not form.get(f"{at}.kind"):
         return at
-    number = _next_id(form, prefix, f"{at}.next_option")
+    number = next_id(form, prefix, f"{at}.next_option")
     if number is None:
         return at
     form.put(f"{prefix}.{number}.kind", kind)
@@ -98,7 +123,7 @@ def _add_option(form: EditorForm, question: str, kind: str = "regular", ru: str 
     if kind == "regular":
         others = [n for n in form.ids(prefix) if n != number]
         tail = [n for n in others if form.get(f"{prefix}.{n}.kind") == "neutral"]
-        _reorder(form, prefix, [*(n for n in others if n not in tail), number, *tail])
+        reorder(form, prefix, [*(n for n in others if n not in tail), number, *tail])
     return f"{prefix}.{number}"
 
 
@@ -115,15 +140,27 @@ def _add_neutral(form: EditorForm, question: str, which: str) -> str:
 
 def _remove_option(form: EditorForm, question: str, option: str) -> str:
     at = f"questions.{int(question)}"
-    _remember(form, f"{at}.options", f"{at}.next_option")
-    _remove(form, f"{at}.options.{int(option)}")
+    remember(form, f"{at}.options", f"{at}.next_option")
+    remove_part(form, f"{at}.options.{int(option)}")
     return f"{at}.options"
+
+
+def _copy_option(form: EditorForm, question: str, option: str) -> str:
+    at, copied = f"questions.{int(question)}", int(option)
+    prefix = f"{at}.options"
+    if copied not in form.ids(prefix) or len(form.ids(prefix)) >= MAX_OPTIONS:
+        return prefix
+    new = next_id(form, prefix, f"{at}.next_option")
+    if new is None:
+        return prefix
+    copy_part(form, prefix, copied, new)
+    return f"{prefix}.{new}"
 
 
 def _move_option(step: int) -> Callable[[EditorForm, str, str], str]:
     def move(form: EditorForm, question: str, option: str) -> str:
         prefix = f"questions.{int(question)}.options"
-        _move(form, prefix, int(option), step)
+        move_part(form, prefix, int(option), step)
         return f"{prefix}.{int(option)}"
 
     return move
@@ -131,8 +168,38 @@ def _move_option(step: int) -> Callable[[EditorForm, str, str], str]:
 
 def _remove_picture(form: EditorForm, question: str, option: str) -> str:
     at = f"questions.{int(question)}.options.{int(option)}"
-    _remove(form, f"{at}.picture")
+    remove_part(form, f"{at}.picture")
     return at
+
+
+# ---- ballot styles
+
+
+def _add_style(form: EditorForm) -> str:
+    number = next_id(form, "styles", "next_style") if len(form.ids("styles")) < MOST_STYLES else None
+    if number is None:
+        return "styles"
+    form.put(f"styles.{number}.title.ru", "")
+    form.put(f"styles.{number}.title.en", "")
+    return f"styles.{number}"
+
+
+def _remove_style(form: EditorForm, number: str) -> str:
+    """A style gone, and its tick at every question and option with it."""
+    remember(form, "styles", "next_style")
+    remove_part(form, f"styles.{int(number)}")
+    for name, values in form.values.items():
+        if name.startswith("questions.") and name.endswith(".styles") and number in values:
+            form.put(name, *(value for value in values if value != number))
+    return "styles"
+
+
+def _move_style(step: int) -> Callable[[EditorForm, str], str]:
+    def move(form: EditorForm, number: str) -> str:
+        move_part(form, "styles", int(number), step)
+        return f"styles.{int(number)}"
+
+    return move
 
 
 # ---- sources
@@ -150,60 +217,12 @@ def _add_source(form: EditorForm, question: str = "", option: str = "") -> str:
 def _remove_source(form: EditorForm, *place: str) -> str:
     *owner, row = place
     prefix = _source_prefix(*owner)
-    _remove(form, f"{prefix}.{int(row)}")
+    remove_part(form, f"{prefix}.{int(row)}")
     return prefix
 
 
 def _source_prefix(question: str = "", option: str = "") -> str:
     return f"questions.{int(question)}.options.{int(option)}.sources" if option else "sources"
-
-
-# ---- parts of a form
-
-
-def _mark(form: EditorForm, name: str) -> int:
-    typed = form.get(name)
-    return int(typed) if typed.isascii() and typed.isdigit() and len(typed) <= 5 else 0
-
-
-def _next_id(form: EditorForm, prefix: str, mark: str) -> int | None:
-    """The id after every id ever used, remembered as used; None when the numbers have run out."""
-    number = max([_mark(form, mark), *form.ids(prefix)]) + 1
-    if number > LAST_ID:
-        return None
-    form.put(mark, str(number))
-    return number
-
-
-def _remember(form: EditorForm, prefix: str, mark: str) -> None:
-    form.put(mark, str(max([_mark(form, mark), *form.ids(prefix)])))
-
-
-def _remove(form: EditorForm, at: str) -> None:
-    form.replace({name: value for name, value in form.values.items() if not name.startswith(f"{at}.")})
-
-
-def _move(form: EditorForm, prefix: str, number: int, step: int) -> None:
-    order = form.ids(prefix)
-    if number in order:
-        place = order.index(number)
-        order.insert(max(0, place + step), order.pop(place))
-        _reorder(form, prefix, order)
-
-
-def _reorder(form: EditorForm, prefix: str, order: Sequence[int]) -> None:
-    """Put the blocks of fields below a prefix into an order, in the place of the first of them."""
-    blocks: dict[str, dict[str, list[str]]] = {str(number): {} for number in order}
-    start = f"{prefix}."
-    before: dict[str, list[str]] = {}
-    after: dict[str, list[str]] = {}
-    for name, value in form.values.items():
-        head = name[len(start) :].partition(".")[0] if name.startswith(start) else ""
-        place = blocks[head] if head in blocks else after if any(blocks.values()) else before
-        place[name] = value
-    for block in blocks.values():
-        before |= block
-    form.replace(before | after)
 
 
 OPERATIONS: Final[dict[str, Callable[..., str]]] = {
@@ -212,6 +231,18 @@ OPERATIONS: Final[dict[str, Callable[..., str]]] = {
     "remove_question": _remove_question,
     "question_up": _move_question(-1),
     "question_down": _move_question(1),
+    "copy_question": _copy_question,
+    "copy_option": _copy_option,
+    "add_style": _add_style,
+    "remove_style": _remove_style,
+    "style_up": _move_style(-1),
+    "style_down": _move_style(1),
+    "refine_audience": audience.refine,
+    "simplify_audience": audience.simplify,
+    "add_part": audience.add_part,
+    "remove_part": audience.remove,
+    "part_up": audience.move(-1),
+    "part_down": audience.move(1),
     "add_option": lambda form, question: _add_option(form, question),
     "add_neutral": _add_neutral,
     "remove_option": _remove_option,

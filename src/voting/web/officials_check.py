@@ -39,9 +39,9 @@ from results.visibility import COUNTED
 from voting.identity.guards import official
 from voting.identity.names import names_of
 from voting.identity.sessions import Viewer
+from voting.web.editor_form import EditorForm
 from voting.web.error_pages import described
 from voting.web.form_filling import form_of
-from voting.web.forms import EditorForm
 from voting.web.i18n import language_of
 from voting.web.officials import address_of, known, see_other
 from voting.web.officials_words import finding_line

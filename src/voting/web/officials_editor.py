@@ -32,10 +32,11 @@ from voting.identity.sessions import Viewer
 from voting.publishing import MAX_BYTES, assets_in, store_picture
 from voting.settings import Settings
 from voting.web.ballot_form import new_ballot
+from voting.web.editor_form import EditorForm
 from voting.web.error_pages import described
 from voting.web.form_filling import form_of
 from voting.web.form_operations import differences, mark_ids, operate
-from voting.web.forms import EditorForm, Parsed, definition_of
+from voting.web.forms import Parsed, definition_of
 from voting.web.i18n import language_of
 from voting.web.officials import address_of, known, see_other
 from voting.web.officials_words import error_lines, label_of

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from polls.checklist import Finding
-from voting.web.forms import EditorForm
+from voting.web.editor_form import EditorForm
 
 Translate = Callable[[str], str]
 

@@ -90,6 +90,29 @@ def write_money(hundredths: int | None, language: str = "ru") -> str:
     return f"{grouped}{'.' if language == 'en' else ','}{rest:02}" if rest else grouped
 
 
+# ---- places
+
+
+def read_degrees(typed: str, most: int) -> int:
+    """Millionths of a degree out of «55.751244» or «55,751244», at most `most` degrees either way."""
+    found = re.fullmatch(r"([-\u2212]?)([0-9]{1,3})(?:[.,]([0-9]{1,6})[0-9]*)?°?", _tidy(typed))
+    if found is None:
+        raise Mistyped("degrees", "Type degrees such as 55.751244.")
+    value = int(found[2]) * 10**6 + int((found[3] or "").ljust(6, "0"))
+    if value > most * 10**6:
+        raise Mistyped("degrees_over", "There are no such degrees: a latitude is at most 90, a longitude 180.")
+    return -value if found[1] else value
+
+
+def write_degrees(millionths: int | None) -> str:
+    """«55.751244»; an empty string for None."""
+    if millionths is None:
+        return ""
+    whole, rest = divmod(abs(millionths), 10**6)
+    decimals = f".{rest:06}".rstrip("0") if rest else ""
+    return f"{'-' if millionths < 0 else ''}{whole}{decimals}"
+
+
 # ---- shares, numbers, lists
 
 

@@ -12,9 +12,12 @@ from hypothesis import strategies as st
 from tests.builders import a_budget, a_definition, a_multiple_choice, a_rating, a_single_choice
 
 from polls.definition import MAX_MONEY, Definition
-from voting.web.form_filling import form_of, is_plain
+from voting.web.editor_form import LONGEST_NAME, EditorForm
+from voting.web.form_audience import is_plain
+from voting.web.form_filling import form_of
 from voting.web.form_operations import NEUTRAL, OPERATIONS, differences, mark_ids, operate
-from voting.web.forms import EditorForm, definition_of
+from voting.web.form_questions import RANKING_METHODS, carried
+from voting.web.forms import definition_of
 from voting.web.typed import (
     Mistyped,
     read_local,
@@ -42,10 +45,17 @@ codes = st.text("abcdefghijklmnopqrstuvwxyz0123456789-_", min_size=1, max_size=1
 urls = codes.map(lambda code: f"https://example.org/{code}?a=1&b={code}")
 sources = st.lists(st.fixed_dictionaries({"title": texts, "url": urls}), max_size=2)
 hashes = st.text("0123456789abcdef", min_size=64, max_size=64)
+places = st.none() | st.one_of(
+    st.fixed_dictionaries({"address": texts}),
+    st.fixed_dictionaries({"address": texts, "latitude": st.integers(-90_000_000, 90_000_000),
+                           "longitude": st.integers(-180_000_000, 180_000_000)}),
+)  # fmt: skip
+style_ids = st.lists(st.integers(1, 32_767), max_size=3, unique=True)
 options = st.fixed_dictionaries(
     {"text": texts, "description": texts, "kind": st.sampled_from(["regular", "neutral"]),
      "cost": st.none() | money, "sources": sources, "reference": words.map(lambda text: text[:40]),
-     "picture": st.none() | st.fixed_dictionaries({"sha256": hashes, "alt": texts})}
+     "picture": st.none() | st.fixed_dictionaries({"sha256": hashes, "alt": texts}), "place": places,
+     "styles": style_ids}
 )  # fmt: skip
 
 
@@ -58,37 +68,83 @@ def numbered(draw: Any, items: Any, most: int) -> list[dict[str, Any]]:
 
 def rules(**more: Any) -> Any:
     return st.fixed_dictionaries(
-        {"denominator": st.sampled_from(["valid", "cast", "entitled"]), "tie": st.sampled_from(["joint", "chair"]),
-         "winners": st.integers(1, 300), "threshold": shares, **more}
+        {"denominator": st.sampled_from(["valid", "cast", "entitled"]),
+         "tie": st.sampled_from(["joint", "lot", "chair"]), "winners": st.integers(1, 300), "threshold": shares,
+         "min_votes": st.integers(0, 10**9),
+         "also_valid": st.lists(st.sampled_from(["neutral", "blank"]), unique=True), **more}
     )  # fmt: skip
+
+
+shown_ifs = st.none() | st.fixed_dictionaries(
+    {"question": st.integers(1, 32_767), "options": st.lists(st.integers(0, 32_767), max_size=3, unique=True),
+     "at_least": st.none() | st.integers(-100, 100), "at_most": st.none() | st.integers(-100, 100)}
+)  # fmt: skip
 
 
 def questions(kind: str, rule: Any, **more: Any) -> Any:
     return st.fixed_dictionaries(
         {"kind": st.just(kind), "text": texts, "hint": texts, "required": st.booleans(), "shuffle": st.booleans(),
-         "options": numbered(options, 4), "rule": rule, **more}
+         "options": numbered(options, 4), "shown_if": shown_ifs, "styles": style_ids, "rule": rule, **more}
     )  # fmt: skip
 
 
+@st.composite
+def ratings(draw: Any) -> dict[str, Any]:
+    low = draw(st.integers(-100, 99))
+    high = draw(st.integers(low + 1, min(low + 12, 100)))
+    levels = draw(st.just([]) | st.lists(texts, min_size=high - low + 1, max_size=high - low + 1))
+    rule = rules(order_by=st.sampled_from(["mean", "trimmed_mean", "median", "majority_judgment"]),
+                 trim=shares.filter(bool), ungraded=st.sampled_from(["worst", "left"]))  # fmt: skip
+    question = draw(questions("rating", rule, low_label=texts, high_label=texts))
+    return {**question, "scale_min": low, "scale_max": high, "levels": levels}
+
+
+@st.composite
+def budgets(draw: Any) -> dict[str, Any]:
+    rule = rules(
+        method=st.sampled_from(["greedy", "greedy_threshold", "greedy_no_skip", "equal_shares"]), budget=money,
+        min_score=st.integers(0, 10**9), satisfaction=st.sampled_from(["cost", "cardinality"]),
+        completion=st.sampled_from(["none", "add1", "add1u"]), increment=st.integers(1, 10**9),
+        compare_with_greedy=st.booleans(),
+    )  # fmt: skip
+    more = {"currency": st.sampled_from(["RUB", "EUR"]), "ballot_limit": st.none() | money,
+            "exclusive_on_ballot": st.booleans(), **choices}  # fmt: skip
+    question = draw(questions("budget", rule, **more))
+    ids = draw(st.permutations([option["id"] for option in question["options"]]))
+    groups = draw(st.sampled_from([[], [ids[:2]], [ids[:2], ids[2:4]], [ids[2:4], ids[:2]]]))
+    return {**question, "exclusive_groups": [group for group in groups if len(group) == 2]}
+
+
 choices = {"min_choices": st.integers(1, 300), "max_choices": st.none() | st.integers(1, 300)}
+unit_rules = rules(
+    method=st.just("units"), speaks=st.sampled_from(["unit", "owner"]), weigh_by=st.sampled_from(["units", "area"]),
+    silent=st.sampled_from(["dropped", "proportional", "for", "against"]), for_option=st.integers(1, 100),
+    against_option=st.integers(1, 100), inclusive=st.booleans(), law=words,
+)  # fmt: skip
 any_question = st.one_of(
-    questions("single_choice", rules()),
-    questions("multiple_choice", rules(), **choices),
-    questions("rating", rules(order_by=st.sampled_from(["mean", "median"])), low_label=texts, high_label=texts),
+    questions("single_choice", rules() | unit_rules, own_answer=st.booleans()),
+    questions("multiple_choice", rules(), own_answer=st.booleans(), **choices),
+    ratings(),
     questions(
-        "budget",
-        rules(method=st.sampled_from(["greedy", "greedy_threshold", "greedy_no_skip"]), budget=money,
-              min_score=st.integers(0, 10**9)),
-        currency=st.sampled_from(["RUB", "EUR"]), ballot_limit=st.none() | money, **choices,
+        "ranking",
+        rules(method=st.sampled_from(RANKING_METHODS), equal=st.sampled_from(["skip", "exhaust"]),
+              truncated=st.sampled_from(["average", "zero", "modified"]),
+              strength=st.sampled_from(["margins", "winning_votes"])),
+        min_ranked=st.integers(1, 300), max_ranked=st.none() | st.integers(1, 300), equal_ranks=st.booleans(),
     ),
+    questions("points", rules(), total=st.integers(1, 10**6), most_per_option=st.none() | st.integers(1, 10**6),
+              spend_all=st.booleans()),
+    questions("text", rules(), max_length=st.integers(1, 5_000)),
+    budgets(),
 )  # fmt: skip
 ages = st.none() | st.integers(0, 130)
 leaves = st.one_of(
     st.fixed_dictionaries({"op": st.just("age"), "at_least": ages, "at_most": ages}),
-    st.fixed_dictionaries({"op": st.sampled_from(["territory", "group"]),
+    st.fixed_dictionaries({"op": st.sampled_from(["territory", "group", "unit"]),
                            "codes": st.lists(codes | words.filter(bool), min_size=1, max_size=4)}),
     st.fixed_dictionaries({"op": st.just("verified"), "level": st.integers(1, 3)}),
     st.fixed_dictionaries({"op": st.just("registered_before"), "moment": moments}),
+    st.fixed_dictionaries({"op": st.just("invited"), "list_code": codes | words.filter(lambda w: bool(w.strip()))}),
 )  # fmt: skip
 audiences = st.recursive(
     leaves,
@@ -98,11 +154,20 @@ audiences = st.recursive(
     ),
     max_leaves=6,
 )
+styles = numbered(
+    st.fixed_dictionaries({"title": texts, "territories": st.lists(codes | words.filter(lambda w: bool(w.strip())),
+                                                                   max_size=3, unique_by=str.strip)}), 3
+)  # fmt: skip
+units = st.none() | st.fixed_dictionaries(
+    {"buildings": st.lists(codes, max_size=3, unique=True), "quorum_of_area": shares, "chair": words,
+     "secretary": words}
+)  # fmt: skip
 definitions = st.fixed_dictionaries(
     {"poll_id": st.text("0123456789abcdef", min_size=32, max_size=32), "title": texts, "summary": texts,
      "description": texts, "binding": st.booleans(), "topic": st.sampled_from(["parks", "other"]), "territory": words,
      "register": st.sampled_from(["city", "other"]), "department": words, "sources": sources,
      "questions": numbered(any_question, 3), "audience": audiences, "late_registration": st.booleans(),
+     "styles": styles, "units": units,
      "strata": st.lists(st.sampled_from(["district", "age_band", "sex"]), unique=True),
      "age_bands": st.lists(st.integers(0, 130), min_size=1, max_size=8, unique=True).map(sorted),
      "opens_at": st.none() | moments, "closes_at": st.none() | moments,
@@ -123,21 +188,26 @@ def submitted(form: EditorForm) -> EditorForm:
 @settings(max_examples=300, deadline=None)
 @given(definitions, st.sampled_from(["ru", "en"]))
 def test_a_document_survives_the_form(definition: Definition, language: str) -> None:
-    parsed = definition_of(submitted(form_of(definition, slug="a-slug", language=language)))
+    form = submitted(form_of(definition, slug="a-slug", language=language))
+    parsed = definition_of(form)
     assert parsed.errors == ()
     assert parsed.valid == definition
+    assert all(len(name) <= LONGEST_NAME for name in form.values)
 
 
 names = st.from_regex(
-    r"(title|questions|audience|quorum|sources|opens_at|age_bands|strata|territory)"
+    r"(title|questions|audience|quorum|sources|opens_at|age_bands|strata|territory|styles|units)"
     r"(\.(ru|en|[0-9]{1,6}|options|kind|text|cost|url|rule|budget|threshold|json|fold|id|sha256|picture|share|sources"
-    r"|territories|winners|age_from|age_to|level|registered_before)){0,6}",
+    r"|territories|winners|age_from|age_to|level|registered_before|parts|op|not|codes|codes_were|moment|at_least|method"
+    r"|shown_if|question|styles|place|latitude|levels|declared|exclusive|exclusive_were|scale_min|buildings"
+    r"|also_valid)){0,6}",
     fullmatch=True,
 )
 hostile = st.one_of(
     st.text(max_size=30),
     st.sampled_from(
-        ["9" * 5000, "-1", "0", "1e9", "NaN", "²", "١٢", "1,200", "budget", "rating", "\x00", "\ud800", "\u202e",
+        ["9" * 5000, "-1", "0", "all", "any", "age", "territory", "ranking", "points", "units", "text", "[[1,2],[3]]",
+         "[1]", "{}", "schulze", "1e9", "NaN", "²", "١٢", "1,200", "budget", "rating", "\x00", "\ud800", "\u202e",
          "[" * 5000, '{"op":"not","of":' * 60, '{"op":"all","of":null}', "null", "[]", "2026-03-29T02:30",
          "9999-12-31T23:59", "0001-01-01T00:00", "1/0", "7/3", "0/0", "../../etc/passwd", "<script>alert(1)</script>",
          "'; DROP TABLE poll--"]
@@ -159,6 +229,9 @@ def test_hostile_input_gives_field_errors_only(pairs: list[tuple[str, str]], ove
         assert "//" not in error.path
     for operation in OPERATIONS:
         operate(form, f"{operation}:1:2")
+        operate(form, operation)
+    operate(form, "add_part:any:1")
+    list(carried(form, "questions.1"))
     definition_of(form)
 
 
@@ -327,8 +400,8 @@ def test_a_plain_audience_has_fields() -> None:
     assert form.get("audience.json") == ""
 
 
-def test_a_richer_rule_is_kept_untouched() -> None:
-    rule = {"op": "any", "of": [{"op": "not", "of": {"op": "age", "at_least": 18, "at_most": None}}]}
+def test_a_rule_no_fields_can_say_is_kept_untouched() -> None:
+    rule = {"op": "not", "of": {"op": "not", "of": {"op": "age", "at_least": 18, "at_most": None}}}
     definition = a_definition(audience=rule)
     assert not is_plain(definition.audience)
     form = form_of(definition)
@@ -452,8 +525,8 @@ def test_differences_between_two_versions() -> None:
 
 
 def test_a_rule_as_json_is_readable() -> None:
-    form = form_of(a_definition(audience={"op": "any", "of": []}))
-    assert json.loads(form.get("audience.json")) == {"op": "any", "of": []}
+    rule = {"op": "not", "of": {"op": "not", "of": {"op": "any", "of": []}}}
+    assert json.loads(form_of(a_definition(audience=rule)).get("audience.json")) == rule
 
 
 @pytest.mark.parametrize("number", ["²", "٣", "9" * 5000, "123456", "00"])

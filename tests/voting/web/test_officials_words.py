@@ -9,7 +9,7 @@ from tests.builders import NOW, a_budget, a_definition, a_multiple_choice, a_rat
 from polls import checklist
 from polls.checklist import Finding, findings
 from voting.web.form_filling import form_of
-from voting.web.forms import EditorForm
+from voting.web.editor_form import EditorForm
 from voting.web.i18n import gettext_for
 from voting.web.officials_words import FIELDS, FINDINGS, anchor_of, error_lines, finding_line, label_of
 
