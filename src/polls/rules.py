@@ -7,9 +7,10 @@ every rule has are in :class:`Rule`: what a share is of, how many win, what a wi
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import Annotated, Literal
+from fractions import Fraction
+from typing import Annotated, Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from polls.document import Document, Money, OptionId, Share
 
@@ -75,6 +76,12 @@ class RatingRule(Rule):
     trim: Share = "1/10"
     ungraded: Literal["worst", "left"] = "left"
 
+    @model_validator(mode="after")
+    def _something_is_left(self) -> Self:
+        if Fraction(self.trim) >= Fraction(1, 2):
+            raise ValueError("less than half is left out at each end")
+        return self
+
 
 class RankingRule(Rule):
     """One of the rules for rankings; the Condorcet winner and the pairwise matrix are reported with each.
@@ -88,6 +95,12 @@ class RankingRule(Rule):
     equal: Literal["skip", "exhaust"] = "skip"
     truncated: Literal["average", "zero", "modified"] = "average"
     strength: Literal["margins", "winning_votes"] = "margins"
+
+    @model_validator(mode="after")
+    def _one_winner_by_runoff(self) -> Self:
+        if self.method == "instant_runoff" and self.winners > 1:
+            raise ValueError("instant run-off has one winner; a transferable vote has several")
+        return self
 
 
 class PointsRule(Rule):

@@ -11,23 +11,28 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import pairwise
 
-from polls.definition import BaseQuestion, Rating
+from polls.definition import OWN, BaseQuestion, Rating
+from polls.questions import takes_words
 from polls.tally.profile import BLANK, Profile
 
-_CHOICES = re.compile(r"\[[1-9][0-9]{0,4}(?:,[1-9][0-9]{0,4})*\]")
-_RATED = r"\[[1-9][0-9]{0,4},[0-9]{1,2}\]"
+_CHOICES = re.compile(r"\[(?:0|[1-9][0-9]{0,4})(?:,[1-9][0-9]{0,4})*\]")
+_RATED = r"\[[1-9][0-9]{0,4},(?:0|-?[1-9][0-9]{0,2})\]"
 _RATINGS = re.compile(rf"\[{_RATED}(?:,{_RATED})*\]")
-_PAIR = re.compile(r"([0-9]+),([0-9]+)")
+_PAIR = re.compile(r"([0-9]+),(-?[0-9]+)")
 
 
 @dataclass(frozen=True)
 class Classes:
-    """How the ballots divide: `cast` = `valid` + `blank` + the sum of `neutral` (option id → ballots)."""
+    """How the ballots divide: `cast` = `valid` + `blank` + the sum of `neutral` (option id → ballots).
+
+    `own`: valid ballots that hold the resident's own words; None where the question takes none.
+    """
 
     cast: int
     valid: int
     blank: int
     neutral: dict[int, int]
+    own: int | None = None
 
 
 def unfit(question: BaseQuestion, answer: object, reason: str) -> ValueError:
@@ -44,26 +49,31 @@ def count_choices(
 ) -> tuple[Classes, dict[int, int]]:
     """Votes per regular option (every one present, in stated order) of a question whose answers are lists of ids.
 
-    `least` and `most` bound the number of choices; `check` may return a further reason why a list does not fit.
+    `least` and `most` bound the number of choices, of which an own answer (0) is one where the question takes any;
+    `check` may return a further reason why a list does not fit.
     Raises ValueError naming the first answer that does not fit.
     """
     votes = {option.id: 0 for option in question.regular}
-    sieve = _Sieve(question, profile)
+    takes_own = bool(takes_words(question))
+    own = 0
+    sieve = Sieve(question, profile)
     for answer, n in sieve:
         if not _CHOICES.fullmatch(answer):
             raise unfit(question, answer, "it is not a canonical list of option ids")
         ids = tuple(map(int, answer[1:-1].split(",")))
         if any(a >= b for a, b in pairwise(ids)):
             raise unfit(question, answer, "option ids must rise")
-        if any(option_id not in votes for option_id in ids):
+        named = ids[1:] if takes_own and ids[0] == OWN else ids
+        if any(option_id not in votes for option_id in named):
             raise unfit(question, answer, "an option is unknown, or a neutral one stands beside others")
         if len(ids) < least or (most is not None and len(ids) > most):
             raise unfit(question, answer, "too few or too many options")
         if check is not None and (reason := check(ids)):
             raise unfit(question, answer, reason)
-        for option_id in ids:
+        own += n if len(named) < len(ids) else 0
+        for option_id in named:
             votes[option_id] += n
-    return sieve.classes(), votes
+    return sieve.classes(own if takes_own else None), votes
 
 
 def count_ratings(question: Rating, profile: Profile) -> tuple[Classes, dict[int, dict[int, int]]]:
@@ -73,7 +83,7 @@ def count_ratings(question: Rating, profile: Profile) -> tuple[Classes, dict[int
     """
     scale = range(question.scale_min, question.scale_max + 1)
     levels = {option.id: dict.fromkeys(scale, 0) for option in question.regular}
-    sieve = _Sieve(question, profile)
+    sieve = Sieve(question, profile)
     for answer, n in sieve:
         if not _RATINGS.fullmatch(answer):
             raise unfit(question, answer, "it is not a canonical list of [option id, level]")
@@ -85,14 +95,14 @@ def count_ratings(question: Rating, profile: Profile) -> tuple[Classes, dict[int
                 raise unfit(question, answer, "option ids must rise")
             if option_id not in levels:
                 raise unfit(question, answer, f"option {option_id} is unknown or neutral")
-            if level not in levels[option_id] or level_text != str(level):
+            if level not in levels[option_id]:
                 raise unfit(question, answer, f"level {level_text} is not on the scale")
             levels[option_id][level] += n
             before = option_id
     return sieve.classes(), levels
 
 
-class _Sieve:
+class Sieve:
     """Iterates over answers that are neither blank nor neutral, counting those two classes on the way."""
 
     def __init__(self, question: BaseQuestion, profile: Profile) -> None:
@@ -117,6 +127,6 @@ class _Sieve:
                 self._valid += n
                 yield answer, n
 
-    def classes(self) -> Classes:
+    def classes(self, own: int | None = None) -> Classes:
         """The classes counted; right only once the iteration has ended."""
-        return Classes(self._profile.cast, self._valid, self._blank, self._neutral)
+        return Classes(self._profile.cast, self._valid, self._blank, self._neutral, own)

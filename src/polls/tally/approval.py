@@ -11,12 +11,13 @@ from polls.tally.answers import count_choices
 from polls.tally.outcome import Outcome
 from polls.tally.placing import conclude
 from polls.tally.profile import Profile
+from polls.tally.ties import Order
 
 
-def tally_approval(question: MultipleChoice, profile: Profile) -> Outcome:
-    """The outcome of a question answered with several options (``[1,4]``).
+def tally_approval(question: MultipleChoice, profile: Profile, order: Order | None = None) -> Outcome:
+    """The outcome of a question answered with several options (``[1,4]``), an own answer among them (``[0,4]``) or not.
 
     Raises ValueError naming an answer that does not fit the question, the number of choices included.
     """
     classes, votes = count_choices(question, profile, question.min_choices, question.max_choices)
-    return conclude(question, question.rule, question.rule.method, profile, classes, votes, votes, "votes")
+    return conclude(question, question.rule, question.rule.method, profile, classes, votes, votes, "votes", order)

@@ -19,9 +19,10 @@ from polls.tally.funding import Allocation, Candidate, Why, fund
 from polls.tally.outcome import OptionResult, Outcome, Step, TieFound
 from polls.tally.profile import Profile
 from polls.tally.quorum import Threshold, apply_threshold, denominator_size, opening_steps, share_of
+from polls.tally.ties import Order
 
 
-def tally_budget(question: Budget, profile: Profile) -> Outcome:
+def tally_budget(question: Budget, profile: Profile, order: Order | None = None) -> Outcome:
     """The outcome of a question answered with projects (``[1,4]``): funded projects are its winners.
 
     Raises ValueError naming an answer that does not fit the question, or a project without a cost.
@@ -31,7 +32,7 @@ def tally_budget(question: Budget, profile: Profile) -> Outcome:
     classes, votes = count_choices(
         question, profile, question.min_choices, question.max_choices, lambda ids: _over_limit(question, costs, ids)
     )
-    n = denominator_size(rule.denominator, classes, profile.entitled)
+    n = denominator_size(rule, classes, profile.entitled)
     threshold = apply_threshold(rule, votes, n)
     unmet = Why.THRESHOLD_UNKNOWN if rule.threshold is not None and n is None else Why.BELOW_THRESHOLD
     allocation = fund(

@@ -84,5 +84,5 @@ def conclude_order(
         tie = found[0]
         order = order_tier(order, tie.options, decided)
         winners += decided[: tie.seats]
-        found = (TieFound(tie.options, tie.place, tie.seats, "order"),)
+        found = (TieFound(tie.options, tie.place, tie.seats, "order", order=decided),)
     return finish(method, profile, pairwise, order, winners, steps, seats=seats, ties=found)

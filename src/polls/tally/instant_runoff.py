@@ -173,7 +173,7 @@ class _Runoff:
         if not matters:
             return tied
         place, seats = len(self._in) - len(tied) + 1, len(tied) - 1
-        self.ties.append(TieFound(tied, place, seats, resolution, "elimination", number))
+        self.ties.append(TieFound(tied, place, seats, resolution, "elimination", number, decided))
         if decided:
             return (decided[-1],)
         if self._rule.kind != "joint":

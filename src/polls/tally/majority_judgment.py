@@ -80,7 +80,7 @@ def count_majority_judgment(
     if found_ties and (decided := ties.ordered(1, found_ties[0].options)) is not None:
         tie = found_ties[0]
         winners += decided[: tie.seats]
-        found_ties = (TieFound(tie.options, tie.place, tie.seats, "order"),)
+        found_ties = (TieFound(tie.options, tie.place, tie.seats, "order", order=decided),)
     above = {o: sum(n for level, n in filled[o].items() if level > (grades[o] or 0)) for o in levels}
     below = {o: sum(n for level, n in filled[o].items() if level < (grades[o] or 0)) for o in levels}
     steps = [Step("judgment", {"option": o, "grade": grades[o], "above": above[o], "below": below[o]}) for o in levels]

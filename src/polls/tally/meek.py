@@ -165,7 +165,7 @@ class _Count:
             decided = self._rule.ordered(self._round, tied)
             resolution = "order" if decided else self._rule.kind
             place = len(self.elected) + len(self._running) - len(tied) + 1
-            self.ties.append(TieFound(tied, place, len(tied) - 1, resolution, "elimination", self._round))
+            self.ties.append(TieFound(tied, place, len(tied) - 1, resolution, "elimination", self._round, decided))
             facts = {"round": self._round, "options": list(tied), "resolution": resolution, "matters": True}
             self.steps.append(Step("elimination_tie", {**facts, "order": list(decided) if decided else None}))
             if decided:

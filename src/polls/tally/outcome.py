@@ -1,25 +1,32 @@
 """What every count returns: the outcome and the steps that led to it, as plain values. Pure.
 
 An outcome is stored in the database, published in the protocol and answered by the API, so the key names of
-:meth:`Outcome.as_json` never change meaning. Numbers are exact: counts are integers, shares, means and medians are
-:class:`fractions.Fraction` and travel as text ``"a/b"``. Money is in hundredths of the currency unit.
+:meth:`Outcome.as_json` never change meaning. Keys are only added: :meth:`Outcome.from_json` reads outcomes stored by
+older releases, in which the newer ones are missing. Numbers are exact: counts are integers, shares, means and medians
+are :class:`fractions.Fraction` and travel as text ``"a/b"``. Money is in hundredths of the currency unit.
 
-A :class:`Step` is a code and its facts, never a sentence: pages word it in Russian and in English. The codes:
+A :class:`Step` is a code and its facts, never a sentence: pages word it in Russian and in English. The codes that any
+rule may have (those of rankings are in :mod:`polls.tally.ranked_outcome`, those of houses in :mod:`polls.tally.units`):
 
-``ballots``             cast, blank, neutral, valid
-``denominator``         denominator, n (None: the roll is not known)
+``ballots``             cast, blank, neutral, valid; own (only where the question takes own answers)
+``denominator``         denominator, n (None: the roll is not known), also (classes that join the valid answers)
 ``cast_exceeds_roll``   cast, entitled — more ballots than the roll holds; an irregularity, said and not hidden
 ``ordered``             by, then (the second criterion, None: there is none), order, places
+``support``             of, votes [[option, "a/b"]…] — rankings: what a threshold asks about, see polls.tally.ranking
 ``threshold``           share, denominator, n, needs_more_than ("a/b" ballots), above (option ids)
 ``threshold_unknown``   share, denominator — the roll is not known, so nobody can be said to have met the threshold
+``min_votes``           needs, enough (option ids)
 ``no_votes``            (nothing) — no option has a vote, so none wins
-``tie``                 options, place, seats, resolution, kind
+``judgment``            option, grade, above, below — majority judgment
+``points_given``        given, unused — all points together, and what ballots might have given besides
+``tie``                 the fields of :class:`TieFound`
 ``winners``             winners
-``budget_rule``         method, budget, min_score
+``budget_rule``         method, budget, min_score; equal shares: satisfaction, completion, increment, compared
 ``equal_votes``         options, votes, matters — cheaper first was applied; whether it changed what is funded
 ``project``             option, votes, cost, funded, why, remaining
 ``funded_without_votes``  options — the plain greedy rule funds what fits, even what nobody asked for
 ``budget_spent``        spent, remaining
+``shares``, ``equal_support``, ``bought``, ``completed``, ``compared``  see :mod:`polls.tally.equal_shares`
 ``quorum``              see :mod:`polls.tally.quorum`
 """
 
@@ -55,11 +62,16 @@ class Step:
 
 @dataclass(frozen=True)
 class TieFound:
-    """A tie that decides who wins or what is funded.
+    """A tie that decides who wins, who leaves a count or what is funded.
 
-    `options` share the place `place`, and only `seats` of them fit. `resolution`: ``joint`` all of them win,
-    ``chair`` none does until the chair decides, ``stated_order`` (budgets, which cannot fund all) the order
-    stated in the sealed document decided. `kind`: ``winners`` or ``budget``.
+    `options` share the place `place`, and only `seats` of them fit. `kind`: ``winners``, ``budget``, or in rankings
+    ``elimination`` and ``surplus``. `resolution`:
+
+    ``joint``         the tied share one fate: all win or leave together; projects of a budget, all of which do not fit,
+                      are not funded
+    ``lot, chair``    open: nothing of it is decided until the lot is drawn or the chair has spoken
+    ``order``         it was one of these and has been decided: `order` holds the tied, best first
+    ``stated_order``  (only where a count outside polls asks for it, and in older records) the order of the list
     """
 
     options: tuple[int, ...]
@@ -69,6 +81,7 @@ class TieFound:
     kind: str = "winners"
     stage: int = 1
     """The round of the count it was met in: with the options, what a decision about it is kept under."""
+    order: tuple[int, ...] | None = None
 
     @property
     def open(self) -> bool:
@@ -84,17 +97,29 @@ class TieFound:
             "resolution": self.resolution,
             "kind": self.kind,
             "stage": self.stage,
+            "order": None if self.order is None else list(self.order),
         }
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> TieFound:
+        """The tie written by :meth:`as_json`, or by a release without `stage` and `order`."""
+        order = data.get("order")
+        kept = {**data, "options": tuple(data["options"]), "order": None if order is None else tuple(order)}
+        return cls(**kept)
 
 
 @dataclass(frozen=True)
 class OptionResult:
     """What one regular option got.
 
-    `votes`: ballots for it (ratings: ballots that rated it, the same as `rated`). `share`: votes ÷ the denominator,
-    None when that is unknown or zero. `place`: 1 is best, equal places are equal (1, 2, 2, 4).
-    Ratings: `mean`, `median` (None: nobody rated it), `distribution` level → ballots.
-    Budgets: `cost`, `funded`, `why` (see :class:`polls.tally.funding.Why`), `remaining` money after this project.
+    `votes`: ballots for it (ratings: ballots that rated it, the same as `rated`; points: ballots that gave it any;
+    rankings: ballots with it in first place, alone or shared). `share`: votes ÷ the denominator, None when that is
+    unknown or zero. `place`: 1 is best, equal places are equal (1, 2, 2, 4).
+    Ratings: `mean`, `median`, `trimmed_mean` (None: nobody rated it), `distribution` level → ballots, and of majority
+    judgment the `grade` with how many grades are better (`grade_above`) and worse (`grade_below`).
+    Points: `points`. Rankings: `score`, what the rule ordered by (Borda points; first-round or final votes), if it has
+    such figures. Budgets: `cost`, `funded`, `why` (see :class:`polls.tally.funding.Why`), `remaining` money after this
+    project.
     """
 
     id: int
@@ -109,24 +134,36 @@ class OptionResult:
     funded: bool | None = None
     why: str | None = None
     remaining: int | None = None
+    trimmed_mean: Fraction | None = None
+    grade: int | None = None
+    grade_above: int | None = None
+    grade_below: int | None = None
+    points: int | None = None
+    score: Fraction | None = None
 
     def as_json(self) -> dict[str, Any]:
         """The fields by name; fractions as ``"a/b"``, levels as text."""
-        distribution = self.distribution
+        levels = self.distribution
         return {
-            "id": self.id,
-            "votes": self.votes,
-            "share": fraction_text(self.share),
-            "place": self.place,
-            "rated": self.rated,
-            "mean": fraction_text(self.mean),
-            "median": fraction_text(self.median),
-            "distribution": None if distribution is None else {str(k): v for k, v in distribution.items()},
-            "cost": self.cost,
-            "funded": self.funded,
-            "why": self.why,
-            "remaining": self.remaining,
+            **vars(self),
+            **{name: fraction_text(getattr(self, name)) for name in _FRACTIONS},
+            "distribution": None if levels is None else {str(k): v for k, v in levels.items()},
         }
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> OptionResult:
+        """The result written by :meth:`as_json`, or by a release that knew fewer fields."""
+        levels = data.get("distribution")
+        return cls(
+            **{
+                **data,
+                **{name: read_fraction(data.get(name)) for name in _FRACTIONS},
+                "distribution": None if levels is None else {int(k): v for k, v in levels.items()},
+            }
+        )
+
+
+_FRACTIONS = ("share", "mean", "median", "trimmed_mean", "score")
 
 
 @dataclass(frozen=True)
@@ -135,8 +172,11 @@ class Outcome:
 
     `valid` counts answers that are neither blank nor neutral; `cast` = valid + blank + neutral_total. `options` stand
     in the order stated in the document, `order` best first (options of an equal place stand in stated order there;
-    `place` says that they are equal). `winners` never holds an option of a tie left to the chair.
+    `place` says that they are equal). `winners` never holds an option of an open tie.
     `threshold_met`: None when no threshold is declared or the roll it is a share of is not known.
+    `own`: valid ballots that hold an own answer or a text, None where the question takes none; they vote for no option
+    by it. `pairwise`: rankings, as :meth:`polls.tally.pairwise.Pairwise.as_json` has it. `houses`: rules of units, as
+    :meth:`polls.tally.house.HouseResult.as_json` has them.
     """
 
     method: str
@@ -154,8 +194,14 @@ class Outcome:
     ties: tuple[TieFound, ...] = ()
     threshold_met: bool | None = None
     steps: tuple[Step, ...] = field(default=())
+    own: int | None = None
+    pairwise: Mapping[str, Any] | None = None
     houses: tuple[Mapping[str, Any], ...] | None = None
-    """Rules of units: one value a house, as :class:`polls.tally.house.HouseResult` writes and reads it."""
+
+    @property
+    def open(self) -> bool:
+        """Whether somebody still has to decide a tie."""
+        return any(tie.open for tie in self.ties)
 
     def option(self, option_id: int) -> OptionResult:
         """The result of one option. Raises KeyError for an id that is no regular option of the question."""
@@ -182,34 +228,26 @@ class Outcome:
             "ties": [tie.as_json() for tie in self.ties],
             "threshold_met": self.threshold_met,
             "steps": [step.as_json() for step in self.steps],
+            "own": self.own,
+            "pairwise": None if self.pairwise is None else dict(self.pairwise),
             "houses": None if self.houses is None else [dict(house) for house in self.houses],
         }
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Outcome:
-        """The outcome written by :meth:`as_json`. Raises KeyError, ValueError or TypeError on anything else."""
+        """The outcome written by :meth:`as_json`, of an older release too.
+
+        Raises KeyError, ValueError or TypeError on anything else.
+        """
         return cls(
             **{
                 **data,
                 "neutral": {int(k): v for k, v in data["neutral"].items()},
-                "options": tuple(_read_option(option) for option in data["options"]),
+                "options": tuple(OptionResult.from_json(option) for option in data["options"]),
                 "order": tuple(data["order"]),
                 "winners": tuple(data["winners"]),
-                "ties": tuple(TieFound(**{**tie, "options": tuple(tie["options"])}) for tie in data["ties"]),
+                "ties": tuple(TieFound.from_json(tie) for tie in data["ties"]),
                 "steps": tuple(Step(**step) for step in data["steps"]),
                 "houses": None if data.get("houses") is None else tuple(data["houses"]),
             }
         )
-
-
-def _read_option(data: Mapping[str, Any]) -> OptionResult:
-    distribution = data["distribution"]
-    return OptionResult(
-        **{
-            **data,
-            "share": read_fraction(data["share"]),
-            "mean": read_fraction(data["mean"]),
-            "median": read_fraction(data["median"]),
-            "distribution": None if distribution is None else {int(k): v for k, v in distribution.items()},
-        }
-    )

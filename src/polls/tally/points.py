@@ -1,6 +1,9 @@
 """Points: each ballot divides so many points among options as it likes; most points wins (cumulative voting). Pure.
 
 The canonical answer is pairs of option and points in rising order of options, ``[[1,7],[4,3]]``, no option with 0.
+`votes` of an option are the ballots that gave it any, and shares and thresholds are about those: a share of all points
+would let ballots that spend few of them weigh less twice. The order is by points.
+
 Source of the method: C. L. Dodgson, "The Principles of Parliamentary Representation" (1884); cities use it for budgets
 (Częstochowa: ten points).
 """
@@ -10,11 +13,16 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Any
 
-from polls.tally.profile import BLANK
+from polls.definition import Points
+from polls.tally.answers import Classes
+from polls.tally.outcome import Outcome, Step
+from polls.tally.placing import conclude
+from polls.tally.profile import BLANK, Profile
+from polls.tally.ties import Order
 
 _PAIR = r"\[[1-9][0-9]{0,4},[1-9][0-9]{0,8}\]"
 _CANONICAL = re.compile(rf"\[{_PAIR}(?:,{_PAIR})*\]")
@@ -46,6 +54,27 @@ class PointsCount:
             "given": self.given,
             "unused": self.unused,
         }
+
+
+def tally_points(question: Points, profile: Profile, order: Order | None = None) -> Outcome:
+    """The outcome of a question answered with points (``[[1,7],[4,3]]``).
+
+    Raises ValueError naming an answer that does not fit the question.
+    """
+    rule = question.rule
+    try:
+        counted = count_points(
+            [option.id for option in question.regular], profile.answers, most=question.total,
+            most_per_option=question.most_per_option, exact=question.spend_all,
+            neutral=[option.id for option in question.neutral],
+        )  # fmt: skip
+    except ValueError as error:
+        raise ValueError(f"question {question.id}: {error}") from error
+    classes = Classes(profile.cast, counted.ballots, counted.blank, dict(counted.neutral))
+    further = [Step("points_given", {"given": counted.given, "unused": counted.unused})]
+    votes, points = counted.supporters, counted.points
+    outcome = conclude(question, rule, rule.method, profile, classes, votes, points, "points", order, further)
+    return replace(outcome, options=tuple(replace(found, points=points[found.id]) for found in outcome.options))
 
 
 def canonical_points(points: Mapping[int, int]) -> str:

@@ -20,7 +20,7 @@ from typing import Literal
 
 import numpy as np
 
-from polls.tally.outcome import Step, TieFound, fraction_text
+from polls.tally.outcome import Step, fraction_text
 from polls.tally.pairwise import count_pairwise
 from polls.tally.ranked import Equal, Ints, RankedProfile, Tiers
 from polls.tally.ranked_outcome import RankedOutcome, finish, first_seats
@@ -99,16 +99,11 @@ def _by_score(
     if found and (decided := ties.ordered(1, found[0].options)) is not None:
         order = order_tier(order, found[0].options, decided)
         winners = winners + decided[: found[0].seats]
+        found = (replace(found[0], resolution="order", order=decided),)
     if not live:
         steps.append(Step("no_votes", {}))
     pairwise = count_pairwise(profile)
-    found = tuple(tie if ties.order is None else _decided(tie) for tie in found)
     return finish(method, profile, pairwise, order, winners, steps, seats=seats, ties=found, scores=scores)
-
-
-def _decided(tie: TieFound) -> TieFound:
-    """The tie as one that the supplied order has decided."""
-    return replace(tie, resolution="order")
 
 
 def _like(weights: Ints, values: Ints) -> Ints:

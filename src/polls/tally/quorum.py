@@ -1,8 +1,9 @@
 """What a share is of, when a threshold is met, and whether enough residents took part. Pure.
 
 Nothing here is estimated: where the roll is not known (polls imported from elsewhere), a figure that needs it is None
-and the step says so. A threshold asks for strictly more than its share (GLOSSARY: "порог"); a quorum asks for at
-least its share of the roll, at least its number of ballots, or both.
+and the step says so. A threshold asks for strictly more than its share (GLOSSARY: "порог"), a least number of votes for
+at least that many; a quorum, which belongs to the whole poll, asks for at least its share of the roll, at least its
+number of ballots, or both.
 """
 
 from __future__ import annotations
@@ -18,13 +19,17 @@ from polls.tally.outcome import Step, fraction_text
 from polls.tally.profile import Profile
 
 
-def denominator_size(denominator: Denominator, classes: Classes, entitled: int | None) -> int | None:
-    """How many the share is of: valid answers, ballots cast, or residents entitled (None: the roll is not known)."""
-    if denominator is Denominator.VALID:
-        return classes.valid
-    if denominator is Denominator.CAST:
+def denominator_size(rule: Rule, classes: Classes, entitled: int | None) -> int | None:
+    """How many the share is of: valid answers, ballots cast, or residents entitled (None: the roll is not known).
+
+    The rule's `also_valid` classes join the valid answers: then an abstention weighs as much as a vote for another.
+    """
+    if rule.denominator is Denominator.CAST:
         return classes.cast
-    return entitled
+    if rule.denominator is Denominator.ENTITLED:
+        return entitled
+    neutral = sum(classes.neutral.values()) if "neutral" in rule.also_valid else 0
+    return classes.valid + neutral + (classes.blank if "blank" in rule.also_valid else 0)
 
 
 def share_of(n: int, denominator_n: int | None) -> Fraction | None:
@@ -34,24 +39,12 @@ def share_of(n: int, denominator_n: int | None) -> Fraction | None:
 
 def opening_steps(rule: Rule, classes: Classes, profile: Profile) -> tuple[Step, ...]:
     """The steps every count begins with: how the ballots divide, and what a share is of."""
-    steps = [
-        Step(
-            "ballots",
-            {
-                "cast": classes.cast,
-                "blank": classes.blank,
-                "neutral": sum(classes.neutral.values()),
-                "valid": classes.valid,
-            },
-        ),
-        Step(
-            "denominator",
-            {
-                "denominator": rule.denominator.value,
-                "n": denominator_size(rule.denominator, classes, profile.entitled),
-            },
-        ),
-    ]
+    neutral = sum(classes.neutral.values())
+    ballots = {"cast": classes.cast, "blank": classes.blank, "neutral": neutral, "valid": classes.valid}
+    if classes.own is not None:
+        ballots["own"] = classes.own
+    of = {"denominator": rule.denominator.value, "n": denominator_size(rule, classes, profile.entitled)}
+    steps = [Step("ballots", ballots), Step("denominator", {**of, "also": sorted(set(rule.also_valid))})]
     if profile.entitled is not None and classes.cast > profile.entitled:
         steps.append(Step("cast_exceeds_roll", {"cast": classes.cast, "entitled": profile.entitled}))
     return tuple(steps)
@@ -59,27 +52,39 @@ def opening_steps(rule: Rule, classes: Classes, profile: Profile) -> tuple[Step,
 
 @dataclass(frozen=True)
 class Threshold:
-    """Which options may win. `met`: None when none is declared or the roll is not known, else whether any is above."""
+    """Which options may win. `met`: None when no share is declared or the roll is not known, else whether any is above.
+
+    `binds`: whether a share or a least number of votes is declared at all.
+    """
 
     above: frozenset[int]
     met: bool | None
     steps: tuple[Step, ...]
+    binds: bool = False
 
 
-def apply_threshold(rule: Rule, votes: Mapping[int, int], denominator_n: int | None) -> Threshold:
-    """The options with strictly more than the declared share of the denominator; with no threshold, all of them.
+def apply_threshold(rule: Rule, votes: Mapping[int, int] | Mapping[int, Fraction], n: int | None) -> Threshold:
+    """The options with strictly more than the declared share of the denominator `n`, and at least `min_votes`.
 
-    With a threshold of an unknown roll no option is above: saying otherwise would be a made-up figure.
+    With neither declared, all of them. With a share of an unknown roll no option is above: saying otherwise would be a
+    made-up figure.
     """
-    if rule.threshold is None:
-        return Threshold(frozenset(votes), None, ())
-    facts: dict[str, Any] = {"share": rule.threshold, "denominator": rule.denominator.value}
-    if denominator_n is None:
-        return Threshold(frozenset(), None, (Step("threshold_unknown", facts),))
-    line = Fraction(rule.threshold) * denominator_n
-    above = [option_id for option_id, n in votes.items() if n > line]
-    facts |= {"n": denominator_n, "needs_more_than": fraction_text(line), "above": above}
-    return Threshold(frozenset(above), bool(above), (Step("threshold", facts),))
+    above, met, steps = list(votes), None, list[Step]()
+    if rule.threshold is not None:
+        facts: dict[str, Any] = {"share": rule.threshold, "denominator": rule.denominator.value}
+        if n is None:
+            above = []
+            steps.append(Step("threshold_unknown", facts))
+        else:
+            line = Fraction(rule.threshold) * n
+            above = [option_id for option_id in votes if votes[option_id] > line]
+            met = bool(above)
+            steps.append(Step("threshold", {**facts, "n": n, "needs_more_than": fraction_text(line), "above": above}))
+    if rule.min_votes:
+        enough = [option_id for option_id in votes if votes[option_id] >= rule.min_votes]
+        steps.append(Step("min_votes", {"needs": rule.min_votes, "enough": enough}))
+        above = [option_id for option_id in above if option_id in enough]
+    return Threshold(frozenset(above), met, tuple(steps), bool(steps))
 
 
 @dataclass(frozen=True)

@@ -80,8 +80,8 @@ def _preferred(
     """Position of option → its number in the supplied order, 0 the best; asked for only where strengths are equal."""
     if ties.order is None or all(len(pairs) == 1 for _, pairs in groups):
         return None
-    order = ties.ordered(1, options) or ()
-    return {options.index(option_id): number for number, option_id in enumerate(order)}
+    order = ties.ordered(1, options)
+    return None if order is None else {options.index(option_id): number for number, option_id in enumerate(order)}
 
 
 def _lock(size: int, groups: list[tuple[_Key, list[_Pair]]], preferred: dict[int, int] | None) -> list[_Closure] | None:

@@ -1,8 +1,10 @@
-"""Rating: each option rated on the scale or left; mean, median and the whole distribution are reported. Pure.
+"""Rating: each option rated on the scale or left; mean, trimmed mean, median, majority judgment, distribution. Pure.
 
-The mean and the median of an option are over the ballots that rated it, exactly; an even number of ratings has the
-average of the two middle ones as its median. Options nobody rated have neither, stand last and never win. The rule's
-`order_by` is the only criterion: equal means (or medians) are equal places, and a tie on the line is reported.
+All of them are reported whatever the rule's `order_by`, which alone decides: equal means (medians, majority values) are
+equal places, and a tie on the line is reported. The mean and the median of an option are over the ballots that rated
+it, exactly; an even number of ratings has the average of the two middle ones as its median. The trimmed mean is that of
+:mod:`polls.tally.trimmed_mean`, majority judgment that of :mod:`polls.tally.majority_judgment` with the declared
+treatment of ballots that leave an option out. Options nobody rated have none of these, stand last and never win.
 `votes` and `share` of an option are the ballots that rated it, and a threshold asks that more than its share did.
 """
 
@@ -14,9 +16,11 @@ from fractions import Fraction
 
 from polls.definition import Rating
 from polls.tally.answers import count_ratings
-from polls.tally.outcome import Outcome
-from polls.tally.placing import conclude
+from polls.tally.outcome import Outcome, Step
+from polls.tally.placing import Key, conclude
 from polls.tally.profile import Profile
+from polls.tally.ties import Order
+from polls.tally.trimmed_mean import trimmed_means
 
 
 def mean_of(distribution: Mapping[int, int]) -> Fraction | None:
@@ -42,23 +46,49 @@ def _nth(distribution: Mapping[int, int], position: int) -> int:
     raise ValueError("position beyond the ratings")
 
 
-def tally_rating(question: Rating, profile: Profile) -> Outcome:
+def tally_rating(question: Rating, profile: Profile, order: Order | None = None) -> Outcome:
     """The outcome of a question answered with ratings (``[[1,5],[2,3]]``).
 
     Raises ValueError naming an answer that does not fit the question.
     """
+    from polls.tally.majority_judgment import count_majority_judgment  # with numpy, which only a count needs
+
+    rule = question.rule
     classes, levels = count_ratings(question, profile)
     rated = {option_id: sum(distribution.values()) for option_id, distribution in levels.items()}
+    judged = count_majority_judgment(
+        levels, ballots=classes.valid, worst=question.scale_min, seats=rule.winners, ungraded=rule.ungraded
+    )
     means = {option_id: mean_of(distribution) for option_id, distribution in levels.items()}
     medians = {option_id: median_of(distribution) for option_id, distribution in levels.items()}
-    keys = means if question.rule.order_by == "mean" else medians
+    trimmed = trimmed_means(levels, Fraction(rule.trim))
+    tiers = {option_id: -tier for tier, tied in enumerate(judged.order) for option_id in tied}
+    orders: Mapping[str, Mapping[int, Key]] = {
+        "mean": means,
+        "trimmed_mean": trimmed,
+        "median": medians,
+        "majority_judgment": {o: tiers[o] if judged.grades[o] is not None else None for o in levels},
+    }
+    further = [
+        Step("judgment", {"option": o, "grade": judged.grades[o], "above": judged.above[o], "below": judged.below[o]})
+        for o in levels
+        if rule.order_by == "majority_judgment"
+    ]
     outcome = conclude(
-        question, question.rule, question.rule.method, profile, classes, rated, keys, question.rule.order_by
+        question, rule, rule.method, profile, classes, rated, orders[rule.order_by], rule.order_by, order, further
     )
-    return replace(
-        outcome,
-        options=tuple(
-            replace(o, rated=rated[o.id], mean=means[o.id], median=medians[o.id], distribution=levels[o.id])
-            for o in outcome.options
-        ),
+    results = (
+        replace(
+            found,
+            rated=rated[found.id],
+            mean=means[found.id],
+            median=medians[found.id],
+            distribution=levels[found.id],
+            trimmed_mean=trimmed[found.id],
+            grade=judged.grades[found.id],
+            grade_above=None if judged.grades[found.id] is None else judged.above[found.id],
+            grade_below=None if judged.grades[found.id] is None else judged.below[found.id],
+        )
+        for found in outcome.options
     )
+    return replace(outcome, options=tuple(results))

@@ -211,6 +211,6 @@ class _Count:
         resolution = "order" if decided else self._rule.kind
         facts = {"round": len(self._history), "options": list(tied), "resolution": resolution, "matters": True}
         self.steps.append(Step("elimination_tie", {**facts, "order": list(decided) if decided else None}))
-        self.ties.append(TieFound(tuple(tied), place, seats, resolution, kind, len(self._history)))
+        self.ties.append(TieFound(tuple(tied), place, seats, resolution, kind, len(self._history), decided))
         self._stopped = decided is None and self._rule.kind != "joint"
         return decided
