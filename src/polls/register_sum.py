@@ -189,6 +189,7 @@ async def sum_up_register(session: Session, now: datetime) -> bool:
     if through is None:
         return False  # nobody to sum up
     await session.execute(text("DELETE FROM register_cell"))
+    await session.execute(text("SET LOCAL statement_timeout = 0"))  # it takes as long as it takes
     await session.execute(text("SELECT set_config('work_mem', :memory, true)"), {"memory": SUM_MEMORY})
     summary = await session.scalar(
         insert(register_summary).values(through=through, made_at=now).returning(register_summary.c.id)

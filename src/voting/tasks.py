@@ -1,4 +1,4 @@
-"""The jobs of the poll engine: take rolls, count what has closed, take the steps of live polls.
+"""The jobs of the poll engine: take rolls, count what has closed, take the steps of live polls, sum up the register.
 
 Opening and closing need no job; these only follow. Every body may run twice: counting refuses a second count under the
 poll's lock, a roll is taken once, a live step is taken by one at a time.
@@ -14,6 +14,7 @@ import structlog
 
 from polls.catalogue import Phase, list_polls, sealed_poll
 from polls.counting import count_poll, due_polls, polls_without_roll, take_live_step, take_roll_of
+from polls.register_sum import sum_up_register
 from voting.identity.sessions import sweep_web_sessions
 from voting.jobs import Work, registry
 from voting.throttling import sweep_throttle
@@ -21,6 +22,7 @@ from voting.throttling import sweep_throttle
 logger = structlog.get_logger(__name__)
 
 EVERY_FIVE_SECONDS = "* * * * * */5"
+EVERY_FIVE_MINUTES = "*/5 * * * *"
 
 
 @registry.periodic("follow_the_clock", cron=EVERY_FIVE_SECONDS)
@@ -59,6 +61,14 @@ async def _take_live_steps(work: Work) -> None:
         if card.live:
             async with apart("live_step_failed", card.public_id), work.database.open_session() as session:
                 await take_live_step(session, await sealed_poll(session, card.public_id), now)
+
+
+@registry.periodic("sum_up_register", cron=EVERY_FIVE_MINUTES)
+async def sum_up_the_register(work: Work) -> None:
+    """Make the sum that audiences are counted from, if the register has changed since the last one."""
+    async with work.database.open_session() as session:
+        if await sum_up_register(session, datetime.now(UTC)):
+            logger.info("register_summed_up")
 
 
 @registry.periodic("sweep", cron="17 * * * *")

@@ -16,6 +16,8 @@ import click
 from polls.errors import BadFile, Refusal
 from polls.register import territory_tree
 from polls.register_import import BadRegister, ImportReport, import_register
+from polls.register_sum import sum_up_register
+from polls.sessions import Session
 from voting.db import opened_database
 from voting.demo_register import load_city, load_demo_register
 from voting.secrets import identity_secrets
@@ -55,24 +57,37 @@ def import_file(file: Path, snapshot: bool, dry_run: bool, code: str) -> None:
 async def _import(
     settings: Settings, file: BinaryIO, *, code: str, snapshot: bool, dry_run: bool, progress: Progress
 ) -> ImportReport:
-    async with opened_database(settings) as database, database.open_session() as session:
-        attempt = await session.begin_nested()
-        if not (await territory_tree(session)).by_id:
-            await load_city(session)
-        report = await import_register(
-            session,
-            iter(partial(file.read, PIECE), b""),
-            secrets=identity_secrets(settings),
-            now=datetime.now(UTC),
-            register_code=code,
-            snapshot=snapshot,
-            dry_run=dry_run,
-            progress=progress,
-            zone=settings.time_zone,
-        )
-        if dry_run:
-            await attempt.rollback()  # the territories of a first run as well
-        return report
+    async with opened_database(settings) as database:
+        async with database.open_session() as session:
+            report = await _import_in(session, settings, file, code=code, snapshot=snapshot, dry_run=dry_run,
+                                      progress=progress)  # fmt: skip
+        if not dry_run:  # now rather than at the worker's next round: officials count audiences right after an import
+            async with database.open_session() as session:
+                await sum_up_register(session, datetime.now(UTC))
+    return report
+
+
+async def _import_in(
+    session: Session, settings: Settings, file: BinaryIO, *, code: str, snapshot: bool, dry_run: bool,
+    progress: Progress,
+) -> ImportReport:  # fmt: skip
+    attempt = await session.begin_nested()
+    if not (await territory_tree(session)).by_id:
+        await load_city(session)
+    report = await import_register(
+        session,
+        iter(partial(file.read, PIECE), b""),
+        secrets=identity_secrets(settings),
+        now=datetime.now(UTC),
+        register_code=code,
+        snapshot=snapshot,
+        dry_run=dry_run,
+        progress=progress,
+        zone=settings.time_zone,
+    )
+    if dry_run:
+        await attempt.rollback()  # the territories of a first run as well
+    return report
 
 
 async def load_demo(settings: Settings, citizens: int) -> ImportReport:
