@@ -12,7 +12,7 @@ from litestar import Request, Response, get
 from litestar.di import NamedDependency
 from litestar.params import FromPath
 
-from polls.catalogue import Phase, SealedPoll, cast_counts, list_polls
+from polls.catalogue import Phase, SealedPoll, cast_counts, facets, list_polls, number_found
 from polls.register import territory_tree
 from polls.sessions import ReadSession
 from polls.tally.quorum import check_quorum
@@ -25,7 +25,7 @@ from results.visibility import Decision
 from voting.db import Database
 from voting.identity.guards import public
 from voting.identity.sessions import Viewer
-from voting.web.home import Wanted, reading_for
+from voting.web.home import Wanted, places_of, reading_for
 from voting.web.rendering import page
 from voting.web.standing import poll_at
 from voting.web.topics import TOPICS
@@ -96,15 +96,16 @@ async def show_ended(
     wanted = Wanted.read({**request.query_params, "phase": Phase.ENDED.value, "show": ""}, personal=False)
     citizen_id = visitor.citizen_id if visitor else None
     async with reading_for(database, visitor) as session:
-        found = await list_polls(
-            session, now, Phase.ENDED, citizen_id=citizen_id, topic=wanted.topic or None, words=wanted.words or None,
-            cursor=wanted.cursor or None,
-        )  # fmt: skip
+        narrowing = wanted.narrowing(citizen_id, ())
+        found = await list_polls(session, now, Phase.ENDED, narrowing, cursor=wanted.cursor or None)
+        total = await number_found(session, now, Phase.ENDED, narrowing) if wanted.narrowed else None
+        offered = await facets(session, now, Phase.ENDED)
+        places = places_of(await territory_tree(session), offered.territories)
         votes = await cast_counts(session, [card.id for card in found.cards])
         decided = {decision.poll_slug: decision for decision in await decisions(session, limit=100)}
     return page(
         request, "results/ended.html", nav="results", cards=found.cards, next_cursor=found.next_cursor, votes=votes,
-        decided=decided, wanted=wanted, topics=TOPICS, now=now,
+        decided=decided, wanted=wanted, topics=TOPICS, total=total, facets=offered, places=places, now=now,
     )  # fmt: skip
 
 
