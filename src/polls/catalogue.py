@@ -19,7 +19,7 @@ from polls.definition import PUBLIC_ID, Definition, read_definition
 from polls.errors import PollNotFound
 from polls.lifecycle import PUBLIC, State, state_at
 from polls.sessions import ReadSession
-from polls.tables import participation, poll, sealed_definition, territory
+from polls.tables import count_record, participation, poll, sealed_definition, territory
 
 PAGE = 24
 POLL = tuple(column for column in poll.c if column.name not in ("search", "card"))
@@ -255,13 +255,22 @@ async def participation_day(session: ReadSession, poll_id: int, citizen_id: int)
 
 
 async def cast_counts(session: ReadSession, poll_ids: Sequence[int]) -> dict[int, int]:
-    """Votes cast per poll so far: turnout, which may be shown while results are hidden."""
+    """Votes cast per poll so far: turnout, which may be shown while results are hidden. None cast: no entry.
+
+    Of counted polls the count knows; only those still running are counted from their participations.
+    """
+    counted = await session.execute(
+        select(count_record.c.poll_id, func.max(count_record.c.participations).label("n"))
+        .where(count_record.c.poll_id.in_(poll_ids))
+        .group_by(count_record.c.poll_id)
+    )
+    found = {row.poll_id: row.n for row in counted}
     rows = await session.execute(
         select(participation.c.poll_id, func.count().label("n"))
-        .where(participation.c.poll_id.in_(poll_ids))
+        .where(participation.c.poll_id.in_([poll_id for poll_id in poll_ids if poll_id not in found]))
         .group_by(participation.c.poll_id)
     )
-    return {row.poll_id: row.n for row in rows}
+    return found | {row.poll_id: row.n for row in rows}
 
 
 # ---- parts
