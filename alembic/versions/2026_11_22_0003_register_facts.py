@@ -53,11 +53,24 @@ def upgrade() -> None:
         sa.Column("groups", postgresql.ARRAY(sa.SmallInteger()), nullable=False),
         sa.Column("births", postgresql.ARRAY(sa.Date()), nullable=False, comment="every known birth date, rising"),
         sa.Column("unknown", sa.Integer(), nullable=False, comment="citizens whose birth date is not known"),
+        sa.Column(
+            "registered",
+            postgresql.ARRAY(sa.DateTime(timezone=True)),
+            nullable=False,
+            comment="every moment of registration, rising",
+        ),
+        sa.Column(
+            "births_registered",
+            postgresql.ARRAY(sa.Date()),
+            nullable=False,
+            comment="the birth date of each of these, null where it is not known",
+        ),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_register_cell")),
         comment="citizens alike in district, sex, level and groups, by the periods that last",
     )
     # Searched many times in one query: never compressed, so that no search unpacks it.
-    op.execute("ALTER TABLE register_cell ALTER COLUMN births SET STORAGE EXTERNAL")
+    for column in ("births", "registered", "births_registered"):
+        op.execute(f"ALTER TABLE register_cell ALTER COLUMN {column} SET STORAGE EXTERNAL")
     op.execute(FORGET)
     for table in ("citizen", "citizen_period"):
         op.execute(

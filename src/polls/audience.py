@@ -30,7 +30,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.exc import DBAPIError
 
-from polls.audience_condition import Terms, apart, born_by, condition, lines, resolve
+from polls.audience_condition import Terms, apart, born_by, condition, lines, moments, resolve
 from polls.definition import AllOf, AnyAudience, Definition, Dimension
 from polls.eligibility import opening_day
 from polls.errors import DryRunTooLong
@@ -40,6 +40,7 @@ from polls.strata import AGE_BELOW, AGE_UNKNOWN, LEAST, SEX_UNKNOWN, SEXES, Stra
 from polls.tables import citizen, citizen_period, participation, roll, roll_amendment
 
 DRY_RUN_SECONDS = 15
+COUNTING_MEMORY = "64MB"  # for joining those who are counted one by one; little of it is used in sum
 QUERY_CANCELLED = "57014"
 REASON_CODES = {
     "age": "age",
@@ -180,30 +181,39 @@ async def _counted(
     session: ReadSession, definition: Definition, terms: Terms, query: Callable[[Facts], Select[Any]]
 ) -> Sequence[Any]:
     """Ask a sum of the register if one holds at the opening, and the register itself otherwise."""
-    summary = await sum_holding_at(session, terms.opens_at)
-    if summary is not None:
-        days = [*(born_by(terms.on, bound) for bound in definition.age_bands), *lines(definition.audience, terms)]
-        alone = apart(definition.audience, terms)
-        facts = in_sum(definition.register_code, terms.opens_at, summary, days, alone)
-        if rows := list(await session.execute(query(facts))):
-            return rows  # none: nobody there, or the register has changed between the two questions
-    return list(await session.execute(query(entries(definition.register_code, terms.opens_at))))
+    async with _set(session, "work_mem", COUNTING_MEMORY):
+        summary = await sum_holding_at(session, terms.opens_at)
+        if summary is not None:
+            days = [*(born_by(terms.on, bound) for bound in definition.age_bands), *lines(definition.audience, terms)]
+            since, alone = moments(definition.audience), apart(definition.audience, terms)
+            facts = in_sum(definition.register_code, terms.opens_at, summary, days, since, alone)
+            if rows := list(await session.execute(query(facts))):
+                return rows  # none: nobody there, or the register has changed between the two questions
+        return list(await session.execute(query(entries(definition.register_code, terms.opens_at))))
 
 
 @asynccontextmanager
 async def _within(session: ReadSession, seconds: float) -> AsyncIterator[None]:
-    """Let no statement take longer; what was allowed before is allowed again afterwards. Refuses `DryRunTooLong`."""
+    """Let no statement take longer. Refuses `DryRunTooLong`."""
     allowed = await session.scalar(text("SELECT setting::int FROM pg_settings WHERE name = 'statement_timeout'")) or 0
     limit = min(int(seconds * 1000), allowed or int(seconds * 1000))
-    to_set = text("SELECT set_config('statement_timeout', :limit, true)")
-    await session.execute(to_set, {"limit": str(limit)})
     try:
-        yield
+        async with _set(session, "statement_timeout", str(limit)):
+            yield
     except DBAPIError as error:
         if getattr(error.orig, "sqlstate", None) != QUERY_CANCELLED:
             raise
         raise DryRunTooLong(seconds=limit / 1000) from error
-    await session.execute(to_set, {"limit": str(allowed)})
+
+
+@asynccontextmanager
+async def _set(session: ReadSession, name: str, value: str) -> AsyncIterator[None]:
+    """A setting of the database for some statements of a transaction; afterwards it is what it was."""
+    before = await session.scalar(text("SELECT current_setting(:name)"), {"name": name})
+    change = text("SELECT set_config(:name, :value, true)")
+    await session.execute(change, {"name": name, "value": value})
+    yield
+    await session.execute(change, {"name": name, "value": before})
 
 
 async def stratum_of_participants(session: ReadSession, poll_id: int, definition: Definition) -> dict[Stratum, int]:

@@ -94,16 +94,21 @@ def lines(rule: AnyAudience, terms: Terms) -> Iterator[date]:
             yield from (line for line, _ in _bounds(part, terms))
 
 
+def moments(rule: AnyAudience) -> Iterator[datetime]:
+    """The moments the rule compares registrations with."""
+    for part in _leaves(rule):
+        if isinstance(part, RegisteredBefore):
+            yield part.moment
+
+
 def apart(rule: AnyAudience, terms: Terms) -> list[ColumnElement[bool]]:
     """Conditions on entries of the register: for whom a part of the rule may hold that no sum can tell.
 
-    For everybody else, a part about owning or lists does not hold, and one about registering before a moment does.
+    For everybody else, such a part does not hold.
     """
     found: list[ColumnElement[bool]] = []
     for part in _leaves(rule):
         match part:
-            case RegisteredBefore():
-                found.append(citizen.c.registered_at >= part.moment)
             case OwnsUnit():
                 found.append(citizen.c.id.in_(_owners(part, terms)))
             case Invited():

@@ -121,8 +121,11 @@ register_cell = Table(
     Column("groups", ARRAY(SmallInteger), nullable=False),
     Column("births", ARRAY(Date), nullable=False, comment="every known birth date, rising"),
     Column("unknown", Integer, nullable=False, comment="citizens whose birth date is not known"),
+    Column("registered", ARRAY(Moment), nullable=False, comment="every moment of registration, rising"),
+    Column("births_registered", ARRAY(Date), nullable=False,
+           comment="the birth date of each of these, null where it is not known"),
     comment="citizens alike in district, sex, level and groups, by the periods that last",
-)
+)  # fmt: skip
 
 identity = Table(
     "identity",
