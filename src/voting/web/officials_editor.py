@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
@@ -21,7 +20,7 @@ from litestar.response import Redirect
 
 from polls.authoring import Draft, create_draft, load_draft, save_draft
 from polls.definition import Definition
-from polls.desk import highest_ids, register_groups
+from polls.desk import highest_ids
 from polls.errors import EditConflict, FieldError, Invalid, PollNotFound, Sealed
 from polls.lifecycle import Move, may
 from polls.register import territory_tree
@@ -31,37 +30,21 @@ from voting.identity.names import names_of
 from voting.identity.sessions import Viewer
 from voting.publishing import MAX_BYTES, assets_in, store_picture
 from voting.settings import Settings
-from voting.web.ballot_form import new_ballot
 from voting.web.editor_form import EditorForm
 from voting.web.error_pages import described
 from voting.web.form_filling import form_of
 from voting.web.form_operations import differences, mark_ids, operate
-from voting.web.forms import Parsed, definition_of
+from voting.web.forms import definition_of
 from voting.web.i18n import language_of
 from voting.web.officials import address_of, known, see_other
-from voting.web.officials_words import error_lines, label_of
+from voting.web.officials_form import Shown, editor_page, preview_of
+from voting.web.officials_words import label_of
 from voting.web.rendering import page, translate_for
-from voting.web.topics import TOPICS
 
 AnyRequest = Request[Any, Any, Any]
 FORM_LIMIT = 8 * 1024 * 1024
 """A long budget poll in two languages, with every letter percent-encoded, is a few megabytes."""
 PICTURE_LIMIT = MAX_BYTES + 64 * 1024
-
-
-@dataclass
-class Shown:
-    """What the editor's page shows beside the form."""
-
-    form: EditorForm
-    parsed: Parsed
-    based_on: int
-    errors: tuple[FieldError, ...] = ()
-    notice: str = ""
-    changed: bool = False
-    conflict: dict[str, Any] | None = None
-    status: int = 200
-    extra: dict[str, Any] = field(default_factory=dict)
 
 
 @get("/officials/polls/new", guards=[official], include_in_schema=False)
@@ -77,7 +60,7 @@ async def show_new(
     )  # fmt: skip
     form = form_of(definition, language=language_of(request))
     operate(form, "add_question:single_choice")
-    return await _editor(request, read_session, Shown(form, definition_of(form), based_on=0))
+    return await editor_page(request, read_session, Shown(form, definition_of(form), based_on=0))
 
 
 @get("/officials/polls/{public_id:str}/edit", guards=[official], include_in_schema=False)
@@ -90,7 +73,7 @@ async def show_editor(
         return see_other(address_of(public_id))
     form = await _form_of_draft(request, session, draft)
     notice = next((word for word in ("saved", "copied", "pictured") if word in request.query_params), "")
-    return await _editor(request, session, Shown(form, definition_of(form), draft.revision, notice=notice))
+    return await editor_page(request, session, Shown(form, definition_of(form), draft.revision, notice=notice))
 
 
 @post("/officials/polls/{public_id:str}/edit", guards=[official], include_in_schema=False, status_code=200,
@@ -106,7 +89,7 @@ async def submit(
     if operation.partition(":")[0] not in ("save", "check", "picture"):
         mark_ids(form, *await highest_ids(session, public_id))
         operate(form, operation)
-        return await _editor(request, session, Shown(form, definition_of(form), _based_on(form), changed=True))
+        return await editor_page(request, session, Shown(form, definition_of(form), _based_on(form), changed=True))
     parsed = definition_of(form)
     shown = Shown(form, parsed, _based_on(form), parsed.errors, changed=True, status=422)
     if parsed.valid is not None:
@@ -119,7 +102,7 @@ async def submit(
             shown.errors = (FieldError("", refusal.code, refusal.detail),)
         except EditConflict:
             await _show_conflict(request, session, shown, now)
-    return await _editor(request, session, shown)
+    return await editor_page(request, session, shown)
 
 
 @post("/officials/polls/{public_id:str}/preview", guards=[official], include_in_schema=False, status_code=200,
@@ -133,7 +116,7 @@ async def preview(
     parsed = definition_of(form)
     places = (await territory_tree(read_session)).by_code
     return await asyncio.to_thread(
-        page, request, "officials/preview.html", **_preview_of(parsed), places=places, address=address_of(public_id)
+        page, request, "officials/preview.html", **preview_of(parsed), places=places, address=address_of(public_id)
     )
 
 
@@ -238,27 +221,6 @@ async def _form_of_draft(request: AnyRequest, session: ReadSession, draft: Draft
     form = form_of(draft.definition, slug=draft.slug, language=language_of(request))
     mark_ids(form, *await highest_ids(session, draft.public_id))
     return form
-
-
-async def _editor(request: AnyRequest, session: ReadSession, shown: Shown) -> Response[Any]:
-    """The page around a form."""
-    form, translate = shown.form, translate_for(request)
-    problem = described(request, Invalid(shown.errors))
-    tree = await territory_tree(session)
-    groups = await register_groups(session)
-    # A page of hundreds of options takes a second to write: in a thread, so that votes go on being taken meanwhile.
-    return await asyncio.to_thread(
-        page, request, "officials/editor.html", status=shown.status, nav="officials", form=form,
-        based_on=shown.based_on,
-        errors={str(error["path"]).replace("/", "."): str(error["message"]) for error in problem.errors},
-        lines=error_lines(problem.errors, form, translate), notice=shown.notice, changed=shown.changed,
-        conflict=shown.conflict, tree=tree, places=tree.by_code, groups=groups, topics=TOPICS,
-        address=address_of(form.get("poll_id")), **_preview_of(shown.parsed),
-    )  # fmt: skip
-
-
-def _preview_of(parsed: Parsed) -> dict[str, Any]:
-    return {"definition": parsed.definition, "filled": new_ballot(), "broken": bool(parsed.errors)}
 
 
 def _based_on(form: EditorForm) -> int:
