@@ -7,7 +7,7 @@ a territory given up is the id of the territory above it (okrug, then city).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import date
 from typing import NamedTuple
 
@@ -112,10 +112,11 @@ def _merge_level(
     pools = {now: 0 for now, size in sizes.items() if size < least and target(now) == now}
     for now, to in moves.items():
         pools[to] = pools.get(to, 0) + sizes[now]
+    below = _below(sizes, target)
     for to, size in sorted(pools.items()):
         size += sizes.get(to, 0)
         others = sorted(
-            (now for now in sizes if now not in moves and now != to and _lies_below(now, to, target)),
+            (now for now in below.get(to, ()) if now not in moves),
             key=lambda now: (sizes[now], now),
         )
         for other in others:
@@ -127,10 +128,12 @@ def _merge_level(
         final[source] = moves.get(now, now)
 
 
-def _lies_below(stratum: Stratum, to: Stratum, target: Callable[[Stratum], Stratum]) -> bool:
-    """Whether merging the stratum upwards, step by step, would reach `to`."""
-    while (above := target(stratum)) != stratum:
-        if above == to:
-            return True
-        stratum = above
-    return False
+def _below(strata: Iterable[Stratum], target: Callable[[Stratum], Stratum]) -> dict[Stratum, list[Stratum]]:
+    """For each stratum that merging upwards, step by step, reaches: those it is reached from."""
+    found: dict[Stratum, list[Stratum]] = {}
+    for start in strata:
+        stratum = start
+        while (above := target(stratum)) != stratum:
+            found.setdefault(above, []).append(start)
+            stratum = above
+    return found
