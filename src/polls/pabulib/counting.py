@@ -229,7 +229,8 @@ def _allocate(
     barred = {k: Why.EXCLUDED for group, kept in decisions if kept is not None for k in group if k != kept}
     exclusive = [group for group, kept in decisions if kept is None]
     first = [kept for _, kept in decisions if kept is not None]
-    return fund(candidates, instance.budget, method, least, barred, exclusive=exclusive, first=first)
+    # File order settles ties, as in the cities' own files; each is reported with that resolution.
+    return fund(candidates, instance.budget, method, least, barred, exclusive=exclusive, first=first, ties="stated")
 
 
 # ---- what the file says

@@ -40,7 +40,10 @@ def count_shares(instance: Instance, rule: str) -> tuple[SharesOutcome[str], All
     costs = {project.id: project.cost for project in instance.projects}
     ballots = Counter(tuple(sorted(ballot.projects)) for ballot in instance.ballots)
     completion, comparison = SHARES[rule]
-    outcome = equal_shares(Electorate(costs, ballots), instance.budget, completion=completion, comparison=comparison)
+    # File order settles ties, as in the cities' own files.
+    outcome = equal_shares(
+        Electorate(costs, ballots), instance.budget, completion=completion, comparison=comparison, ties="stated"
+    )
     decisions: list[Decision[str]] = []
     left = instance.budget
     for project_id in outcome.funded:

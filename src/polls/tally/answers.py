@@ -76,6 +76,11 @@ def count_choices(
     return sieve.classes(own if takes_own else None), votes
 
 
+def choices_of(question: BaseQuestion, profile: Profile) -> dict[tuple[int, ...], int]:
+    """Option ids of each valid answer → ballots, of a profile that :func:`count_choices` has accepted."""
+    return {tuple(map(int, answer[1:-1].split(","))): n for answer, n in Sieve(question, profile) if n}
+
+
 def count_ratings(question: Rating, profile: Profile) -> tuple[Classes, dict[int, dict[int, int]]]:
     """Ballots per level for every regular option: option id → level → n, every level of the scale present.
 

@@ -1,20 +1,23 @@
 """Method of Equal Shares: the budget is split among voters, and a project is funded by those who voted for it. Pure.
 
 Source: D. Peters, G. Pierczyński & P. Skowron, "Proportional Participatory Budgeting with Additive Utilities", NeurIPS
-2021; completions as at equalshares.net and in Pabulib (`equalshares/add1`, `equalshares/add1-comparison`).
+2021; completions as at equalshares.net and in Pabulib (`equalshares/add1`, `equalshares/add1-comparison`); of projects
+that exclude each other, those left are taken off once one is bought, as equalshares.net has it.
 
 Every voter gets an equal part of the budget. In each round a project is affordable if its voters together still hold
 its cost; they share it as equally as possible, whoever has less giving all. The project whose voters pay the least for
 what they get is funded: with ``cost`` satisfaction what they get is the project's cost (so the rule is the largest
 *effective vote count* = cost ÷ what one pays), with ``cardinality`` it is one project. Projects equal in that: the
-cheaper, then the one with more votes, then stated order, and the step ``equal_support`` says so.
+cheaper, then the one with more votes, and the step ``equal_support`` says so. What is equal in all of this is a tie
+where the order matters; :mod:`polls.tally.market` says what happens to it.
 
 The rule leaves money over, so a *completion* is declared:
 
 ``none``   nothing more;
 ``add1``   every voter's part grows by one unit of money as long as what is funded stays within the real budget (or,
            with `stop_when_full`, only until no other project would fit);
-``add1u``  the same, and then the greedy rule spends what is left (votes, then the cheaper, then stated order).
+``add1u``  the same, and then the greedy rule spends what is left (votes, then the cheaper; ties as in
+           :mod:`polls.tally.funding`).
 
 What is funded need not grow with the money, so when the growing stops can matter: Wieliczka's result follows only
 without `stop_when_full`, Świecie's either way.
@@ -22,39 +25,31 @@ without `stop_when_full`, Świecie's either way.
 With `comparison`, as Wieliczka did: the plain greedy result is taken instead if more voters have more of their projects
 funded by it than by equal shares, than the other way round.
 
-Everything is exact. Voters with the same money left form a class; money is in integers over one common denominator.
-Time goes with classes of voters, not with voters.
+**An open tie** (lot or chair, nobody has decided) stops the count. More money for everybody can lead to other projects,
+and a comparison to a wholly other result, so where either may follow nothing is funded yet; without them, what was
+bought before the tie is.
+
+The steps: ``shares`` budget, share, increments · ``equal_support`` options · ``bought`` option, payers, price,
+effective_votes · ``completed`` options · ``compared`` equal_shares, greedy, greedy_taken · ``budget_spent``.
 """
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, field
 from fractions import Fraction
-from math import gcd
-from typing import Generic, Literal, TypeVar
+from typing import Generic, Literal
 
-import numpy as np
-from numpy.typing import NDArray
-
-from polls.tally.funding import Candidate, fund
+from polls.tally.funding import Allocation, Candidate, Decide, LineTie, Ties, Why, fund
+from polls.tally.market import Electorate, K, Market, Purchase, Satisfaction, Terms
 from polls.tally.outcome import Step, fraction_text
 
-K = TypeVar("K", bound=Hashable)
-Satisfaction = Literal["cost", "cardinality"]
+__all__ = ["Completion", "Electorate", "Purchase", "Satisfaction", "SharesOutcome", "buy", "compare", "equal_shares"]
+
 Completion = Literal["none", "add1", "add1u"]
-
-
-@dataclass(frozen=True, slots=True)
-class Purchase(Generic[K]):
-    """A project funded: its voters who still had money, the most any of them paid (hundredths), its effective votes."""
-
-    id: K
-    payers: int
-    price: Fraction
-    effective_votes: Fraction
-    equals: tuple[K, ...] = ()
-    """Projects that were equal in what decides, this one among them; empty where it was alone."""
+Orders = Callable[[int, tuple[K, ...]], Sequence[K] | None]
+"""Stage and tied projects → the same, best first, or None. Stages: 1 buying, 2 greedy completion, 3 the comparison's
+greedy. A tie of the same projects is one tie however often it is met while voters' parts grow."""
 
 
 @dataclass(frozen=True)
@@ -63,7 +58,9 @@ class SharesOutcome(Generic[K]):
 
     `share` is each voter's part in hundredths after the completion, `increments` how often it grew. `preferred` is
     (voters better off by equal shares, voters better off by greedy) where they were compared; `greedy_taken` whether
-    the greedy result stands instead, and then it is `funded` and the purchases are what it replaced.
+    the greedy result stands instead, and then it is `funded` and the purchases are what it replaced. `why` says of
+    every project what became of it, `ties` at which stage there were ties. With a tie open, purchases that are not
+    `funded` are only how far the count came.
     """
 
     funded: tuple[K, ...]
@@ -75,38 +72,8 @@ class SharesOutcome(Generic[K]):
     preferred: tuple[int, int] | None
     greedy_taken: bool
     steps: tuple[Step, ...]
-
-
-class Electorate(Generic[K]):
-    """Projects with their costs, and the voters of each, ready to be counted with any budget.
-
-    `candidates` stand in stated order with their costs in hundredths; `ballots` maps sets of projects to voters.
-    Voters of nothing hold their part of the budget too. Raises ValueError for an unknown project or a negative cost.
-    """
-
-    def __init__(self, costs: Mapping[K, int], ballots: Mapping[tuple[K, ...], int]) -> None:
-        if any(cost < 0 for cost in costs.values()) or any(n < 0 for n in ballots.values()):
-            raise ValueError("costs and numbers of voters are not negative")
-        self.ids = tuple(costs)
-        self.places = {project: place for place, project in enumerate(costs)}
-        self.costs = dict(costs)
-        self.voters = sum(ballots.values())
-        self.weights: NDArray[np.int64] = np.array(list(ballots.values()), dtype=np.int64)
-        rows: dict[K, list[int]] = {project: [] for project in costs}
-        for row, projects in enumerate(ballots):
-            for project in set(projects):
-                if project not in rows:
-                    raise ValueError(f"there is no project {str(project)[:40]!r}")
-                rows[project].append(row)
-        self.rows = {project: np.array(found, dtype=np.int64) for project, found in rows.items()}
-        self.votes = {project: int(self.weights[found].sum()) for project, found in self.rows.items()}
-
-    def satisfied(self, funded: Sequence[K]) -> NDArray[np.int64]:
-        """How many of the projects of each distinct ballot are funded."""
-        found = np.zeros(len(self.weights), dtype=np.int64)
-        for project in funded:
-            found[self.rows[project]] += 1
-        return found
+    why: Mapping[K, Why] = field(default_factory=dict)
+    ties: tuple[tuple[int, LineTie[K]], ...] = ()
 
 
 def equal_shares(
@@ -118,39 +85,35 @@ def equal_shares(
     increment: int = 100,
     stop_when_full: bool = False,
     comparison: bool = False,
+    barred: Mapping[K, Why] | None = None,
+    exclusive: Sequence[Collection[K]] = (),
+    ties: Ties = "stated",
+    orders: Orders[K] | None = None,
 ) -> SharesOutcome[K]:
     """What `budget` (hundredths) funds. `increment` is by how much a voter's part grows (hundredths, default one unit).
 
+    `barred` keeps projects out for a reason of the caller's; of each group in `exclusive` at most one is funded; `ties`
+    is the rule for ties (outside polls the stated order) and `orders` decides those left to the lot or the chair.
     Raises ValueError for a negative budget or an increment that is not positive.
     """
     if budget < 0 or increment < 1:
         raise ValueError("the budget is not negative and the increment is positive")
-    costs, voters = electorate.costs, electorate.voters
-    share = Fraction(budget, voters) if voters else Fraction(0)
-    purchases = buy(electorate, share, satisfaction) or ()
-    increments = 0
-    while completion != "none" and _may_grow(electorate, purchases, budget, stop_when_full):
-        further = buy(electorate, share + increment, satisfaction, budget)
-        if further is None:
-            break
-        purchases, share, increments = further, share + increment, increments + 1
-    funded = tuple(p.id for p in purchases)
-    completed: tuple[K, ...] = ()
-    if completion == "add1u":
-        rest = [Candidate(k, electorate.votes[k], costs[k]) for k in electorate.ids if k not in set(funded)]
-        completed = fund(rest, budget - sum(costs[k] for k in funded), "greedy").funded
-        funded += completed
-    preferred, greedy_taken = None, False
-    if comparison:
-        greedy = fund([Candidate(k, electorate.votes[k], costs[k]) for k in electorate.ids], budget, "greedy").funded
-        preferred = compare(electorate, funded, greedy)
-        greedy_taken = preferred[1] > preferred[0]
-        funded = greedy if greedy_taken else funded
-    remaining = budget - sum(costs[k] for k in funded)
-    steps = _steps(budget, share, increments, purchases, completed, preferred, greedy_taken, remaining)
-    return SharesOutcome(
-        funded, purchases, completed, share, increments, remaining, preferred, greedy_taken, steps
-    )  # fmt: skip
+    count = _Count(electorate, budget, barred or {}, exclusive, ties, orders)
+    count.buy(satisfaction, completion, increment, stop_when_full)
+    if count.open_at is None and completion == "add1u":
+        count.complete()
+    if count.open_at is None and comparison:
+        count.compare()
+    if count.open_at is not None and (comparison or (completion != "none" and count.open_at == 1)):
+        count.leave_open()
+    return count.outcome()
+
+
+def buy(
+    electorate: Electorate[K], share: Fraction, satisfaction: Satisfaction = "cost", most: int | None = None
+) -> tuple[Purchase[K], ...] | None:
+    """The projects voters buy when each holds `share` hundredths, in order; None once they cost more than `most`."""
+    return _spend(Market(electorate, share, satisfaction), electorate, most)
 
 
 def compare(electorate: Electorate[K], one: Sequence[K], other: Sequence[K]) -> tuple[int, int]:
@@ -159,20 +122,8 @@ def compare(electorate: Electorate[K], one: Sequence[K], other: Sequence[K]) -> 
     return int(electorate.weights[first > second].sum()), int(electorate.weights[second > first].sum())
 
 
-def _may_grow(electorate: Electorate[K], purchases: tuple[Purchase[K], ...], budget: int, stop_when_full: bool) -> bool:
-    """Whether somebody voted for a project that is not bought yet (and, if asked, some project still fits)."""
-    bought = {p.id for p in purchases}
-    left = budget - sum(electorate.costs[k] for k in bought)
-    others = [k for k in electorate.ids if k not in bought]
-    fits = not stop_when_full or any(electorate.costs[k] <= left for k in others)
-    return fits and any(electorate.votes[k] for k in others)
-
-
-def buy(
-    electorate: Electorate[K], share: Fraction, satisfaction: Satisfaction = "cost", most: int | None = None
-) -> tuple[Purchase[K], ...] | None:
-    """The projects voters buy when each holds `share` hundredths, in order; None once they cost more than `most`."""
-    market = _Market(electorate, share, satisfaction)
+def _spend(market: Market[K], electorate: Electorate[K], most: int | None) -> tuple[Purchase[K], ...] | None:
+    """Buy until nothing is affordable or a tie is open; None once it costs more than `most`."""
     spent = 0
     bought: list[Purchase[K]] = []
     while (purchase := market.next()) is not None:
@@ -183,127 +134,147 @@ def buy(
     return tuple(bought)
 
 
-_FINE = 2**60
-"""Bounds are kept as whole numbers of 1 ÷ this, rounded down."""
+class _Count(Generic[K]):
+    """One count: what is funded so far, and the ties met."""
 
-
-class _Market(Generic[K]):
-    """Voters' money while projects are bought.
-
-    Distinct ballots are in classes of equal money: `_class` per distinct ballot, `_money` per class, in units of
-    1 ÷ `_unit` hundredths. `_bounds` is, per project, the least it can still cost a voter: money only falls, so a price
-    found in an earlier round is a lower bound for now, and most projects need not be looked at. Rounded down, it only
-    says which projects cannot be the best; prices themselves are compared exactly.
-    """
-
-    def __init__(self, electorate: Electorate[K], share: Fraction, satisfaction: Satisfaction) -> None:
+    def __init__(
+        self, electorate: Electorate[K], budget: int, barred: Mapping[K, Why], exclusive: Sequence[Collection[K]],
+        ties: Ties, orders: Orders[K] | None,
+    ) -> None:  # fmt: skip
         self._electorate = electorate
-        self._by_cost = satisfaction == "cost"
-        self._unit = share.denominator
-        self._money = [share.numerator]
-        self._class = np.zeros(len(electorate.weights), dtype=np.int64)
-        self._free = [k for k in electorate.ids if not electorate.costs[k] and electorate.votes[k]]
-        self._bounds: dict[K, int] = {
-            k: _floor(self._measure(k, Fraction(electorate.costs[k], electorate.votes[k])))
-            for k in electorate.ids
-            if electorate.costs[k] and electorate.votes[k]
-        }
+        self._budget = budget
+        self._barred = barred
+        self._rule = ties
+        self._orders = orders
+        self._terms = Terms(tuple(barred), exclusive, ties, self._decide(1))
+        self._share = Fraction(budget, electorate.voters) if electorate.voters else Fraction(0)
+        self._increments = 0
+        self._purchases: tuple[Purchase[K], ...] = ()
+        self._completed: tuple[K, ...] = ()
+        self._preferred: tuple[int, int] | None = None
+        self._greedy_taken = False
+        self._ties: list[tuple[int, LineTie[K]]] = []
+        self._why: dict[K, Why] = {}
+        self._undecided = False
+        self.funded: tuple[K, ...] = ()
+        self.open_at: int | None = None
+        """The stage whose tie is open."""
 
-    def next(self) -> Purchase[K] | None:
-        """Buy the project that is the best bargain now; None when nothing is affordable."""
-        if self._free:  # a project that costs nothing takes nothing from anybody
-            project = self._free.pop(0)
-            return Purchase(project, 0, Fraction(0), Fraction(self._electorate.votes[project]))
-        best: list[tuple[K, Fraction, int]] = []
-        least: Fraction | None = None
-        for project in sorted(self._bounds, key=self._bounds.__getitem__):
-            if least is not None and self._bounds[project] > _floor(least):
+    def buy(self, satisfaction: Satisfaction, completion: Completion, increment: int, stop_when_full: bool) -> None:
+        """Buy with the budget split equally, and with more for everybody as the completion says."""
+        market = Market(self._electorate, self._share, satisfaction, self._terms)
+        self._purchases = _spend(market, self._electorate, None) or ()
+        while completion != "none" and market.open_tie is None and self._may_grow(market, stop_when_full):
+            larger = Market(self._electorate, self._share + increment, satisfaction, self._terms)
+            further = _spend(larger, self._electorate, self._budget)
+            if further is None:
                 break
-            found = self._price(project)
-            if found is None:
-                del self._bounds[project]  # its voters' money only falls, so it is never affordable again
-                continue
-            price, payers = found
-            measure = self._measure(project, price)
-            self._bounds[project] = _floor(measure)
-            if least is None or measure < least:
-                best, least = [], measure
-            if measure == least:
-                best.append((project, price, payers))
-        return self._pay(best) if best else None
+            market, self._purchases = larger, further
+            self._share, self._increments = self._share + increment, self._increments + 1
+        self.funded = tuple(p.id for p in self._purchases)
+        self._why = {k: Why.EXCLUDED for k in self.funded for k in self._terms.rivals(k)}
+        found = [*self._terms.known, *market.joint_ties]
+        if market.open_tie is not None:
+            self.open_at = 1
+            found.append(market.open_tie)
+        self._ties += [(1, tie) for tie in found]
+        self._why |= {k: Why.TIED for tie in market.joint_ties for k in tie.ids}
 
-    def _measure(self, project: K, price: Fraction) -> Fraction:
-        """What a voter who can pays for one unit of satisfaction."""
-        return price / self._electorate.costs[project] if self._by_cost else price
+    def complete(self) -> None:
+        """Let the greedy rule spend what is left."""
+        rest = [k for k in self._electorate.ids if k not in self.funded]
+        excluded = {k: Why.EXCLUDED for bought in self.funded for k in self._terms.rivals(bought)}
+        left = self._budget - self._cost(self.funded)
+        found = self._greedy(rest, left, {**excluded, **self._barred}, stage=2)
+        self._completed = found.funded
+        self.funded += self._completed
 
-    def _price(self, project: K) -> tuple[Fraction, int] | None:
-        """The most one voter pays for the project, in hundredths, and how many pay that; None: not affordable."""
-        rows = self._electorate.rows[project]
-        held: NDArray[np.int64] = np.zeros(len(self._money), dtype=np.int64)
-        np.add.at(held, self._class[rows], self._electorate.weights[rows])
-        classes = np.flatnonzero(held).tolist()
-        due = self._electorate.costs[project] * self._unit
-        payers = self._electorate.votes[project]
-        holders, money = held.tolist(), self._money
-        if sum([holders[c] * money[c] for c in classes]) < due:
-            return None
-        for c in sorted(classes, key=money.__getitem__):
-            if due <= money[c] * payers:
-                return Fraction(due, payers * self._unit), payers
-            due -= money[c] * holders[c]
-            payers -= holders[c]
-        raise AssertionError("affordable and not paid for")
+    def compare(self) -> None:
+        """Take the plain greedy result where more voters are better off by it."""
+        before = dict(self._why)
+        greedy = self._greedy(self._electorate.ids, self._budget, self._barred, stage=3)
+        if self.open_at is not None:
+            return
+        self._preferred = compare(self._electorate, self.funded, greedy.funded)
+        self._greedy_taken = self._preferred[1] > self._preferred[0]
+        if self._greedy_taken:
+            self.funded = greedy.funded
+        else:
+            self._why = before
+        # Ties of the result that does not stand decide nothing; those that somebody has decided stay on record.
+        self._ties = [(n, tie) for n, tie in self._ties if tie.order or (n == 3) == self._greedy_taken]
 
-    def _pay(self, best: list[tuple[K, Fraction, int]]) -> Purchase[K]:
-        """Fund the cheapest, then the most voted for, then the first stated of the best, and take its price."""
-        electorate = self._electorate
-        place = electorate.places
-        best.sort(key=lambda one: (electorate.costs[one[0]], -electorate.votes[one[0]], place[one[0]]))
-        project, price, payers = best[0]
-        del self._bounds[project]
-        factor = price.denominator // gcd(price.denominator, self._unit)
-        self._unit *= factor
-        self._money = [m * factor for m in self._money]
-        self._charge(electorate.rows[project], price.numerator * (self._unit // price.denominator))
-        equals = tuple(k for k, _, _ in best) if len(best) > 1 else ()
-        return Purchase(project, payers, price, Fraction(electorate.costs[project]) / price, equals)
+    def leave_open(self) -> None:
+        """Nothing is decided: what follows from the open tie may fund other projects."""
+        self.funded, self._undecided = (), True
 
-    def _charge(self, rows: NDArray[np.int64], charge: int) -> None:
-        """Take `charge` from the voters of these ballots, or all they have. Classes nobody is in are forgotten."""
-        paying = np.flatnonzero(np.bincount(self._class[rows], minlength=len(self._money))).tolist()
-        known = {m: c for c, m in enumerate(self._money)}
-        target = np.arange(len(self._money), dtype=np.int64)
-        for c in paying:
-            rest = max(self._money[c] - charge, 0)
-            target[c] = known.setdefault(rest, len(known))
-        self._class[rows] = target[self._class[rows]]
-        money = list(known)
-        used = np.flatnonzero(np.bincount(self._class, minlength=len(money)))
-        number = np.zeros(len(money), dtype=np.int64)
-        number[used] = np.arange(len(used))
-        self._class = number[self._class]
-        self._money = [money[c] for c in used.tolist()]
+    def outcome(self) -> SharesOutcome[K]:
+        """All of it as a value."""
+        remaining = self._budget - self._cost(self.funded)
+        # Equals set aside by joint ties may all have been funded by the greedy completion after all.
+        ties = [(n, tie) for n, tie in self._ties if tie.resolution != "joint" or not set(tie.ids) <= set(self.funded)]
+        return SharesOutcome(
+            self.funded, self._purchases, self._completed, self._share, self._increments, remaining, self._preferred,
+            self._greedy_taken, self._steps(remaining), self._reasons(), tuple(ties),
+        )  # fmt: skip
 
+    # ---- parts
 
-def _floor(measure: Fraction) -> int:
-    """The bound that goes with a measure."""
-    return measure.numerator * _FINE // measure.denominator
+    def _decide(self, stage: int) -> Decide[K] | None:
+        orders = self._orders
+        return None if orders is None else lambda tied: orders(stage, tied)
 
+    def _cost(self, projects: Collection[K]) -> int:
+        return sum(self._electorate.costs[k] for k in projects)
 
-def _steps(
-    budget: int, share: Fraction, increments: int, purchases: tuple[Purchase[K], ...], completed: tuple[K, ...],
-    preferred: tuple[int, int] | None, greedy_taken: bool, remaining: int,
-) -> tuple[Step, ...]:  # fmt: skip
-    steps = [Step("shares", {"budget": budget, "share": fraction_text(share), "increments": increments})]
-    for purchase in purchases:
-        if purchase.equals:
-            steps.append(Step("equal_support", {"options": list(purchase.equals)}))
-        facts = {"option": purchase.id, "payers": purchase.payers, "price": fraction_text(purchase.price)}
-        steps.append(Step("bought", {**facts, "effective_votes": fraction_text(purchase.effective_votes)}))
-    if completed:
-        steps.append(Step("completed", {"options": list(completed)}))
-    if preferred is not None:
-        facts = {"equal_shares": preferred[0], "greedy": preferred[1], "greedy_taken": greedy_taken}
-        steps.append(Step("compared", facts))
-    steps.append(Step("budget_spent", {"spent": budget - remaining, "remaining": remaining}))
-    return tuple(steps)
+    def _may_grow(self, market: Market[K], stop_when_full: bool) -> bool:
+        """Whether somebody voted for a project that more money may yet buy (and, if asked, some project still fits)."""
+        left = self._budget - self._cost([p.id for p in self._purchases])
+        others = [k for k in self._electorate.ids if k not in market.settled]
+        fits = not stop_when_full or any(self._electorate.costs[k] <= left for k in others)
+        return fits and any(self._electorate.votes[k] for k in others)
+
+    def _greedy(self, projects: Sequence[K], money: int, barred: Mapping[K, Why], stage: int) -> Allocation[K]:
+        """The greedy rule over some of the projects; what it says of each is kept."""
+        candidates = [Candidate(k, self._electorate.votes[k], self._electorate.costs[k]) for k in projects]
+        exclusive, decide = self._terms.exclusive, self._decide(stage)
+        found = fund(candidates, money, "greedy", 0, barred, exclusive, ties=self._rule, decide=decide)
+        self._why |= {decision.id: decision.why for decision in found.decisions}
+        self._ties += [(stage, tie) for tie in found.ties]
+        if any(tie.open for tie in found.ties):
+            self.open_at = stage
+        return found
+
+    def _reasons(self) -> dict[K, Why]:
+        """Why each project is funded or not."""
+        open_ = {k for _, tie in self._ties if tie.open for k in tie.ids}
+        reasons: dict[K, Why] = {}
+        for project in self._electorate.ids:
+            why = self._why.get(project, Why.NOT_BOUGHT)
+            if project in self._barred:
+                why = self._barred[project]
+            elif project in self.funded:
+                why = Why.FUNDED
+            elif project in open_:
+                why = Why.TIE_OPEN
+            elif self._undecided or (self.open_at == 1 and why is not Why.EXCLUDED):
+                why = Why.AFTER_OPEN_TIE
+            reasons[project] = why
+        return reasons
+
+    def _steps(self, remaining: int) -> tuple[Step, ...]:
+        share = fraction_text(self._share)
+        steps = [Step("shares", {"budget": self._budget, "share": share, "increments": self._increments})]
+        for purchase in self._purchases:
+            if purchase.equals:
+                steps.append(Step("equal_support", {"options": list(purchase.equals)}))
+            facts = {"option": purchase.id, "payers": purchase.payers, "price": fraction_text(purchase.price)}
+            steps.append(Step("bought", {**facts, "effective_votes": fraction_text(purchase.effective_votes)}))
+        if self._completed:
+            steps.append(Step("completed", {"options": list(self._completed)}))
+        if self._preferred is not None:
+            ours, theirs = self._preferred
+            facts = {"equal_shares": ours, "greedy": theirs, "greedy_taken": self._greedy_taken}
+            steps.append(Step("compared", facts))
+        steps.append(Step("budget_spent", {"spent": self._budget - remaining, "remaining": remaining}))
+        return tuple(steps)

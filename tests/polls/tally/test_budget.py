@@ -49,18 +49,83 @@ def test_equal_votes_the_cheaper_first():
     assert step.facts == {"options": [2, 1], "votes": 5, "matters": True}
 
 
-def test_equal_votes_and_cost_at_the_line_are_a_reported_tie():
+def test_equals_that_do_not_all_fit_share_one_fate_and_the_money_passes_on():
     outcome = tally(budget([40, 40, 40, 20], budget=100), by_votes([5, 5, 5, 1]))
-    assert outcome.winners == (1, 2, 4)
+    assert outcome.winners == (4,)
     (tie,) = outcome.ties
-    assert (tie.options, tie.seats, tie.resolution, tie.kind, tie.open) == (
-        (1, 2, 3),
-        2,
-        "stated_order",
-        "budget",
-        False,
-    )
+    assert (tie.options, tie.seats, tie.resolution, tie.kind, tie.open) == ((1, 2, 3), 2, "joint", "budget", False)
+    assert [o.why for o in outcome.options] == ["tied", "tied", "tied", "funded"]
     assert [o.place for o in outcome.options] == [1, 1, 1, 4]
+    assert (outcome.order, outcome.steps[-2].facts) == ((1, 2, 3, 4), {"spent": 20, "remaining": 80})
+    stopped = tally(budget([40, 40, 10], budget=60, method="greedy_no_skip"), by_votes([5, 5, 1]))
+    assert (stopped.winners, stopped.option(3).why) == ((), "after_stop")
+
+
+def test_a_lot_or_the_chair_decides_between_equals():
+    question, given_ = budget([40, 40, 40, 20], budget=100, tie="lot"), by_votes([5, 5, 5, 1])
+    asked = []
+
+    def order(stage, tied):
+        asked.append((stage, tied))
+        return [3, 1, 2]
+
+    outcome = tally(question, given_, order)
+    assert asked == [(1, (1, 2, 3))]
+    assert outcome.winners == (3, 1, 4)
+    assert (outcome.ties[0].resolution, outcome.ties[0].order) == ("order", (3, 1, 2))
+    assert outcome.order == (3, 1, 2, 4)
+    assert [o.why for o in outcome.options] == ["funded", "over_budget", "funded", "funded"]
+    assert tally(question, given_, lambda stage, tied: None).ties[0].open
+    with pytest.raises(ValueError, match="not one of them"):
+        tally(question, given_, lambda stage, tied: [3, 1])
+
+
+def grouped(costs, groups, **rule):
+    """A budget with exclusive groups."""
+    return Budget(**{**budget(costs, **rule).model_dump(), "exclusive_groups": groups})
+
+
+def test_of_an_exclusive_group_one_is_funded():
+    outcome = tally(grouped([10, 20, 30], [[1, 2]], budget=100), by_votes([5, 9, 1]))
+    assert outcome.winners == (2, 3)
+    assert outcome.option(1).why == "excluded"
+    both = Budget(**{**grouped([10, 20], [[1, 2]], budget=100).model_dump(), "exclusive_on_ballot": True})
+    with pytest.raises(ValueError, match="exclude each other"):
+        tally(both, profile([([1, 2], 1)]))
+
+
+def test_rivals_equal_in_votes_and_cost():
+    # There is money for everything: 3 is no part of the tie between 1 and 2, and 4 is their lesser rival.
+    question = grouped([10, 10, 10, 10], [[1, 2, 4]], budget=100)
+    joint = tally(question, by_votes([5, 5, 5, 1]))
+    assert [o.why for o in joint.options] == ["tied", "tied", "funded", "funded"]
+    assert joint.ties[0].options == (1, 2)
+    question = grouped([10, 10, 10, 10], [[1, 2, 4]], budget=100, tie="chair")
+    left = tally(question, by_votes([5, 5, 5, 1]))
+    assert [o.why for o in left.options] == ["tie_open", "tie_open", "funded", "excluded"]
+    assert left.option(4).remaining == 80  # the money of 1 or 2 is kept aside
+    named = tally(question, by_votes([5, 5, 5, 1]), lambda stage, tied: [2, 1])
+    assert [o.why for o in named.options] == ["excluded", "funded", "funded", "excluded"]
+
+
+def test_an_open_tie_that_others_hang_on_stops_the_count():
+    # 1 or 2 fits, and each has a rival further down: which rival is out is open, and so is all the money after.
+    question = grouped([60, 60, 20, 20, 10], [[1, 3], [2, 4]], budget=100, tie="lot")
+    left = tally(question, by_votes([9, 9, 5, 4, 3]))
+    assert left.winners == ()
+    assert [o.why for o in left.options] == ["tie_open"] * 2 + ["after_open_tie"] * 3
+    drawn = tally(question, by_votes([9, 9, 5, 4, 3]), lambda stage, tied: [2, 1])
+    assert drawn.winners == (2, 3, 5)
+    assert drawn.option(4).why == "excluded"
+
+
+def test_a_least_number_of_votes_and_a_wider_denominator():
+    outcome = tally(budget([10, 10, 10], budget=100, min_votes=4), by_votes([6, 4, 3]))
+    assert [o.why for o in outcome.options] == ["funded", "funded", "below_threshold"]
+    given_ = profile([([1], 5), ([], 3), ([HARD_TO_SAY], 2)])
+    assert tally(budget([10], budget=100, threshold="1/2"), given_).threshold_met
+    wide = tally(budget([10], budget=100, threshold="1/2", also_valid=["neutral", "blank"]), given_)
+    assert (wide.threshold_met, wide.denominator_n, wide.valid) == (False, 10, 5)
 
 
 def test_a_tie_for_the_chair_funds_none_of_the_tied_and_keeps_their_money_aside():
@@ -160,7 +225,8 @@ def oracle(projects, money, method, min_score, order=None):
 @given(projects=PROJECTS, **SETTINGS)
 @settings(deadline=None)
 def test_funded_is_what_the_rule_says(projects, method, min_score, money):
-    outcome = count(projects, money, method, min_score)
+    question = budget([c for _, c in projects], budget=money, method=method, min_score=min_score, tie="lot")
+    outcome = tally(question, by_votes([v for v, _ in projects]), lambda stage, tied: tied)
     assert set(outcome.winners) == oracle(projects, money, method, min_score)
     assert sum(projects[i - 1][1] for i in outcome.winners) <= money
 
@@ -180,6 +246,12 @@ def test_a_tie_is_reported_exactly_when_stated_order_changes_what_is_funded(proj
         # What the chair cannot change is funded already, and what no choice of the chair funds is not.
         assert set(left_open.winners) == frozenset.intersection(*outcomes)
         assert frozenset.union(*outcomes) == set(left_open.winners) | tied
+        # Under joint ties equals share one fate, whatever they are called.
+        for tie in outcome.ties:
+            assert not set(tie.options).intersection(outcome.winners)
+    fates = {}
+    for (votes, cost), found in zip(projects, outcome.options, strict=True):
+        assert fates.setdefault((votes, cost), found.why) == found.why
 
 
 @given(projects=PROJECTS, **SETTINGS)
