@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from polls.tally.ranked import RankedProfile, Tiers
 
 TYPES = ("soc", "soi", "toc", "toi")
-MOST_ALTERNATIVES = 10_000
+MOST_ALTERNATIVES = 1_000
 _KEY = re.compile(r"#\s*([A-Z][A-Z0-9 ]{0,60}?)\s*:\s?(.*)")
 _NAME = re.compile(r"ALTERNATIVE NAME ([1-9][0-9]{0,4})")
 _BALLOT = re.compile(r"([0-9]{1,15}):(.*)")

@@ -399,6 +399,44 @@ def test_the_command_says_what_is_wrong_with_a_file(tmp_path):
     assert "No such file" in missing.stderr
 
 
+LONG = "x" * 10_000_000
+HOSTILE = {
+    "a vote of ten megabytes": SMALL + "5;" + "a," * 5_000_000 + "\n",
+    "a name of ten megabytes": edited(("Benches", LONG)),
+    "a quote that is never closed": edited(("Benches", '"' + "x\n" * 5_000_000)),
+    "a cost of five thousand digits": edited(("a;60", "a;" + "9" * 5000)),
+    "a cost of ten megabytes": edited(("a;60", "a;" + "9" * 10_000_000)),
+    "a negative cost": edited(("a;60", "a;-60")),
+    "a cost that is no number": edited(("a;60", "a;nan")),
+    "a cost with an exponent": edited(("a;60", "a;1e999999999")),
+    "votes with an exponent": edited(("a;60;3", "a;60;1e9999999")),
+    "votes that divide by zero": edited(("a;60;3", "a;60;1/0")),
+    "votes of six thousand digits": edited(("a;60;3", "a;60;" + "9" * 6000)),
+    "a negative budget": edited(("budget;100.50", "budget;-100")),
+    "a project twice": edited(("b;50.5", "a;50.5")),
+    "a voter twice": edited(("2;a", "1;a")),
+    "Latin-1": SMALL.encode() + b"\xe9\n",
+    "UTF-16": SMALL.encode("utf-16"),
+    "a NUL": edited(("Benches", "\0")),
+    "nothing": b"",
+}
+
+
+@pytest.mark.parametrize("data", HOSTILE.values(), ids=HOSTILE)
+def test_the_command_refuses_hostile_files_at_once(tmp_path, data):
+    started = time.perf_counter()
+    refused = run(tmp_path, data, "--json")
+    assert (refused.exit_code, refused.stdout) == (1, "")
+    assert len(refused.stderr) < 1000
+    assert "Traceback" not in refused.stderr
+    assert time.perf_counter() - started < 30
+
+
+def test_the_command_counts_a_line_of_ten_megabytes_of_separators(tmp_path):
+    counted = run(tmp_path, edited(("c;40.50;2;;1", "c;40.50;2;;1" + ";" * 10_000_000)), "--json")
+    assert (counted.exit_code, json.loads(counted.stdout)["matches"]) == (0, True)
+
+
 # ---- nine real cities
 
 NINE = {

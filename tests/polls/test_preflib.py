@@ -1,6 +1,8 @@
 """PrefLib files: small ones made here, and the mayor of Burlington where it is at hand (``../shared/data``)."""
 
 import json
+import random
+import time
 from pathlib import Path
 
 import pytest
@@ -128,6 +130,81 @@ def test_the_command_says_what_is_wrong(tmp_path):
     refused = run(path, "--equal", "refuse")
     assert (refused.exit_code, "--equal exhaust" in refused.stderr) == (1, True)
     assert run(tmp_path / "none.toi").exit_code == 1
+
+
+# ---- hostile files
+
+
+def made(*ballots, size=3, data_type="toi"):
+    lines = (f"# DATA TYPE: {data_type}", f"# NUMBER ALTERNATIVES: {size}", *ballots)
+    return ("\n".join(lines) + "\n").encode()
+
+
+TEN_MEGABYTES = 10_000_000
+HOSTILE = {
+    "a ballot of ten megabytes": made("1: " + "1," * (TEN_MEGABYTES // 2)),
+    "braces of ten megabytes": made("1: {" + "1," * (TEN_MEGABYTES // 2) + "}"),
+    "a number of ten megabytes": made("9" * TEN_MEGABYTES + ": 1"),
+    "ten megabytes of blanks in braces": made("1: {1" + " " * TEN_MEGABYTES + ","),
+    "a number beyond 15 digits": made("9" * 16 + ": 1"),
+    "a negative number": made("-1: 1"),
+    "digits of another script": made("1: {١,2}"),
+    "a raised digit": made("1: {²,2}"),
+    "Latin-1": made("1: 1") + b"# TITLE: \xe9\n",
+    "UTF-16": made("1: 1").decode().encode("utf-16"),
+    "a NUL": made("1: 1\0"),
+    "nothing": b"",
+    "too many alternatives": made("1: 1", size=1001),
+}
+
+
+@pytest.mark.parametrize("data", HOSTILE.values(), ids=HOSTILE)
+def test_the_command_refuses_hostile_files_at_once(tmp_path, data):
+    path = tmp_path / "hostile.toi"
+    path.write_bytes(data)
+    started = time.perf_counter()
+    refused = run(path, "--rule", "schulze", "--json")
+    assert (refused.exit_code, refused.stdout) == (1, "")
+    assert len(refused.stderr) < 1000
+    assert "Traceback" not in refused.stderr
+    assert time.perf_counter() - started < 30
+
+
+@pytest.mark.parametrize("rule", ["irv", "stv", "meek", "schulze", "ranked_pairs", "plurality", "borda", "approval"])
+@pytest.mark.parametrize(
+    "data",
+    [
+        made(),
+        made("0: 1", "0: 2"),
+        made("1: 1", "1: 1", "2: 2"),
+        made("1: 1", size=1),
+        made(*["999999999999999: 1,2", "999999999999999: 2,3,1"] * 20_000),
+        b"# A" + b" " * 1_000_000 + b"B\n#" + b"#" * TEN_MEGABYTES + b"\n" + made("1: 1" + " " * 1_000_000),
+    ],
+    ids=["no ballots", "only zeros", "lines that repeat", "one alternative", "huge numbers", "long comments"],
+)
+def test_the_command_counts_strange_files(tmp_path, rule, data):
+    path = tmp_path / "strange.toi"
+    path.write_bytes(data)
+    counted = run(path, "--rule", rule, "--seats", "1000000000", "--json")
+    assert counted.exit_code == 0, counted.stderr
+    assert json.loads(counted.stdout)["pairwise"]
+
+
+@pytest.mark.parametrize("rule", ["schulze", "ranked_pairs", "irv", "borda"])
+def test_three_hundred_alternatives(tmp_path, rule):
+    numbers = random.Random(3)
+    path = tmp_path / "large.soc"
+    ballots = [f"1: {','.join(map(str, numbers.sample(range(1, 301), 300)))}" for _ in range(101)]
+    path.write_bytes(made(*ballots, size=300, data_type="soc"))
+    started = time.perf_counter()
+    assert run(path, "--rule", rule).exit_code == 0
+    assert time.perf_counter() - started < 30
+
+
+def test_a_folder_is_no_file(tmp_path):
+    refused = run(tmp_path)
+    assert (refused.exit_code, "directory" in refused.stderr) == (1, True)
 
 
 # ---- Burlington 2009

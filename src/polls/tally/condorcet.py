@@ -16,7 +16,7 @@ import numpy as np
 from polls.tally.outcome import Step, TieFound
 from polls.tally.pairwise import Pairwise, count_pairwise, undominated_tiers
 from polls.tally.positional import order_tier
-from polls.tally.ranked import RankedProfile, Tiers
+from polls.tally.ranked import Ints, RankedProfile, Tiers, whole_numbers
 from polls.tally.ranked_outcome import RankedOutcome, finish, first_seats
 from polls.tally.ties import JOINT, TieRule
 
@@ -28,17 +28,14 @@ def strongest_paths(pairwise: Pairwise) -> tuple[tuple[int, ...], ...]:
 
     Floyd and Warshall's algorithm, time options³; diagonal 0.
     """
+    most = max((n for row in pairwise.beats for n in row), default=0)
     size = len(pairwise.options)
-    d = pairwise.beats
-    p = [[d[i][j] if d[i][j] > d[j][i] else 0 for j in range(size)] for i in range(size)]
+    beats = whole_numbers([n for row in pairwise.beats for n in row], bound=most).reshape(size, size)
+    paths: Ints = np.where(beats > beats.T, beats, 0).astype(beats.dtype)
     for k in range(size):
-        through = p[k]
-        for i in range(size):
-            if i == k or not (to_k := p[i][k]):
-                continue
-            p[i] = [max(old, min(to_k, on)) for old, on in zip(p[i], through, strict=True)]
-            p[i][i] = 0
-    return tuple(tuple(row) for row in p)
+        np.maximum(paths, np.minimum(paths[:, k, None], paths[k]), out=paths)
+    np.fill_diagonal(paths, 0)
+    return tuple(tuple(int(n) for n in row) for row in paths)
 
 
 def count_schulze(profile: RankedProfile, *, seats: int = 1, ties: TieRule = JOINT) -> RankedOutcome:

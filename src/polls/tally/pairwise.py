@@ -99,9 +99,10 @@ def undominated_tiers(options: tuple[int, ...], above: np.ndarray[Any, Any]) -> 
     left = list(range(len(options)))
     tiers: list[tuple[int, ...]] = []
     while left:
-        free = [i for i in left if not any(above[j, i] for j in left)]
+        below = [bool(n) for n in above[np.ix_(left, left)].sum(axis=0)]
+        free = [i for i, under in zip(left, below, strict=True) if not under]
         if not free:
             raise ValueError("the order runs in a circle")
         tiers.append(tuple(options[i] for i in free))
-        left = [i for i in left if i not in free]
+        left = [i for i, under in zip(left, below, strict=True) if under]
     return tuple(tiers)
