@@ -8,12 +8,13 @@ register file is in :mod:`polls.register_import`.
 from __future__ import annotations
 
 import csv
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import BigInteger, bindparam, select, text, tuple_, update
+from sqlalchemy import BigInteger, Integer, Text, bindparam, select, text, tuple_
 from sqlalchemy.dialects.postgresql import ARRAY, insert
 
 from polls.eligibility import CitizenFacts
@@ -33,14 +34,21 @@ __all__ = [
     "find_citizen",
     "group_ids",
     "identity_key",
+    "load_buildings",
     "load_groups",
     "load_territories",
     "normal_identifier",
     "places_named",
+    "read_buildings",
     "read_groups",
     "read_territories",
     "territory_tree",
 ]
+
+
+CODE = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
+LOADED_AT_ONCE = 2_000
+"""Territories in one statement: the database takes 32,767 values at most."""
 
 
 @dataclass(frozen=True)
@@ -95,6 +103,35 @@ def read_territories(lines: Iterable[str]) -> list[TerritoryRow]:
     return rows
 
 
+def read_buildings(lines: Iterable[str]) -> list[TerritoryRow]:
+    """Buildings out of CSV with the columns code, district (its code), name_ru (the address), name_en (may be empty).
+
+    Raises BadFile naming line, field and reason.
+    """
+    rows = []
+    for line, given in _read_table(lines, ("code", "district", "name_ru")):
+        if not CODE.fullmatch(given["code"]):
+            raise BadFile(line=line, field="code", reason="letters a-z, digits, - and _ only, at most 64")
+        if not given["name_ru"] or not given["district"]:
+            raise BadFile(line=line, field="name_ru" if given["district"] else "district", reason="empty")
+        name_en = given.get("name_en") or given["name_ru"]
+        rows.append(TerritoryRow(given["code"], "building", given["district"], given["name_ru"], name_en))
+    return rows
+
+
+async def load_buildings(session: Session, rows: Sequence[TerritoryRow]) -> int:
+    """Insert or update buildings; give their number. Refuses BadFile for a code of something else, a parent that is
+    no district, and what `load_territories` refuses.
+    """
+    kinds = {row.code: row.kind for row in await session.execute(select(territory.c.code, territory.c.kind))}
+    for row in rows:
+        if kinds.get(row.code, "building") != "building":
+            raise BadFile(line=0, field="code", reason=f"«{row.code}» is the code of a {kinds[row.code]}")
+        if kinds.get(row.parent) != "district":
+            raise BadFile(line=0, field="district", reason=f"unknown district «{row.parent}»")
+    return await load_territories(session, rows)
+
+
 def read_groups(lines: Iterable[str]) -> list[GroupRow]:
     """Groups out of CSV with the columns code, name_ru, name_en. Raises BadFile naming line, field and reason."""
     columns = ("code", "name_ru", "name_en")
@@ -135,24 +172,28 @@ async def load_territories(session: Session, rows: Iterable[TerritoryRow]) -> in
     if not rows:
         return 0
     fields = [name for name in TerritoryRow.__dataclass_fields__ if name != "parent"]
-    statement = insert(territory).values([{name: getattr(row, name) for name in fields} for row in rows])
-    changed = {name: statement.excluded[name] for name in fields if name != "code"}
-    await session.execute(statement.on_conflict_do_update(index_elements=["code"], set_=changed))
+    for start in range(0, len(rows), LOADED_AT_ONCE):
+        part = rows[start : start + LOADED_AT_ONCE]
+        statement = insert(territory).values([{name: getattr(row, name) for name in fields} for row in part])
+        changed = {name: statement.excluded[name] for name in fields if name != "code"}
+        await session.execute(statement.on_conflict_do_update(index_elements=["code"], set_=changed))
     ids = {row.code: row.id for row in await session.execute(select(territory.c.code, territory.c.id))}
     for row in rows:
         if row.parent and row.parent not in ids:
             raise BadFile(line=0, field="parent", reason=f"unknown territory «{row.parent}»")
-        parent_id = ids[row.parent] if row.parent else None
-        await session.execute(
-            update(territory)
-            .where(territory.c.code == row.code, territory.c.parent_id.is_distinct_from(parent_id))
-            .values(parent_id=parent_id)
-        )
+    parents = {"codes": [row.code for row in rows], "parents": [ids.get(row.parent) for row in rows]}
+    await session.execute(_SET_PARENTS, parents)
     try:
         await territory_tree(session, buildings=True)
     except ValueError as error:
         raise BadFile(line=0, field="parent", reason=str(error)) from None
     return len(rows)
+
+
+_SET_PARENTS = text(
+    "UPDATE territory t SET parent_id = given.parent FROM unnest(:codes, :parents) AS given (code, parent)"
+    " WHERE t.code = given.code AND t.parent_id IS DISTINCT FROM given.parent"
+).bindparams(bindparam("codes", type_=ARRAY(Text)), bindparam("parents", type_=ARRAY(Integer)))
 
 
 async def load_groups(session: Session, rows: Iterable[GroupRow]) -> int:

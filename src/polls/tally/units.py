@@ -106,8 +106,9 @@ def _rule_of(question: SingleChoice) -> UnitRule:
     rule = question.rule
     if not isinstance(rule, UnitRule):
         raise ValueError(f"question {question.id} is not counted by units")
-    if {option.id for option in question.regular} != {rule.for_option, rule.against_option}:
-        raise ValueError(f"question {question.id}: its regular options are not the two that the rule names")
+    sides = {rule.for_option, rule.against_option}
+    if len(sides) < 2 or not sides <= {option.id for option in question.regular}:
+        raise ValueError(f"question {question.id} lacks the two options that the rule names")
     return rule
 
 
@@ -136,10 +137,10 @@ def _unit(question: SingleChoice, rule: UnitRule, unit: Unit) -> UnitResult:
 
 
 def _class_of(question: SingleChoice, rule: UnitRule, answer: str) -> str:
-    known = {BLANK_ANSWER: BLANK, f"[{rule.for_option}]": FOR, f"[{rule.against_option}]": AGAINST}
-    known |= {f"[{option.id}]": NEUTRAL for option in question.neutral}
+    known = {f"[{option.id}]": NEUTRAL for option in question.options}  # a third side is neither for nor against
+    known |= {BLANK_ANSWER: BLANK, f"[{rule.for_option}]": FOR, f"[{rule.against_option}]": AGAINST}
     if answer not in known:
-        raise unfit(question, answer, "it is neither for, against, neutral nor blank")
+        raise unfit(question, answer, "it is no option of the question")
     return known[answer]
 
 
@@ -295,6 +296,8 @@ def _outcome(
     }
     order = tuple(sorted(weight, key=lambda option_id: -weight[option_id]))
     places = {option_id: 1 + sum(other > weight[option_id] for other in weight.values()) for option_id in weight}
+    order = (*order, *(option.id for option in question.regular if option.id not in weight))
+    places |= dict.fromkeys(order[2:], 3)
     return Outcome(
         method=rule.method,
         question_id=question.id,
@@ -306,7 +309,12 @@ def _outcome(
         neutral=classes.neutral,
         neutral_total=sum(classes.neutral.values()),
         options=tuple(
-            OptionResult(option.id, votes[option.id], weight[option.id] / total if total else None, places[option.id])
+            OptionResult(
+                option.id,
+                votes[option.id],
+                weight[option.id] / total if total and option.id in weight else None,
+                places[option.id],
+            )
             for option in question.regular
         ),
         order=order,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import csv
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -13,11 +14,14 @@ from typing import BinaryIO
 
 import click
 
-from polls.errors import BadFile, Refusal
-from polls.register import territory_tree
+from polls.definition import Text
+from polls.errors import BadFile, Invalid, Refusal
+from polls.invited import upload_list
+from polls.register import TerritoryRow, load_buildings, read_buildings, territory_tree
 from polls.register_import import BadRegister, ImportReport, import_register
 from polls.register_sum import sum_up_register
 from polls.sessions import Session
+from polls.unit_import import UnitReport, import_units
 from voting.db import opened_database
 from voting.demo_register import load_city, load_demo_register
 from voting.secrets import identity_secrets
@@ -39,17 +43,14 @@ def register() -> None:
 @click.option("--register", "code", default="city", show_default=True, help="Code of the register.")
 def import_file(file: Path, snapshot: bool, dry_run: bool, code: str) -> None:
     """Load FILE (CSV, UTF-8): all of it, or nothing when a row is bad."""
-    try:
-        with file.open("rb") as opened, _progress_bar(file.stat().st_size, opened) as progress:
-            report = asyncio.run(
-                _import(Settings.from_env(), opened, code=code, snapshot=snapshot, dry_run=dry_run, progress=progress)
-            )
-    except BadFile as refusal:
-        for line in error_lines(refusal):
-            click.echo(line, err=True)
-        raise SystemExit(1) from None
-    except Refusal as refusal:
-        raise click.ClickException(f"{refusal.detail} {refusal.next_step}") from None
+    with (
+        _refusals(),
+        file.open("rb") as opened,
+        _progress_bar(file.stat().st_size, opened) as progress,
+    ):
+        report = asyncio.run(
+            _import(Settings.from_env(), opened, code=code, snapshot=snapshot, dry_run=dry_run, progress=progress)
+        )
     for line in report_lines(report, dry_run=dry_run):
         click.echo(line)
 
@@ -90,6 +91,80 @@ async def _import_in(
     return report
 
 
+@register.command("buildings")
+@click.argument("file", type=click.Path(exists=True, dir_okay=False, readable=True, path_type=Path))
+def load_houses(file: Path) -> None:
+    """Load buildings out of FILE (CSV, UTF-8: code, district, name_ru, name_en)."""
+
+    async def load(settings: Settings, rows: list[TerritoryRow]) -> int:
+        async with opened_database(settings) as database, database.open_session() as session:
+            return await load_buildings(session, rows)
+
+    with _refusals():
+        try:
+            with file.open(encoding="utf-8-sig", newline="") as lines:
+                rows = read_buildings(lines)
+        except (UnicodeDecodeError, csv.Error) as error:
+            raise BadFile(line=0, field="", reason=f"not a CSV file in UTF-8: {error}") from None
+        click.echo(f"{asyncio.run(load(Settings.from_env(), rows)):,} buildings")
+
+
+@register.command("units")
+@click.argument("file", type=click.Path(exists=True, dir_okay=False, readable=True, path_type=Path))
+@click.option("--whole", is_flag=True, help="The file holds every flat of the buildings it names; others end now.")
+@click.option("--skip-unknown", is_flag=True, help="Take flats of people the register does not know, without them.")
+@click.option("--dry-run", is_flag=True, help="Only say what would change.")
+def load_units(file: Path, whole: bool, skip_unknown: bool, dry_run: bool) -> None:
+    """Load flats and their owners out of FILE (CSV, UTF-8): all of it, or nothing when a row is bad."""
+
+    async def load(settings: Settings, opened: BinaryIO, progress: Progress) -> UnitReport:
+        async with opened_database(settings) as database, database.open_session() as session:
+            attempt = await session.begin_nested()
+            report = await import_units(
+                session,
+                iter(partial(opened.read, PIECE), b""),
+                secrets=identity_secrets(settings),
+                now=datetime.now(UTC),
+                whole=whole,
+                skip_unknown=skip_unknown,
+                progress=progress,
+                zone=settings.time_zone,
+            )
+            if dry_run:
+                await attempt.rollback()
+            return report
+
+    with _refusals(), file.open("rb") as opened, _progress_bar(file.stat().st_size, opened) as progress:
+        report = asyncio.run(load(Settings.from_env(), opened, progress))
+    for line in unit_report_lines(report, dry_run=dry_run):
+        click.echo(line)
+
+
+@register.command("invite")
+@click.argument("file", type=click.Path(exists=True, dir_okay=False, readable=True, path_type=Path))
+@click.option("--code", required=True, help="Code of the list: what a poll's audience names.")
+@click.option("--title", required=True, help="What the list is called, in Russian.")
+@click.option("--title-en", default="", help="The same in English.")
+def load_list(file: Path, code: str, title: str, title_en: str) -> None:
+    """Keep the residents in FILE (CSV, UTF-8: national_id or subject) as a list that polls can invite."""
+
+    async def load(settings: Settings, opened: BinaryIO) -> int:
+        async with opened_database(settings) as database, database.open_session() as session:
+            uploaded = await upload_list(
+                session,
+                iter(partial(opened.read, PIECE), b""),
+                code=code,
+                title=Text(ru=title, en=title_en),
+                secrets=identity_secrets(settings),
+                account_id=0,
+                now=datetime.now(UTC),
+            )
+            return uploaded.size
+
+    with _refusals(), file.open("rb") as opened:
+        click.echo(f"{asyncio.run(load(Settings.from_env(), opened)):,} residents in the list «{code}»")
+
+
 async def load_demo(settings: Settings, citizens: int) -> ImportReport:
     """Load the city and a synthetic register of so many citizens, with a progress bar: for `veche demo`."""
     with _counting_bar(citizens) as progress:
@@ -125,6 +200,42 @@ def error_lines(refusal: BadFile) -> list[str]:
     if more := refusal.error_count - len(refusal.errors):
         lines.append(f"… and {more:,} more errors")
     return [*lines, f"{refusal.error_count:,} errors; nothing was taken"]
+
+
+def unit_report_lines(report: UnitReport, *, dry_run: bool) -> list[str]:
+    """What an import of flats did, for people."""
+    lines = [
+        f"{report.rows:,} rows, {report.units:,} flats" + (" (dry run: nothing was written)" if dry_run else ""),
+        f"  added         {report.added:,}",
+        f"  changed       {report.changed:,}",
+        f"  ended         {report.ended:,}",
+        f"  unchanged     {report.unchanged:,}",
+        f"  shares begun  {report.shares_begun:,}",
+        f"  shares ended  {report.shares_ended:,}",
+    ]
+    for number, words in (
+        (report.unknown_owners, "owners whom the register does not know were left out"),
+        (report.without_owners, "flats have no known owner"),
+        (report.odd_shares, "flats have shares that do not sum to one"),
+    ):
+        if number:
+            lines.append(f"  look at       {number:,} {words}")
+    return lines
+
+
+@contextmanager
+def _refusals() -> Iterator[None]:
+    """Say what is wrong with a file, a line each, and fail."""
+    try:
+        yield
+    except BadFile as refusal:
+        for line in error_lines(refusal):
+            click.echo(line, err=True)
+        raise SystemExit(1) from None
+    except Invalid as refusal:
+        raise click.ClickException(" ".join(error.message for error in refusal.errors)) from None
+    except Refusal as refusal:
+        raise click.ClickException(f"{refusal.detail} {refusal.next_step}") from None
 
 
 @contextmanager

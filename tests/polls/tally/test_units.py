@@ -192,11 +192,24 @@ def test_no_flats_at_all_carry_nothing() -> None:
 def test_answers_and_rules_that_do_not_fit_are_refused() -> None:
     with pytest.raises(ValueError, match="does not fit"):
         count(alone("[7]", 1))
-    with pytest.raises(ValueError, match="the two that the rule names"):
-        count(alone(YES, 1), for_option=3)
+    for for_option in (2, 3, 9):
+        with pytest.raises(ValueError, match="lacks the two options"):
+            count(alone(YES, 1), for_option=for_option)
     plain = SingleChoice.model_validate({"id": 1, "options": []})
     with pytest.raises(ValueError, match="not counted by units"):
         tally_units(plain, a_profile([]))
+
+
+def test_a_third_side_is_neither_for_nor_against() -> None:
+    options = [{"id": n, "text": {"ru": str(n)}} for n in (1, 2, 3)]
+    question = SingleChoice.model_validate({"id": 1, "options": options, "rule": {"method": "units"}})
+    outcome = tally_units(question, a_profile([*alone(YES, 2), *alone("[3]", 5), *alone(NO, 1)]))
+    assert (outcome.winners, outcome.order, outcome.option(3).share, outcome.option(3).votes) == (
+        (1,),
+        (1, 2, 3),
+        None,
+        5,
+    )
 
 
 def test_each_house_decides_for_itself_and_a_citizen_counts_in_every_flat() -> None:
