@@ -8,8 +8,8 @@ a public reason, taken under the poll's exclusive lock so that no ballot is in f
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
@@ -25,6 +25,7 @@ from polls.journal import record_event
 from polls.lifecycle import Move, State, may, state_at
 from polls.sessions import ReadSession, Session
 from polls.tables import named_ballot, poll, poll_pause, poll_revision, sealed_definition, territory
+from polls.unit_roll import register_findings
 
 MOST_CHANGES = 200  # of each side, in the facts of a conflict
 SLUG = re.compile(r"^[a-z0-9](?:[a-z0-9-]{0,62}[a-z0-9])?$")
@@ -51,10 +52,14 @@ class Draft:
 
 @dataclass(frozen=True)
 class Check:
-    """The checklist with its dry run; `dry_run` is None while times are missing."""
+    """The checklist with its dry run; `dry_run` is None while times are missing.
+
+    `by_style`: entitled by ballot style, 0 being everybody whom no style names; empty for a poll of one style.
+    """
 
     findings: tuple[Finding, ...]
     dry_run: DryRun | None
+    by_style: Mapping[int, int] = field(default_factory=dict)
 
     @property
     def ready(self) -> bool:
@@ -166,7 +171,9 @@ async def delete_draft(session: Session, public_id: str, now: datetime) -> None:
 async def check_draft(session: ReadSession, definition: Definition, now: datetime) -> Check:
     """The pre-open checklist, with the dry run as soon as the opening time is known."""
     run = await dry_run(session, definition) if definition.opens_at is not None else None
-    return Check(findings(definition, now, run.entitled if run else None), run)
+    found = (*findings(definition, now, run.entitled if run else None),
+             *await register_findings(session, definition, now))  # fmt: skip
+    return Check(tuple(sorted(found, key=lambda finding: not finding.blocking)), run)
 
 
 async def schedule_poll(

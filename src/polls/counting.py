@@ -19,7 +19,7 @@ from sqlalchemy import func, insert, select, text, update
 from polls.audience import roll_total, stratum_of_participants, take_roll
 from polls.authoring import lock_key
 from polls.catalogue import SealedPoll, sealed_poll
-from polls.definition import AnyQuestion, Privacy, Visibility
+from polls.definition import AnyQuestion, Privacy, SingleChoice, UnitRule, Visibility
 from polls.errors import WrongState
 from polls.journal import record_event
 from polls.lifecycle import Move, State, may
@@ -41,6 +41,8 @@ from polls.tables import (
 from polls.tally import tally
 from polls.tally.outcome import Outcome
 from polls.tally.profile import NOT_SHOWN, Profile
+from polls.unit_roll import take_unit_roll
+from polls.units_counting import tally_unit_question
 
 LIVE_STEP = 1_000
 LEAST_BALLOTS = 10
@@ -91,6 +93,7 @@ async def polls_without_roll(session: ReadSession, limit: int = 100) -> list[str
 async def take_roll_of(session: Session, public_id: str) -> int:
     """Take the roll of one opened poll; returns its total."""
     found = await sealed_poll(session, public_id)
+    await take_unit_roll(session, found.id, found.definition)
     return await take_roll(session, found.id, found.definition)
 
 
@@ -113,6 +116,7 @@ async def count_poll(session: Session, public_id: str, now: datetime) -> Counted
         raise WrongState(state=state, move=Move.COUNT)
     if found.definition.roll_known:
         await take_style_roll(session, found.id, found.definition)
+        await take_unit_roll(session, found.id, found.definition)
         await take_roll(session, found.id, found.definition)
     if found.definition.privacy is Privacy.SEPARATED:
         await _copy_ballots(session, found)
@@ -310,6 +314,11 @@ async def _insert_many(session: Session, rows: Sequence[Mapping[str, Any]]) -> N
 async def _tally_all(session: Session, found: SealedPoll) -> Counted:
     outcomes = []
     for question in found.definition.questions:
+        if isinstance(question, SingleChoice) and isinstance(question.rule, UnitRule):
+            outcomes.append(
+                await tally_unit_question(session, found, question, await entitled_of(session, found, question))
+            )
+            continue
         counted = await profile_of(session, found, question.id, await entitled_of(session, found, question))
         # In a thread: a long count must not hold up whatever else this process serves.
         outcomes.append(await asyncio.to_thread(tally, question, counted))
