@@ -5,7 +5,7 @@ from collections.abc import Collection, Mapping
 from sqlalchemy import select
 
 from polls.sessions import ReadSession
-from voting.tables import account
+from voting.tables import account, account_role
 
 
 async def names_of(session: ReadSession, account_ids: Collection[int]) -> Mapping[int, str]:
@@ -14,3 +14,14 @@ async def names_of(session: ReadSession, account_ids: Collection[int]) -> Mappin
         select(account.c.id, account.c.display_name).where(account.c.id.in_(sorted(set(account_ids))))
     )
     return {row.id: row.display_name for row in rows if row.display_name}
+
+
+async def officials_named(session: ReadSession) -> Mapping[int, str]:
+    """Every account with the role of an official, by name; the number stands for one without a name."""
+    rows = await session.execute(
+        select(account.c.id, account.c.display_name)
+        .join(account_role, account_role.c.account_id == account.c.id)
+        .where(account_role.c.role == "official")
+        .order_by(account.c.display_name, account.c.id)
+    )
+    return {row.id: row.display_name or f"№ {row.id}" for row in rows}

@@ -8,7 +8,11 @@ from voting.web import (
     home,
     officials,
     officials_check,
+    officials_custody,
     officials_editor,
+    officials_lists,
+    officials_revisions,
+    officials_start,
     polls,
     results,
     votes,
@@ -17,4 +21,5 @@ from voting.web import (
 handlers = [
     *home.handlers, *polls.handlers, *ballot.handlers, *votes.handlers, *results.handlers, *help.handlers,
     *assets.handlers, *downloads.handlers, *officials.handlers, *officials_check.handlers, *officials_editor.handlers,
+    *officials_start.handlers, *officials_lists.handlers, *officials_revisions.handlers, *officials_custody.handlers,
 ]  # fmt: skip

@@ -14,12 +14,11 @@ from litestar.di import NamedDependency
 from litestar.params import FromPath
 from litestar.response import Redirect
 
-from polls.authoring import Draft, copy_poll, delete_draft, load_draft
+from polls.authoring import copy_poll
 from polls.catalogue import cast_counts
 from polls.desk import PAGE, Pile, desk_counts, desk_polls
-from polls.errors import PollNotFound, WrongState
-from polls.lifecycle import Move, State, may
-from polls.sessions import ReadSession, Session
+from polls.errors import PollNotFound
+from polls.sessions import Session
 from voting.identity.guards import official
 from voting.identity.names import names_of
 from voting.identity.sessions import Viewer
@@ -104,29 +103,4 @@ async def copy(
     return see_other(address_of(draft.public_id, "/edit?copied=1"))
 
 
-@get("/officials/polls/{public_id:str}/delete", guards=[official], include_in_schema=False)
-async def ask_to_delete(
-    request: AnyRequest, public_id: FromPath[str], read_session: NamedDependency[ReadSession],
-    now: NamedDependency[datetime],
-) -> Response[Any]:  # fmt: skip
-    """Ask before a draft is gone for good."""
-    return page(request, "officials/delete.html", nav="officials", draft=await _deletable(read_session, public_id, now))
-
-
-@post("/officials/polls/{public_id:str}/delete", guards=[official], include_in_schema=False)
-async def delete(
-    public_id: FromPath[str], session: NamedDependency[Session], now: NamedDependency[datetime]
-) -> Redirect:
-    """Delete a draft with its revisions."""
-    await delete_draft(session, known(public_id), now)
-    return see_other("/officials?deleted=1")
-
-
-async def _deletable(session: ReadSession, public_id: str, now: datetime) -> Draft:
-    draft = await load_draft(session, known(public_id), now)
-    if not may(Move.DELETE, draft.state):
-        raise WrongState(state=State(draft.state), move=Move.DELETE)
-    return draft
-
-
-handlers = [show_desk, copy, ask_to_delete, delete]
+handlers = [show_desk, copy]

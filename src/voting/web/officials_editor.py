@@ -8,7 +8,6 @@ official chooses, having seen them.
 from __future__ import annotations
 
 import asyncio
-import secrets
 from datetime import datetime
 from typing import Any
 
@@ -26,17 +25,17 @@ from polls.lifecycle import Move, may
 from polls.register import territory_tree
 from polls.sessions import ReadSession, Session
 from voting.identity.guards import official
-from voting.identity.names import names_of
 from voting.identity.sessions import Viewer
 from voting.publishing import MAX_BYTES, assets_in, store_picture
 from voting.settings import Settings
 from voting.web.editor_form import EditorForm
 from voting.web.error_pages import described
 from voting.web.form_filling import form_of
-from voting.web.form_operations import differences, mark_ids, operate
+from voting.web.form_operations import mark_ids, operate
 from voting.web.forms import definition_of
 from voting.web.i18n import language_of
 from voting.web.officials import address_of, known, see_other
+from voting.web.officials_conflict import merge_theirs, show_conflict
 from voting.web.officials_form import Shown, editor_page, preview_of
 from voting.web.officials_words import label_of
 from voting.web.rendering import page, translate_for
@@ -45,22 +44,6 @@ AnyRequest = Request[Any, Any, Any]
 FORM_LIMIT = 8 * 1024 * 1024
 """A long budget poll in two languages, with every letter percent-encoded, is a few megabytes."""
 PICTURE_LIMIT = MAX_BYTES + 64 * 1024
-
-
-@get("/officials/polls/new", guards=[official], include_in_schema=False)
-async def show_new(
-    request: AnyRequest, viewer: NamedDependency[Viewer], settings: NamedDependency[Settings],
-    read_session: NamedDependency[ReadSession],
-) -> Response[Any]:  # fmt: skip
-    """An empty form. Nothing is stored before the first saving, so a page left open leaves no empty draft."""
-    city = (await territory_tree(read_session)).of_kind("city")
-    definition = Definition(
-        poll_id=secrets.token_hex(16), time_zone=settings.time_zone, department=viewer.department,
-        territory=city[0].code if city else "",
-    )  # fmt: skip
-    form = form_of(definition, language=language_of(request))
-    operate(form, "add_question:single_choice")
-    return await editor_page(request, read_session, Shown(form, definition_of(form), based_on=0))
 
 
 @get("/officials/polls/{public_id:str}/edit", guards=[official], include_in_schema=False)
@@ -72,7 +55,7 @@ async def show_editor(
     if not may(Move.EDIT, draft.state):
         return see_other(address_of(public_id))
     form = await _form_of_draft(request, session, draft)
-    notice = next((word for word in ("saved", "copied", "pictured") if word in request.query_params), "")
+    notice = next((word for word in ("saved", "copied", "pictured", "restored") if word in request.query_params), "")
     return await editor_page(request, session, Shown(form, definition_of(form), draft.revision, notice=notice))
 
 
@@ -86,6 +69,10 @@ async def submit(
     form = EditorForm.read((await request.form()).multi_items())
     form.put("poll_id", known(public_id))
     operation = form.get("op")
+    if operation == "merge":
+        shown = await merge_theirs(request, session, form, now)
+        mark_ids(shown.form, *await highest_ids(session, public_id))
+        return await editor_page(request, session, shown)
     if operation.partition(":")[0] not in ("save", "check", "picture"):
         mark_ids(form, *await highest_ids(session, public_id))
         operate(form, operation)
@@ -101,7 +88,7 @@ async def submit(
         except Sealed as refusal:  # scheduled by somebody meanwhile: what was typed stays on the page
             shown.errors = (FieldError("", refusal.code, refusal.detail),)
         except EditConflict:
-            await _show_conflict(request, session, shown, now)
+            await show_conflict(request, session, shown, now)
     return await editor_page(request, session, shown)
 
 
@@ -204,19 +191,6 @@ async def _save(
     await save_draft(session, public_id, definition, account_id, based_on, now, slug.strip() or None)
 
 
-async def _show_conflict(request: AnyRequest, session: ReadSession, shown: Shown, now: datetime) -> None:
-    """Put both versions side by side. From here on, saving is on top of theirs, knowingly."""
-    theirs = await load_draft(session, shown.form.get("poll_id"), now)
-    language, translate = language_of(request), translate_for(request)
-    assert shown.parsed.definition is not None
-    mine = form_of(shown.parsed.definition, slug=shown.form.get("slug"), language=language)
-    other = form_of(theirs.definition, slug=theirs.slug, language=language)
-    rows = [(label_of(mine, name, translate) or name, ours, others) for name, ours, others in differences(mine, other)]
-    names = await names_of(session, [theirs.saved_by])
-    shown.based_on, shown.status = theirs.revision, 409
-    shown.conflict = {"rows": rows, "by": names.get(theirs.saved_by, ""), "at": theirs.saved_at}
-
-
 async def _form_of_draft(request: AnyRequest, session: ReadSession, draft: Draft) -> EditorForm:
     form = form_of(draft.definition, slug=draft.slug, language=language_of(request))
     mark_ids(form, *await highest_ids(session, draft.public_id))
@@ -238,4 +212,4 @@ def _next_page(operation: str) -> str:
     return "/edit?saved=1"
 
 
-handlers = [show_new, show_editor, submit, preview, show_picture, submit_picture]
+handlers = [show_editor, submit, preview, show_picture, submit_picture]

@@ -12,6 +12,7 @@ from litestar import Request, Response
 from polls.definition import OWN, Definition
 from polls.desk import register_groups
 from polls.errors import FieldError, Invalid
+from polls.invited import lists
 from polls.register import territory_tree
 from polls.sessions import ReadSession
 from polls.territories import Territory, TerritoryTree
@@ -51,7 +52,7 @@ class Shown:
     errors: tuple[FieldError, ...] = ()
     notice: str = ""
     changed: bool = False
-    conflict: dict[str, Any] | None = None
+    conflict: Any = None
     status: int = 200
 
 
@@ -85,7 +86,7 @@ async def editor_page(request: AnyRequest, session: ReadSession, shown: Shown) -
         kinds=[(value, translate(name)) for value, name in KIND_NAMES],
         earlier_questions=lambda number: earlier_questions(form, number, language, translate),
         has_buildings=bool(tree.of_kind("building")), houses_found=lambda words: houses_found(tree, words),
-        invited_lists=await invited_lists(session), **preview_of(shown.parsed),
+        invited_lists=await lists(session), **preview_of(shown.parsed),
     )  # fmt: skip
 
 
@@ -141,11 +142,6 @@ def houses_found(tree: TerritoryTree, words: str) -> list[Territory]:
             if len(found) >= HOUSES_SHOWN:
                 break
     return found
-
-
-async def invited_lists(session: ReadSession) -> list[Any]:
-    """The uploaded lists of invited residents."""
-    return []
 
 
 def _words(form: EditorForm, name: str, language: str) -> str:

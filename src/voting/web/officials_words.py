@@ -6,12 +6,16 @@ Words are message ids; `translate` puts them into the reader's language.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Final
 
 from polls.checklist import Finding
 from voting.web.editor_form import EditorForm
+from voting.web.finding_words import FINDINGS
+from voting.web.value_words import FIELD_NAMES, value_words
 
+__all__ = ["FIELDS", "FINDINGS", "Line", "anchor_of", "error_lines", "finding_line", "label_of", "value_words"]
 Translate = Callable[[str], str]
 
 
@@ -25,68 +29,42 @@ class Line:
     blocking: bool = True
 
 
-FIELDS: Final[Mapping[str, str]] = {
-    "title": "Title", "summary": "In short", "description": "Description", "slug": "Address of the page",
-    "topic": "Topic", "territory": "Territory", "department": "Department", "binding": "What the result means",
-    "register": "Register", "time_zone": "Time zone", "sources": "Sources", "questions": "Questions",
-    "audience": "Who may vote", "age_from": "Age from", "age_to": "Age to", "territories": "Territories",
-    "groups": "Groups", "level": "Verification level", "registered_before": "In the register before",
-    "json": "The rule in full", "late_registration": "Late registration", "opens_at": "Opens", "closes_at": "Closes",
-    "strata": "Groups in breakdowns", "age_bands": "Age bands", "privacy": "Privacy", "may_change": "Changing a vote",
-    "names_seen_by": "Who sees names", "visibility": "When results are shown", "receipt": "Receipt",
-    "quorum": "Quorum", "share": "Share of those entitled", "ballots": "Number of ballots", "text": "Text",
-    "hint": "Hint", "kind": "How people answer", "required": "Required", "shuffle": "Order of options",
-    "min_choices": "At least", "max_choices": "At most", "low_label": "Words at 1", "high_label": "Words at 5",
-    "currency": "Currency", "ballot_limit": "Limit of one ballot", "rule": "Counting rule",
-    "denominator": "What a share is of", "winners": "Number of winners", "threshold": "Threshold", "tie": "Ties",
-    "order_by": "Order by", "method": "Method", "budget": "Budget", "min_score": "Least votes", "cost": "Cost",
-    "picture": "Picture", "alt": "Picture in words", "sha256": "Picture", "reference": "Number in the city's papers",
-    "url": "Address", "options": "Options", "id": "Number",
-    "roll_known": "Number of those entitled known",
-}  # fmt: skip
-
-FINDINGS: Final[Mapping[str, str]] = {
-    "text_missing": "The Russian text is missing.",
-    "translation_missing": "There is no English text; English readers will see the Russian one.",
-    "territory_missing": "Say whose poll it is: the whole city, an okrug or a district.",
-    "no_questions": "There is no question yet.",
-    "opening_missing": "Say when the poll opens.",
-    "closing_missing": "Say when the poll closes.",
-    "closing_past": "The closing time has passed, or is a minute away.",
-    "closing_before_opening": "The poll closes before it opens.",
-    "opening_past": "The opening time has passed.",
-    "closing_at_night": "The poll closes at night, at {hour}:00 hours. People expect the evening.",
-    "names_seen_by_missing": "The vote is named: say in Russian who sees the names.",
-    "change_needs_named": "A vote can be changed only in a named poll: a separated one cannot be found again.",
-    "receipt_may_be_superseded": "Votes may be changed, so a receipt may be of a vote that no longer counts.",
-    "live_results_sway": "Results shown while the poll runs sway those who have not voted yet.",
-    "quorum_empty": "The quorum names neither a share nor a number of ballots.",
-    "too_few_options": "At least {at_least} options are needed that can win.",
-    "no_way_to_abstain": "An answer is required and nobody can abstain. Add «Hard to say», or let it be left blank.",
-    "winners_over_options": "There are more winners than options.",
-    "option_repeats": "Two options have the same text.",
-    "alt_missing": "Say in Russian what the picture shows, for those who cannot see it.",
-    "choices_impossible": "Nobody can choose that many: check the least and the most.",
-    "max_over_options": "More choices are allowed than there are options.",
-    "budget_missing": "Say how large the budget is.",
-    "cost_missing": "Say what the project costs.",
-    "cost_over_budget": "The project costs more than the whole budget and cannot win.",
-    "cost_over_limit": "The project costs more than one ballot may hold: nobody can choose it.",
-    "audience_empty": "Nobody in the register may vote by these rules.",
-}
+FIELDS: Final = FIELD_NAMES
 
 BILINGUAL: Final = frozenset(
-    {"title", "summary", "description", "names_seen_by", "text", "hint", "low_label", "high_label", "alt"}
+    {"title", "summary", "description", "names_seen_by", "text", "hint", "low_label", "high_label", "alt", "address"}
 )
-RADIOS: Final = frozenset({"privacy", "visibility", "receipt", "tie", "method"})
+RADIOS: Final = frozenset(
+    {"privacy", "visibility", "receipt", "tie", "method", "order_by", "speaks", "weigh_by", "silent"}
+)
+
+LISTS: Final = ("questions", "options", "styles", "levels")
 
 
 def finding_line(finding: Finding, form: EditorForm, translate: Translate) -> Line:
     """A finding of the checklist in words, with the field it is about."""
-    message = translate(FINDINGS.get(finding.code, finding.code)).format_map(_Facts(finding.facts))
+    message = translate(FINDINGS.get(finding.code, finding.code)).format_map(_Facts(_plain(finding.facts)))
     language = str(finding.facts.get("language", "ru"))
-    name = finding.path.replace("/", ".")
+    name = _field(finding.path, form)
     return Line(anchor_of(name, language), label_of(form, name, translate), message, finding.blocking)
+
+
+def _plain(facts: Mapping[str, Any]) -> dict[str, Any]:
+    """Facts as words: a list of words heard becomes «a», «b»."""
+    return {
+        name: ", ".join(f"«{one}»" for one in value) if isinstance(value, list | tuple) else value
+        for name, value in facts.items()
+    }
+
+
+def _field(path: str, form: EditorForm) -> str:
+    """The form's name of what a finding is about: levels are counted from the lowest there."""
+    parts = path.split("/")
+    if len(parts) == 4 and parts[2] == "levels":
+        low = form.get(f"questions.{parts[1]}.scale_min") or "1"
+        with suppress(ValueError):
+            parts[3] = str(int(parts[3]) - int(low))
+    return ".".join(parts)
 
 
 def error_lines(errors: Iterable[Mapping[str, Any]], form: EditorForm, translate: Translate) -> list[Line]:
@@ -102,6 +80,8 @@ def anchor_of(name: str, language: str = "ru") -> str:
         return f"{name}.{language}"
     if last in RADIOS:
         return f"{name}-1"
+    if head.endswith(".levels"):
+        return f"{name}.{language}"
     if last in ("picture", "sha256"):
         return f"{head if last == 'picture' else head.rpartition('.')[0]}.picture"
     return name
@@ -115,8 +95,13 @@ def label_of(form: EditorForm, name: str, translate: Translate) -> str:
         place.append(_numbered(translate("Question {n}"), form.ids("questions"), parts[1]))
         if len(parts) > 3 and parts[2] == "options":
             place.append(_numbered(translate("option {n}"), form.ids(f"questions.{parts[1]}.options"), parts[3]))
-    words = [translate(FIELDS[part]) for part in parts if part in FIELDS and part not in ("questions", "options")]
-    if parts[-1] in ("options", "questions"):
+    if parts[0] == "styles" and len(parts) > 1:
+        place.append(_numbered(translate("Ballot {n}"), form.ids("styles"), parts[1]))
+    level = next((part for part in reversed(parts) if part.isdigit()), "") if "levels" in parts[:-1] else ""
+    if level:
+        place.append(translate("level {n}").format(n=1 + int(level)))
+    words = [translate(FIELDS[part]) for part in parts if part in FIELDS and part not in LISTS]
+    if parts[-1] in LISTS:
         words = [translate(FIELDS[parts[-1]])]
     language = {"ru": translate("in Russian"), "en": translate("in English")}.get(parts[-1], "")
     field = " ".join(part for part in (words[-1] if words else "", f"({language})" if language else "") if part)
