@@ -3,6 +3,7 @@
 class BudgetBasket extends HTMLElement {
   connectedCallback(): void {
     this.addEventListener("change", this.#sum);
+    this.addEventListener("refill", this.#sum);
     this.#sum();
   }
   #sum = (): void => {
@@ -10,6 +11,7 @@ class BudgetBasket extends HTMLElement {
     const boxes = [...this.querySelectorAll<HTMLInputElement>("input[type=checkbox][data-cost]")];
     const spent = boxes.filter((box) => box.checked).reduce((sum, box) => sum + Number(box.dataset.cost), 0);
     this.#write("[data-spent]", spent);
+    this.#clash(boxes);
     if (limit === null) return;
     const left = limit - spent;
     this.#write("[data-left]", left);
@@ -19,6 +21,14 @@ class BudgetBasket extends HTMLElement {
       if (line) line.dataset.over = String(!box.checked && Number(box.dataset.cost) > left);
     }
   };
+  // Projects of one group exclude each other: the others say so, and the server has the last word.
+  #clash(boxes: HTMLInputElement[]): void {
+    for (const box of boxes) {
+      const line = box.closest<HTMLElement>(".choice");
+      const taken = boxes.some((other) => other !== box && other.checked && other.dataset.group === box.dataset.group);
+      if (line && box.dataset.group) line.dataset.clash = String(!box.checked && taken);
+    }
+  }
   #write(selector: string, hundredths: number): void {
     const place = this.querySelector(selector);
     if (!place) return;

@@ -1,6 +1,11 @@
 // Every page works without this file; what is here makes the same forms quicker and safer.
 import "htmx.org/dist/htmx.esm.js";
 import "./budget-basket";
+import "./follow-up";
+import "./neutral-apart";
+import "./own-answer";
+import "./points-left";
+import "./rank-list";
 import "./unsent-guard";
 import "./confirm";
 import "./counters";

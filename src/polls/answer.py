@@ -106,6 +106,8 @@ def _read(question: AnyQuestion, answer: Any, style: int) -> Answer:
         case FreeText():
             if words is None:
                 raise _Wrong("malformed", "Write the answer as text.")
+            if answer and shown.ids(answer):
+                raise _Wrong("neutral_not_alone", "This option cannot be combined with others.")
             return Answer(_canonical([OWN]), words)
         case _ as unreachable:
             assert_never(unreachable)

@@ -184,6 +184,8 @@ COUNTED_MESSAGES: Mapping[str, str] = {
     "too_few": "Choose at least {at_least}.",
     "too_many": "Choose at most {at_most}.",
     "off_scale": "Rate from {scale_min} to {scale_max}.",
+    "too_many_points": "At most {at_most} points for one option.",
+    "too_long": "At most {at_most} characters.",
 }
 
 BY_STATUS: Mapping[int, type[Refusal]] = {

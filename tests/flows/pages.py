@@ -47,7 +47,7 @@ class Page(HTMLParser):
         self.reply, self.status, self.html = reply, reply.status_code, reply.text
         self.forms: list[Form] = []
         self.links: list[str] = []
-        self.title = self.words = ""
+        self.title = self.words = self._choosing = self._writing = ""
         self._form: Form | None = None
         self._inside: list[str] = []
         self.feed(self.html)
@@ -69,12 +69,21 @@ class Page(HTMLParser):
                 self._form.inputs.append((kind, name, value))
             if kind not in ("radio", "checkbox") or "checked" in attrs:
                 self._form.fields.append((name, value))
+        if tag == "select":
+            self._choosing = name
+        if tag == "option" and "selected" in attrs:
+            self._form.fields.append((self._choosing, value))
+        if tag == "textarea":
+            self._writing = name
+            self._form.fields.append((name, ""))
         if tag == "button":
             self._form.buttons.append(Button(name, value, attrs.get("formaction") or self._form.action))
 
     def handle_endtag(self, tag: str) -> None:
         if tag == "form":
             self._form = None
+        if tag == "textarea":
+            self._writing = ""
         if self._inside and self._inside[-1] == tag:
             self._inside.pop()
 
@@ -83,6 +92,10 @@ class Page(HTMLParser):
             self.title += data
             return
         if self._inside and self._inside[-1] in ("script", "style"):
+            return
+        if self._writing and self._form is not None:
+            name, before = self._form.fields[-1]
+            self._form.fields[-1] = (name, (before + data).removeprefix("\n") if not before else before + data)
             return
         self.words += data
         if self._inside and self._form is not None and self._form.buttons:

@@ -27,7 +27,7 @@ KEYWORDS = {
 TEMPLATE_OPTIONS = {"trimmed": "true", "trim_blocks": "true", "lstrip_blocks": "true", "newstyle_gettext": "true",
                     "extensions": "jinja2.ext.do", "silent": "false"}  # fmt: skip
 # Constructors of refusals' details: the place of the message among their arguments.
-SHOWN_ARGUMENTS = {"FieldError": 2, "Mistyped": 1}
+SHOWN_ARGUMENTS = {"FieldError": 2, "Mistyped": 1, "_Wrong": 1}
 # Modules whose validators speak to the reader: pydantic passes the text of their ValueError on.
 VALIDATORS = {"polls/definition.py", "voting/api/documents.py"}
 

@@ -67,8 +67,8 @@ async def test_there_is_a_poll_in_every_state_and_of_every_kind(town: Town) -> N
         states = set(await reading.scalars(select(poll.c.state)))
         sealed = [await sealed_poll(reading, one.slug) for one in POLLS]
     kinds = {kind for card in opened for kind in card.kinds}
-    assert kinds == {"single_choice", "multiple_choice", "rating", "budget"}
-    assert any(len(set(card.kinds)) == 4 for card in opened), "one poll has all four"
+    assert kinds == {"single_choice", "multiple_choice", "rating", "ranking", "points", "budget", "text"}
+    assert any(set(card.kinds) == kinds for card in opened), "one poll has them all"
     assert len(soon) == 1 and len(ended) == 5
     assert states == {"draft", "scheduled", "counted", "decided", "cancelled"}
     assert {found.definition.privacy for found in sealed} == set(Privacy)

@@ -28,6 +28,7 @@ from polls.errors import (
     PollClosed,
     PollNotFound,
     PollNotOpen,
+    PollPaused,
     RetryDiffers,
 )
 from polls.sessions import ReadSession, Session
@@ -92,7 +93,9 @@ def read_key(text: str | None) -> bytes:
             201: Returned("The vote was taken; here is its receipt", Accepted),
             200: Returned("A retry with the same key: the same receipt again", Accepted),
         },
-        refuses=[PollNotFound, NotEligible, AlreadyVoted, PollNotOpen, PollClosed, RetryDiffers, InvalidAnswer],
+        refuses=[
+            PollNotFound, NotEligible, AlreadyVoted, PollNotOpen, PollPaused, PollClosed, RetryDiffers, InvalidAnswer,
+        ],
         headers=[KEY],
         body_example={"answers": {"1": 3}},
         limit="casting", private=True,

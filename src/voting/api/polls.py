@@ -9,20 +9,32 @@ from litestar.di import NamedDependency
 from litestar.params import FromPath, QueryParameter
 
 from polls import sealed
+from polls.ballot import style_of
 from polls.casting import entitlement
 from polls.catalogue import Narrowing, Phase, Scope, SealedPoll, list_polls, participation_day, sealed_poll
 from polls.definition import Privacy
 from polls.eligibility import reasons_against
+from polls.errata import errata_of
 from polls.errors import NotAllowed, PollNotFound, ResultsHidden, SignInNeeded, WrongState
 from polls.journal import poll_events
 from polls.lifecycle import State
+from polls.pausing import standing_pause
 from polls.register import facts_as_of
 from polls.sessions import ReadSession
 from results.figures import RunningTurnout, running_turnout
 from voting.api.addresses import PLAIN_WORDS, poll_name
 from voting.api.operations import Returned, describes
 from voting.api.representation import json_reply, public_bytes, public_json
-from voting.api.schemas import Event, OwnStanding, PollPage, PollSummary, PollView, ReasonAgainst, TurnoutSoFar
+from voting.api.schemas import (
+    Event,
+    OwnBallot,
+    OwnStanding,
+    PollPage,
+    PollSummary,
+    PollView,
+    ReasonAgainst,
+    TurnoutSoFar,
+)
 from voting.db import Database
 from voting.identity.guards import public
 from voting.identity.sessions import Viewer
@@ -106,9 +118,11 @@ async def show_poll(
     async with database.open_read_session() if citizen_id is None else database.open_session() as session:
         found = await sealed_poll(session, poll_name(slug))
         events = [Event.of(dict(row)) for row in await poll_events(session, found.id)]
-        if citizen_id is None:
-            return public_json(request, PollView.of(found, events, None, now))
-        return json_reply(PollView.of(found, events, await _standing(session, found, citizen_id, now), now))
+        paused = await standing_pause(session, found.id) if found.paused_at is not None else None
+        errata = await errata_of(session, found.id)
+        you = None if citizen_id is None else await _standing(session, found, citizen_id, now)
+    view = PollView.of(found, events, you, now, paused=paused, errata=errata)
+    return public_json(request, view) if you is None else json_reply(view)
 
 
 @get(
@@ -173,11 +187,13 @@ async def _standing(session: ReadSession, poll: SealedPoll, citizen_id: int, now
     judged = await entitlement(session, poll, citizen_id, now)
     reasons = reasons_against(judged.facts, poll.definition)
     changeable = poll.definition.privacy is Privacy.NAMED and poll.definition.may_change
+    open_now = poll.state(now) is State.OPEN and poll.paused_at is None
     return OwnStanding(
         eligible=not reasons,
         reasons=[ReasonAgainst.of(reason) for reason in reasons],
         voted_on=day,
-        may_vote=not reasons and poll.state(now) is State.OPEN and (day is None or changeable),
+        may_vote=open_now and not reasons and (day is None or changeable),
+        ballot=OwnBallot.of(poll.definition, style_of(poll.definition, judged.facts.territories)),
     )
 
 

@@ -6,18 +6,21 @@ are days in city time, texts come in both languages.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import date, datetime
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, JsonValue
+from pydantic import BaseModel, ConfigDict, Field, JsonValue, WithJsonSchema
 
 from polls.board import short_code
 from polls.casting import Cast
 from polls.catalogue import PollCard, SealedPoll
 from polls.definition import Definition, Text
 from polls.eligibility import Reason
+from polls.errata import Erratum
 from polls.lifecycle import State
+from polls.pausing import Pause
+from polls.questions import shown_in
 
 MAX_QUESTIONS_ANSWERED = 100
 
@@ -108,13 +111,54 @@ class ReasonAgainst(Shape):
         return cls.model_validate(reason.as_json())
 
 
+class OwnQuestion(Shape):
+    """A question of your ballot, with the options you are shown; a follow-up is asked only where its answer says so."""
+
+    id: int
+    options: list[int]
+
+
+class OwnBallot(Shape):
+    """The questions and options you are shown, by your registered address."""
+
+    style: int = Field(description="The ballot style: an id of `definition.styles`, or 0 where none names you.")
+    questions: list[OwnQuestion]
+
+    @classmethod
+    def of(cls, definition: Definition, style: int) -> OwnBallot:
+        """The part of a definition that a style shows."""
+        return cls(
+            style=style,
+            questions=[
+                OwnQuestion(id=item.id, options=[option.id for option in item.options if shown_in(option, style)])
+                for item in definition.questions
+                if shown_in(item, style)
+            ],
+        )
+
+
 class OwnStanding(Shape):
     """What the poll is to the resident who asks."""
 
     eligible: bool
     reasons: list[ReasonAgainst] = Field(description="Empty when eligible.")
     voted_on: date | None = Field(description="The day you took part, or null.")
-    may_vote: bool = Field(description="Eligible, not voted yet, and the poll is open.")
+    may_vote: bool = Field(description="Eligible, not voted yet, and the poll is open and not paused.")
+    ballot: OwnBallot
+
+
+class Correction(Shape):
+    """What an official said about a mistake in the sealed text; the text itself stays."""
+
+    text: Text
+    at: datetime
+
+
+class PauseView(Shape):
+    """The pause that lasts: no votes are taken, and the poll closes later by as long as it lasts."""
+
+    since: datetime
+    reason: str
 
 
 class PollView(Shape):
@@ -130,11 +174,16 @@ class PollView(Shape):
     sealed_at: datetime
     counted_at: datetime | None
     reason: str = Field(description="The public reason of the last extension, early closing or cancellation.")
+    pause: PauseView | None = Field(description="Null unless voting is paused.")
+    errata: list[Correction] = Field(description="The first one first.")
     events: list[Event]
     you: OwnStanding | None = Field(description="Null unless a resident is signed in.")
 
     @classmethod
-    def of(cls, poll: SealedPoll, events: list[Event], you: OwnStanding | None, now: datetime) -> PollView:
+    def of(
+        cls, poll: SealedPoll, events: list[Event], you: OwnStanding | None, now: datetime, *,
+        paused: Pause | None = None, errata: Sequence[Erratum] = (),
+    ) -> PollView:  # fmt: skip
         """From the catalogue's poll, its history and the reader's standing."""
         planned = Times(opens_at=poll.definition.opens_at, closes_at=poll.definition.closes_at)
         return cls(
@@ -142,6 +191,8 @@ class PollView(Shape):
             definition=poll.definition, planned=planned,
             in_force=Times(opens_at=poll.opens_at, closes_at=poll.closes_at), sealed_at=poll.sealed_at,
             counted_at=poll.counted_at, reason=poll.reason, events=events, you=you,
+            pause=PauseView(since=paused.paused_at, reason=paused.reason) if paused else None,
+            errata=[Correction(text=one.text, at=one.at) for one in errata],
         )  # fmt: skip
 
 
@@ -152,14 +203,40 @@ class TurnoutSoFar(Shape):
     entitled: int | None
 
 
+OPTION_ID = {"type": "integer", "minimum": 1, "maximum": 32_767}
+OWN_WORDS = {
+    "type": "object", "properties": {"own": {"type": "string", "maxLength": 5_000}}, "required": ["own"],
+    "additionalProperties": False,
+}  # fmt: skip
+ANSWER_SHAPES: list[dict[str, Any]] = [
+    {"title": "one option", "description": "single_choice.", **OPTION_ID},
+    {"title": "options", "type": "array", "items": {"anyOf": [OPTION_ID, OWN_WORDS]},
+     "description": "multiple_choice and budget; a ranking, best first; one neutral option alone. `own`: your own "
+     "words, where the question takes them."},
+    {"title": "numbers by option", "type": "object", "propertyNames": {"pattern": "^[1-9][0-9]{0,4}$"},
+     "additionalProperties": {"type": "integer"},
+     "description": "rating: option id → level. points: option id → points. ranking: option id → place, from 1."},
+    {"title": "tiers", "type": "array", "items": {"type": "array", "items": OPTION_ID, "minItems": 1},
+     "description": "ranking, best first; options of one tier share a place."},
+    {"title": "own words", "description": "An own answer alone, or a text.", **OWN_WORDS},
+    {"title": "text", "type": "string", "maxLength": 5_000, "description": "text."},
+    {"title": "blank", "type": "null"},
+]  # fmt: skip
+Answer = Annotated[JsonValue, WithJsonSchema({"title": "Answer", "anyOf": ANSWER_SHAPES})]
+"""One answer; its shape depends on the kind of question, and what does not fit is refused with a code."""
+
+
 class Answers(Shape):
     """A ballot: question ids, as text, to answers in the form of each question's kind."""
 
-    answers: dict[Annotated[str, Field(max_length=10)], JsonValue] = Field(
+    answers: dict[Annotated[str, Field(max_length=10)], Answer] = Field(
         max_length=MAX_QUESTIONS_ANSWERED,
-        description="single_choice: an option id. multiple_choice, budget: a list of ids. rating: option id → level. "
-        "A neutral option stands alone in a list. Left out, null or empty: blank.",
-        examples=[{"1": 3, "2": [1, 4], "3": {"1": 5, "2": 4}}],
+        description="Question id → answer. A neutral option stands alone in a list. Left out, null or empty: blank. "
+        "Answers to follow-ups that your other answers hide are dropped; questions and options that are not on your "
+        "ballot (see `you.ballot` of the poll) are refused.",
+        examples=[
+            {"1": 3, "2": [1, 4, {"own": "A fountain"}], "3": {"1": 5, "2": 4}, "4": [[3], [1, 2]], "5": "Shade"}
+        ],
     )
 
 

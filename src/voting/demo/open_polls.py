@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 
+from voting.demo.park_poll import PARK
 from voting.demo.script import (
     DemoPoll,
     Leaning,
@@ -247,4 +248,4 @@ READING_ROOMS = DemoPoll(
     },
 )  # fmt: skip
 
-OPEN_POLLS = (NIGHT_BUSES, LIBRARIES, WINTER, TRAM, READING_ROOMS)
+OPEN_POLLS = (NIGHT_BUSES, LIBRARIES, WINTER, PARK, TRAM, READING_ROOMS)

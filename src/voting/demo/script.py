@@ -33,6 +33,8 @@ class Leaning:
     okrugs: Mapping[str, Weights] = field(default_factory=dict)
     choices: int = 1
     neutral: float = 0.05
+    texts: tuple[str, ...] = ()
+    """What residents write, where a question asks for words."""
 
 
 @dataclass(frozen=True)
@@ -106,10 +108,10 @@ def single(
 
 
 def multiple(
-    number: int, ru: str, en: str, most: int, options: Sequence[dict[str, Any]], hint: tuple[str, str] = ("", ""),
-    **more: Any,
+    number: int, ru: str, en: str, most: int | None, options: Sequence[dict[str, Any]],
+    hint: tuple[str, str] = ("", ""), **more: Any,
 ) -> dict[str, Any]:  # fmt: skip
-    """A question with up to `most` answers."""
+    """A question with up to `most` answers; None: as many as one likes."""
     return _question("multiple_choice", number, ru, en, hint, options, {"max_choices": most, **more})
 
 
@@ -119,6 +121,23 @@ def rating(
     """A question whose options are rated from 1 to 5."""
     labels = {"low_label": t("совсем не нужно", "not needed at all"), "high_label": t("очень нужно", "needed badly")}
     return _question("rating", number, ru, en, hint, options, {**labels, **more})
+
+
+def ranking(number: int, ru: str, en: str, options: Sequence[dict[str, Any]], **more: Any) -> dict[str, Any]:
+    """A question whose options are put in order."""
+    return _question("ranking", number, ru, en, ("", ""), options, more)
+
+
+def points(
+    number: int, ru: str, en: str, total: int, options: Sequence[dict[str, Any]], **more: Any
+) -> dict[str, Any]:  # fmt: skip
+    """A question with so many points to spread."""
+    return _question("points", number, ru, en, ("", ""), options, {"total": total, **more})
+
+
+def text(number: int, ru: str, en: str, longest: int, **more: Any) -> dict[str, Any]:
+    """A question answered in words."""
+    return _question("text", number, ru, en, ("", ""), (), {"max_length": longest, **more})
 
 
 def budget(

@@ -12,7 +12,17 @@ from typing import Any
 
 from sqlalchemy import select
 
-from polls.definition import AnyQuestion, Budget, Definition, MultipleChoice, Rating, SingleChoice
+from polls.definition import (
+    AnyQuestion,
+    Budget,
+    Definition,
+    FreeText,
+    MultipleChoice,
+    Points,
+    Ranking,
+    Rating,
+    SingleChoice,
+)
 from polls.eligibility import CitizenFacts, age_on, reasons_against
 from polls.identity import identity_key
 from polls.register import citizen_facts_many
@@ -24,6 +34,7 @@ from voting.demo_register import demo_citizen
 YOUNG, OLD = 30, 60
 KEENNESS = {"young": 0.75, "": 1.0, "old": 1.25}  # older residents vote more often
 EAGER_OKRUGS = {"msk-sao": 1.35, "msk-cao": 1.15, "msk-szao": 1.1, "msk-tao": 0.7, "msk-nao": 0.75, "msk-zelao": 0.85}
+TALKATIVE = 0.2  # who writes something where words are asked for
 FIRST_DAY, LAST_DAY = 2.2, 1.8  # how much busier they are than the days between
 
 
@@ -126,18 +137,38 @@ def _answer(
     weights = _weights(leaning, generation, facts, ratings=isinstance(question, Rating))
     match question:
         case Rating():
-            rated = {option: _level(mean, chance) for option, mean in weights.items() if chance.random() < 0.92}
+            rated = {
+                option: _level(question, mean, chance) for option, mean in weights.items() if chance.random() < 0.92
+            }
             return {str(option): level for option, level in rated.items()} or {str(next(iter(weights))): 3}
         case SingleChoice():
             return chance.choices(list(weights), list(weights.values()))
         case MultipleChoice():
             return _several(weights, chance.randint(1, leaning.choices), chance)
+        case Ranking():
+            return _several(weights, chance.randint(1, leaning.choices), chance)
+        case Points():
+            return _spread(question, weights, chance)
+        case FreeText():
+            return chance.choice(leaning.texts) if leaning.texts and chance.random() < TALKATIVE else ""
         case Budget():
             return _within(question, _several(weights, chance.randint(1, leaning.choices), chance))
 
 
-def _level(mean: float, chance: random.Random) -> int:
-    return min(5, max(1, round(chance.gauss(mean, 1.1))))
+def _level(question: Rating, mean: float, chance: random.Random) -> int:
+    return min(question.scale_max, max(question.scale_min, round(chance.gauss(mean, 1.1))))
+
+
+def _spread(question: Points, weights: Mapping[int, float], chance: random.Random) -> dict[str, int]:
+    """The points of a question, dealt one by one; an option that has all it may have gets no more."""
+    most = question.most_per_option or question.total
+    given = dict.fromkeys(weights, 0)
+    for _ in range(question.total):
+        open_to = {option: weight for option, weight in weights.items() if given[option] < most}
+        if not open_to:
+            break
+        given[chance.choices(list(open_to), list(open_to.values()))[0]] += 1
+    return {str(option): n for option, n in given.items()}
 
 
 def _several(weights: Mapping[int, float], n: int, chance: random.Random) -> list[int]:
@@ -157,6 +188,9 @@ def _within(question: Budget, options: Sequence[int]) -> list[int]:
     chosen: list[int] = []
     left = question.ballot_limit
     for option in options:
+        rivals = {other for group in question.exclusive_groups if option in group for other in group}
+        if question.exclusive_on_ballot and rivals.intersection(chosen):
+            continue
         if left is None or costs[option] <= left:
             chosen.append(option)
             left = None if left is None else left - costs[option]

@@ -12,12 +12,13 @@ from litestar.params import FromPath
 from polls.catalogue import cast_counts
 from polls.definition import canonical_bytes
 from polls.journal import poll_events
+from polls.questions import shown_in
 from voting.db import Database, ReadSession
 from voting.identity.guards import public
 from voting.identity.sessions import Viewer
 from voting.web.home import reading_for
 from voting.web.rendering import page
-from voting.web.standing import poll_at, register_names, standing_of
+from voting.web.standing import notices_of, poll_at, register_names, standing_of
 from voting.web.topics import known_topic
 
 AnyRequest = Request[Any, Any, Any]
@@ -35,10 +36,16 @@ async def show_poll(
         votes = (await cast_counts(session, [poll.id])).get(poll.id, 0)
         events = await poll_events(session, poll.id)
         names = await register_names(session)
+        notices = await notices_of(session, poll)
+    style = standing.style if standing.resident else None
+    questions = [item for item in poll.definition.questions if style is None or shown_in(item, style)]
+    options_of = {
+        item.id: [option for option in item.options if style is None or shown_in(option, style)] for item in questions
+    }
     return page(
         request, "poll.html", nav="polls", poll=poll, definition=poll.definition, standing=standing,
         state=standing.state.value, votes=votes, events=events, places=names.places,
-        groups=names.groups,
+        groups=names.groups, notices=notices, questions=questions, options_of=options_of, filled=None, preview=True,
         topic=known_topic(poll.definition.topic), now=now,
     )  # fmt: skip
 

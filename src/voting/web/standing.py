@@ -7,13 +7,16 @@ from dataclasses import dataclass
 from datetime import date, datetime
 
 from polls.authoring import SLUG
+from polls.ballot import style_of
 from polls.casting import entitlement
 from polls.catalogue import SealedPoll, participation_day, sealed_poll
-from polls.definition import Privacy
+from polls.definition import EVERYBODY_ELSE, Privacy
 from polls.desk import register_groups
 from polls.eligibility import Reason, reasons_against
+from polls.errata import Erratum, errata_of
 from polls.errors import PollNotFound
 from polls.lifecycle import State
+from polls.pausing import Pause, standing_pause
 from polls.register import GroupRow, territory_tree
 from polls.sessions import ReadSession
 from polls.territories import Territory
@@ -40,6 +43,9 @@ class Standing:
     voted_on: date | None
     reasons: tuple[Reason, ...]
     changeable: bool
+    style: int = EVERYBODY_ELSE
+    """The reader's ballot style: which questions and options they are shown."""
+    paused_at: datetime | None = None
 
     @property
     def may_vote(self) -> bool:
@@ -47,9 +53,14 @@ class Standing:
         return self.resident and not self.reasons
 
     @property
+    def can_fill(self) -> bool:
+        """Whether the reader may fill in a ballot now; a pause that began meanwhile does not take it away."""
+        return self.state is State.OPEN and self.may_vote and (self.voted_on is None or self.changeable)
+
+    @property
     def can_cast(self) -> bool:
         """Whether a ballot of the reader would be taken now."""
-        return self.state is State.OPEN and self.may_vote and (self.voted_on is None or self.changeable)
+        return self.can_fill and self.paused_at is None
 
 
 async def standing_of(session: ReadSession, poll: SealedPoll, reader: Viewer | None, now: datetime) -> Standing:
@@ -57,10 +68,33 @@ async def standing_of(session: ReadSession, poll: SealedPoll, reader: Viewer | N
     state = poll.state(now)
     changeable = poll.definition.privacy is Privacy.NAMED and poll.definition.may_change
     if reader is None or reader.citizen_id is None:
-        return Standing(state, reader is not None, False, None, (), changeable)
+        return Standing(state, reader is not None, False, None, (), changeable, paused_at=poll.paused_at)
     voted_on = await participation_day(session, poll.id, reader.citizen_id)
     judged = await entitlement(session, poll, reader.citizen_id, now)
-    return Standing(state, True, True, voted_on, reasons_against(judged.facts, poll.definition), changeable)
+    reasons = reasons_against(judged.facts, poll.definition)
+    style = style_of(poll.definition, judged.facts.territories)
+    return Standing(state, True, True, voted_on, reasons, changeable, style, poll.paused_at)
+
+
+async def style_for(session: ReadSession, poll: SealedPoll, citizen_id: int | None, now: datetime) -> int:
+    """A citizen's ballot style, by the facts that decide when the ballot is cast; asks nothing where all are alike."""
+    if citizen_id is None or not poll.definition.styles:
+        return EVERYBODY_ELSE
+    return style_of(poll.definition, (await entitlement(session, poll, citizen_id, now)).facts.territories)
+
+
+@dataclass(frozen=True)
+class Notices:
+    """What was said about a poll after sealing: the pause that lasts, if one does, and the errata."""
+
+    paused: Pause | None = None
+    errata: tuple[Erratum, ...] = ()
+
+
+async def notices_of(session: ReadSession, poll: SealedPoll) -> Notices:
+    """What the poll's page and its ballot show on top."""
+    paused = await standing_pause(session, poll.id) if poll.paused_at is not None else None
+    return Notices(paused, await errata_of(session, poll.id))
 
 
 @dataclass(frozen=True)

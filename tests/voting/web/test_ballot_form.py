@@ -16,15 +16,8 @@ from polls.definition import (
     SingleChoice,
     Text,
 )
-from voting.web.ballot_form import (
-    Filled,
-    answers_of,
-    first_problem,
-    new_ballot,
-    problem_with,
-    read_fields,
-    shown_order,
-)
+from voting.web.ballot_form import Filled, new_ballot, problem_with, read_fields, shown_order
+from voting.web.ballot_steps import Sheet
 
 
 def options(n: int, *, neutral: int | None = None, cost: int | None = None) -> tuple[Option, ...]:
@@ -57,12 +50,18 @@ def test_fields_survive_a_round_trip() -> None:
     first = filled(*sent)
     assert sorted(first.fields()) == sorted(sent)
     assert filled(*first.fields()) == first
-    assert encode_ballot(DEFINITION, answers_of(DEFINITION, first)).answers == ("[2]", "[1,4]", "[[1,5],[3,1]]", "[3]")
+    answers = Sheet(DEFINITION).answers(first)
+    assert encode_ballot(DEFINITION, answers).answers == (
+        "[2]",
+        "[1,4]",
+        "[[1,5],[3,1]]",
+        "[3]",
+    )
 
 
 def test_the_question_shown_is_not_hidden() -> None:
-    assert filled(("q-1", "2"), ("q-2", "1")).fields(without=2) == (("q-1", "2"),)
-    assert filled(("q-1", "2"), ("q-3-1", "4")).fields(without=3) == (("q-1", "2"),)
+    assert filled(("q-1", "2"), ("q-2", "1")).fields(without=[2]) == (("q-1", "2"),)
+    assert filled(("q-1", "2"), ("q-3-1", "4")).fields(without=[3]) == (("q-1", "2"),)
 
 
 def test_foreign_fields_and_empty_values_are_dropped() -> None:
@@ -108,16 +107,16 @@ def test_what_is_wrong_with_an_answer(question: int, fields: list[tuple[str, str
     assert (found.code if found else None) == code
 
 
-def test_the_first_problem_names_its_step() -> None:
-    found = first_problem(DEFINITION, filled(("q-1", "1"), ("q-3-1", "9")))
-    assert found is not None
-    assert (found[0], found[1].code) == (3, "off_scale")
-    assert first_problem(DEFINITION, filled(("q-1", "1"))) is None
+def test_every_problem_is_told_by_its_question() -> None:
+    sheet = Sheet(DEFINITION)
+    found = sheet.problems(filled(("q-3-1", "9")))
+    assert {question: error.code for question, error in found.items()} == {1: "required", 3: "off_scale"}
+    assert sheet.problems(filled(("q-1", "1"))) == {}
 
 
 def test_a_question_can_be_left_blank_again() -> None:
     ballot = filled(("q-1", "2"), ("q-3-1", "4"), ("q-2", "1"))
-    assert ballot.without(3).without(2).fields() == (("q-1", "2"),)
+    assert ballot.without(3, 2).fields() == (("q-1", "2"),)
 
 
 def test_the_order_follows_from_the_key() -> None:
