@@ -65,3 +65,18 @@ async def test_sweeping_deletes_what_has_run_out(fresh_database: Database, tmp_p
     await tasks.sweep(Work(fresh_database, site_settings(tmp_path)))
     async with fresh_database.open_read_session() as session:
         assert list(await session.scalars(text("SELECT key FROM throttle"))) == ["new"]
+
+
+async def test_a_register_that_has_changed_is_summed_up(fresh_database: Database, tmp_path: Path) -> None:
+    work = Work(fresh_database, site_settings(tmp_path))
+    made = []
+    for citizens in (0, 1, 0, 2):
+        async with fresh_database.open_session() as session:
+            await a_city(session)
+            for _ in range(citizens):
+                await a_citizen(session)
+        await tasks.sum_up_the_register(work)
+        async with fresh_database.open_read_session() as session:
+            cells = await session.scalar(text("SELECT sum(cardinality(births)) FROM register_cell"))
+            made.append((await session.scalar(text("SELECT max(id) FROM register_summary")), cells))
+    assert made == [(None, None), (1, 1), (1, 1), (2, 3)]

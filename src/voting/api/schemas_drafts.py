@@ -133,6 +133,13 @@ class RefusedByView(Shape):
     citizens: int
 
 
+class SmallStrataView(Shape):
+    """Groups of district, age and sex that would be merged whoever votes: too few in them may."""
+
+    strata: int
+    residents: int = Field(description="Who may vote, in all of them together.")
+
+
 class DryRunView(Shape):
     """Who could vote if the poll opened as drafted."""
 
@@ -141,7 +148,8 @@ class DryRunView(Shape):
     by_district: dict[str, int] = Field(description="Territory code → residents; `unknown` where none is recorded.")
     by_age: dict[str, int] = Field(description="Age band → residents.")
     by_sex: dict[str, int] = Field(description="f, m, unknown → residents.")
-    refused_by: list[RefusedByView] = Field(description="The biggest reasons first.")
+    refused_by: list[RefusedByView] = Field(description="The five biggest reasons, the biggest first.")
+    small_strata: SmallStrataView
 
     @classmethod
     def of(cls, run: DryRun, bands: tuple[int, ...], places: TerritoryTree) -> DryRunView:
@@ -156,6 +164,7 @@ class DryRunView(Shape):
             refused_by=[
                 RefusedByView(code=part.code, rule=part.rule, citizens=part.citizens) for part in run.refused_by
             ],
+            small_strata=SmallStrataView(**run.small_strata._asdict()),
         )  # fmt: skip
 
 
