@@ -73,6 +73,11 @@ class Electorate(Generic[K]):
             found[self.rows[project]] += 1
         return found
 
+    def voters_of_both(self, one: K, other: K) -> int:
+        """How many voters voted for both of two projects."""
+        both = np.intersect1d(self.rows[one], self.rows[other], assume_unique=True)
+        return int(self.weights[both].sum())
+
 
 @dataclass
 class Terms(Generic[K]):
@@ -91,9 +96,9 @@ class Terms(Generic[K]):
         """The tie as the rule leaves it."""
         for tie in self.known:
             if tie.order is not None and set(tied) <= set(tie.ids):
-                return LineTie(tied, 1, "order", tuple(k for k in tie.order if k in tied))
+                return LineTie(tied, 1, tie.resolution, tuple(k for k in tie.order if k in tied))
         tie = settle_tie(tied, 1, self.ties, self.decide)
-        if tie.resolution == "order":
+        if tie.order is not None:
             self.known.append(tie)
         return tie
 

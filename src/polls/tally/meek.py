@@ -68,6 +68,7 @@ class _Count:
         self._round = 0
         self._out: list[tuple[int, ...]] = []
         self.votes: dict[int, int] = dict.fromkeys(profile.options, 0)
+        self._elected_tiers: list[tuple[int, ...]] = []
         self.elected: list[int] = []
         self.ties: list[TieFound] = []
         self.steps: list[Step] = []
@@ -85,10 +86,10 @@ class _Count:
             self._one_round()
 
     def order(self) -> Tiers:
-        """Elected in order of election, those still running by votes, those excluded, the last first."""
+        """Elected in order of election, equals together; those running by votes; those excluded, the last first."""
         votes = sorted({self.votes[o] for o in self._running}, reverse=True)
         rest = (tuple(o for o in self._running if self.votes[o] == n) for n in votes)
-        return (*((o,) for o in self.elected), *rest, *reversed(self._out))
+        return (*self._elected_tiers, *rest, *reversed(self._out))
 
     def _one_round(self) -> None:
         """Iterate until somebody is elected or somebody has to be excluded."""
@@ -183,6 +184,11 @@ class _Count:
         return leaving
 
     def _elect(self, options: list[int]) -> None:
+        """Elect these, in falling order of votes."""
+        for votes in sorted({self.votes[o] for o in options}, reverse=True):
+            self._elected_tiers.append(
+                tuple(o for o in self._profile.options if o in options and self.votes[o] == votes)
+            )
         for option_id in options:
             self._running.remove(option_id)
             self.elected.append(option_id)
