@@ -24,6 +24,7 @@ from polls.errors import EditConflict, FieldError, Invalid, NotReady, PollNotFou
 from polls.journal import record_event
 from polls.lifecycle import Move, State, may, state_at
 from polls.sessions import ReadSession, Session
+from polls.style_roll import entitled_by_style
 from polls.tables import named_ballot, poll, poll_pause, poll_revision, sealed_definition, territory
 from polls.unit_roll import register_findings
 
@@ -170,10 +171,15 @@ async def delete_draft(session: Session, public_id: str, now: datetime) -> None:
 
 async def check_draft(session: ReadSession, definition: Definition, now: datetime) -> Check:
     """The pre-open checklist, with the dry run as soon as the opening time is known."""
-    run = await dry_run(session, definition) if definition.opens_at is not None else None
-    found = (*findings(definition, now, run.entitled if run else None),
-             *await register_findings(session, definition, now))  # fmt: skip
-    return Check(tuple(sorted(found, key=lambda finding: not finding.blocking)), run)
+    run, by_style = None, dict[int, int]()
+    if definition.opens_at is not None:
+        run = await dry_run(session, definition)
+        by_style = await entitled_by_style(session, definition)
+    found = [
+        *findings(definition, now, run.entitled if run else None, by_style),
+        *await register_findings(session, definition, now),
+    ]
+    return Check(tuple(sorted(found, key=lambda finding: not finding.blocking)), run, by_style)
 
 
 async def schedule_poll(

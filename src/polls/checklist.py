@@ -1,51 +1,50 @@
-"""The pre-open checklist: what keeps a draft from being scheduled, and what an official should look at. Pure."""
+"""The pre-open checklist: what keeps a draft from being scheduled, and what an official should look at. Pure.
+
+Here stand texts, rules of the whole poll and figures of the dry run; questions, their wording, follow-ups and styles,
+polls of owners and the calendar have modules of their own, ``checklist_…``. Heuristics of wording only ever warn.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass, field
-from datetime import datetime, timedelta
-from typing import Any
-from zoneinfo import ZoneInfo
+from collections.abc import Iterator, Mapping
+from datetime import datetime
+from fractions import Fraction
 
-from polls.definition import (
-    AnyQuestion,
-    Budget,
-    Definition,
-    MultipleChoice,
-    Privacy,
-    ReceiptKind,
-    Text,
-    Visibility,
-)
+from polls.checklist_calendar import check_times
+from polls.checklist_finding import Finding
+from polls.checklist_questions import check_question
+from polls.checklist_styles import check_follow_ups, check_styles
+from polls.checklist_units import check_units
+from polls.checklist_wording import check_wording
+from polls.definition import Definition, Denominator, Privacy, ReceiptKind, Text, Tie, Visibility
+from polls.questions import takes_words
+from polls.strata import LEAST
 
-LEAST_NOTICE = timedelta(minutes=1)
+__all__ = ["Finding", "findings"]
 
 
-@dataclass(frozen=True)
-class Finding:
-    """One thing found. `path` points at the field, as in ``questions/2/options/3/text``; ids, not positions."""
+def findings(
+    definition: Definition,
+    now: datetime,
+    entitled: int | None = None,
+    by_style: Mapping[int, int] | None = None,
+) -> tuple[Finding, ...]:
+    """Everything the checklist finds, blocking first.
 
-    code: str
-    path: str
-    blocking: bool
-    facts: dict[str, Any] = field(default_factory=dict)
-
-    def as_json(self) -> dict[str, Any]:
-        """For the API and for `NotReady`."""
-        return {"code": self.code, "path": self.path, "blocking": self.blocking, "facts": self.facts}
-
-
-def findings(definition: Definition, now: datetime, entitled: int | None = None) -> tuple[Finding, ...]:
-    """Everything the checklist finds, blocking first. `entitled` is the dry run's figure when there is one."""
+    `entitled` and `by_style` (entitled by ballot style) are the dry run's figures when there are any.
+    """
     found = [
         *_texts(definition),
-        *_times(definition, now),
+        *check_times(definition, now),
         *_rules(definition),
-        *(finding for question in definition.questions for finding in _question(question)),
+        *check_styles(definition),
+        *check_units(definition),
+        *_figures(definition, entitled, by_style or {}),
     ]
-    if entitled == 0:
-        found.append(Finding("audience_empty", "audience", True))
+    for question in definition.questions:
+        found += check_question(question)
+        found += check_wording(question)
+        found += check_follow_ups(definition, question)
     return tuple(sorted(found, key=lambda finding: not finding.blocking))
 
 
@@ -63,84 +62,72 @@ def _texts(definition: Definition) -> Iterator[Finding]:
     yield from _words(definition.title, "title")
     yield from _words(definition.summary, "summary", needed=False)
     yield from _words(definition.description, "description", needed=False)
+    for number, source in enumerate(definition.sources, start=1):
+        yield from _words(source.title, f"sources/{number}/title", needed=False)
     if not definition.territory:
         yield Finding("territory_missing", "territory", True)
     if not definition.questions:
         yield Finding("no_questions", "questions", True)
-
-
-def _times(definition: Definition, now: datetime) -> Iterator[Finding]:
-    zone = ZoneInfo(definition.time_zone)
-    opens, closes = definition.opens_at, definition.closes_at
-    if opens is None:
-        yield Finding("opening_missing", "opens_at", True)
-    if closes is None:
-        yield Finding("closing_missing", "closes_at", True)
-        return
-    if closes <= now + LEAST_NOTICE:
-        yield Finding("closing_past", "closes_at", True)
-    if opens is not None and closes <= opens:
-        yield Finding("closing_before_opening", "closes_at", True)
-    if opens is not None and opens < now - timedelta(minutes=5):
-        yield Finding("opening_past", "opens_at", True)
-    if closes.astimezone(zone).hour < 7:
-        yield Finding("closing_at_night", "closes_at", False, {"hour": closes.astimezone(zone).hour})
+    for question in definition.questions:
+        path = f"questions/{question.id}"
+        yield from _words(question.text, f"{path}/text")
+        yield from _words(question.hint, f"{path}/hint", needed=False)
+        for option in question.options:
+            where = f"{path}/options/{option.id}"
+            yield from _words(option.text, f"{where}/text")
+            yield from _words(option.description, f"{where}/description", needed=False)
+            if option.place:
+                yield from _words(option.place.address, f"{where}/place/address", needed=False)
+            if option.picture and not option.picture.alt.ru:
+                yield Finding("alt_missing", f"{where}/picture", True)
+            elif option.picture and not option.picture.alt.en:
+                yield Finding("translation_missing", f"{where}/picture/alt", False, {"language": "en"})
 
 
 def _rules(definition: Definition) -> Iterator[Finding]:
-    if definition.privacy is Privacy.NAMED and not definition.names_seen_by:
+    named = definition.privacy is Privacy.NAMED
+    if named:
+        yield from _words(definition.names_seen_by, "names_seen_by", needed=False)
+    if named and not definition.names_seen_by:
         yield Finding("names_seen_by_missing", "names_seen_by", True)
-    if definition.privacy is Privacy.SEPARATED and definition.may_change:
+    if not named and definition.may_change:
         yield Finding("change_needs_named", "may_change", True)
-    if definition.privacy is Privacy.NAMED and definition.receipt is ReceiptKind.INCLUSION and definition.may_change:
+    if named and definition.receipt is ReceiptKind.INCLUSION and definition.may_change:
         yield Finding("receipt_may_be_superseded", "receipt", False)
+    if named and definition.may_change:
+        for question in definition.questions:
+            if takes_words(question):  # words are kept apart from the ballot, so a change cannot find the old ones
+                yield Finding("words_not_purged", f"questions/{question.id}", True)
     if definition.visibility is Visibility.LIVE:
         yield Finding("live_results_sway", "visibility", False)
     if definition.quorum and not (definition.quorum.share or definition.quorum.ballots):
         yield Finding("quorum_empty", "quorum", True)
+    if definition.quorum and definition.quorum.share:
+        if Fraction(definition.quorum.share) == 0:
+            yield Finding("quorum_of_nobody", "quorum/share", True)
+        elif Fraction(definition.quorum.share) == 1:
+            yield Finding("quorum_of_everybody", "quorum/share", False)
+    for question in definition.questions:
+        rule, path = question.rule, f"questions/{question.id}/rule"
+        if getattr(rule, "tie", None) is Tie.LOT:
+            yield Finding("lot_needs_secrets", path, False)
+        if getattr(rule, "denominator", None) is Denominator.ENTITLED and not definition.roll_known:
+            yield Finding("roll_not_known", path, True)
 
 
-def _question(question: AnyQuestion) -> Iterator[Finding]:
-    path = f"questions/{question.id}"
-    yield from _words(question.text, f"{path}/text")
-    least = 1 if question.kind in ("rating", "budget") else 2
-    if len(question.regular) < least:
-        yield Finding("too_few_options", f"{path}/options", True, {"at_least": least})
-    if not question.neutral and question.required:
-        yield Finding("no_way_to_abstain", f"{path}/options", False)
-    if question.rule.winners > max(1, len(question.regular)):
-        yield Finding("winners_over_options", f"{path}/rule", True)
-    seen: dict[str, int] = {}
-    for option in question.options:
-        where = f"{path}/options/{option.id}"
-        yield from _words(option.text, f"{where}/text")
-        words = option.text.ru.casefold()
-        if words and words in seen:
-            yield Finding("option_repeats", f"{where}/text", True, {"other": seen[words]})
-        seen[words] = option.id
-        if option.picture and not option.picture.alt.ru:
-            yield Finding("alt_missing", f"{where}/picture", True)
-    if isinstance(question, MultipleChoice | Budget):
-        yield from _bounds(question, path)
-    if isinstance(question, Budget):
-        yield from _money(question, path)
-
-
-def _bounds(question: MultipleChoice | Budget, path: str) -> Iterator[Finding]:
-    most = question.max_choices
-    if question.min_choices > len(question.regular) or (most is not None and most < question.min_choices):
-        yield Finding("choices_impossible", f"{path}/min_choices", True)
-    if most is not None and most > len(question.regular):
-        yield Finding("max_over_options", f"{path}/max_choices", False)
-
-
-def _money(question: Budget, path: str) -> Iterator[Finding]:
-    if not question.rule.budget:
-        yield Finding("budget_missing", f"{path}/rule/budget", True)
-    for option in question.regular:
-        if option.cost is None:
-            yield Finding("cost_missing", f"{path}/options/{option.id}/cost", True)
-        elif option.cost > question.rule.budget > 0:
-            yield Finding("cost_over_budget", f"{path}/options/{option.id}/cost", False)
-        elif question.ballot_limit is not None and option.cost > question.ballot_limit:
-            yield Finding("cost_over_limit", f"{path}/options/{option.id}/cost", True)
+def _figures(definition: Definition, entitled: int | None, by_style: Mapping[int, int]) -> Iterator[Finding]:
+    """What the dry run's figures make impossible. A style with few residents would tell who they are (BALLOTS §13)."""
+    if entitled == 0:
+        yield Finding("audience_empty", "audience", True)
+    if entitled:
+        if definition.quorum and (definition.quorum.ballots or 0) > entitled:
+            yield Finding("quorum_over_audience", "quorum/ballots", True, {"entitled": entitled})
+        for question in definition.questions:
+            if question.rule.min_votes > entitled:
+                path = f"questions/{question.id}/rule/min_votes"
+                yield Finding("min_votes_over_audience", path, True, {"entitled": entitled})
+    for style, n in by_style.items():
+        # Nobody outside the declared styles is as it should be; nobody within one is a mistake.
+        if n < LEAST and (style or n) and definition.privacy is Privacy.SEPARATED:
+            path = f"styles/{style}" if style else "styles"
+            yield Finding("style_too_small", path, True, {"style": style, "entitled": n, "at_least": LEAST})
