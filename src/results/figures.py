@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import OrderedDict
-from collections.abc import Hashable
+from collections.abc import Hashable, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
 
@@ -69,7 +69,8 @@ class QuestionFigures:
     """One question: its outcome by the tally, the whole poll's row, and the protected tables (none when too few).
 
     `entitled` are the residents who could be asked it, by the roll and the ballot styles (None: not known);
-    `outcome.cast` are the ballots it was shown on.
+    `outcome.cast` are the ballots it was shown on. `placed` is of rankings: option → place → ballots, over the whole
+    poll.
     """
 
     question: AnyQuestion
@@ -77,6 +78,7 @@ class QuestionFigures:
     total: Row
     tables: tuple[Table, ...]
     entitled: int | None = None
+    placed: Mapping[int, Mapping[int, int]] | None = None
 
     def by(self, dimension: By) -> Table | None:
         """The table by a dimension, or None."""
@@ -245,11 +247,16 @@ async def _read_figures(session: ReadSession, found: SealedPoll, counted: Counte
         places = await territory_tree(session)
         counts = await read_classes(session, found)
     entitled = await _roll(session, found)
+    placed: dict[int, dict[int, dict[int, int]]] = {}
+    if seen.breakdowns:
+        for question in found.definition.questions:
+            if isinstance(question, Ranking):
+                placed[question.id] = await places_of_ranking(session, found.id, question.id)
     shown_to = {question.id: await entitled_of(session, found, question) for question in found.definition.questions}
     votes_by, days = await _turnout(session, found.id)
     # Tables of a whole city take a noticeable part of a second: other requests go on meanwhile.
     return await asyncio.to_thread(
-        _put_together, found.definition, counted, seen, counts, places, entitled, shown_to, votes_by, days
+        _put_together, found.definition, counted, seen, counts, places, entitled, shown_to, placed, votes_by, days
     )
 
 
@@ -275,6 +282,7 @@ def _put_together(
     places: TerritoryTree,
     entitled: dict[int, int] | None,
     shown_to: dict[int, int | None],
+    placed: dict[int, dict[int, dict[int, int]]],
     votes_by: dict[int, int],
     days: dict[date, int],
 ) -> _Figures:
@@ -285,7 +293,8 @@ def _put_together(
         assert question is not None
         own = tuple(table for table in tables if table.question_id == question.id)
         total = total_row(question, outcome)
-        questions.append(QuestionFigures(question, outcome, total, own, shown_to.get(question.id)))
+        questions.append(QuestionFigures(question, outcome, total, own, shown_to.get(question.id),
+                                         placed.get(question.id)))  # fmt: skip
     votes = turnout(definition, counted.participations, votes_by, entitled, days, places, broken_down=seen.breakdowns)
     return tuple(questions), votes
 

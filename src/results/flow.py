@@ -18,7 +18,7 @@ from fractions import Fraction
 from results.charts import STEPS
 from results.rounds import Round, Rounds
 
-COLUMN, BLOCK, GAP, TOP, LABEL = 190.0, 12.0, 14.0, 30.0, 15.0
+COLUMN, BLOCK, GAP, TOP, LABEL = 152.0, 12.0, 14.0, 30.0, 15.0
 SCALE = 300.0
 """The height of all votes together, without the gaps."""
 MOST_ROUNDS, MOST_OPTIONS = 40, 20

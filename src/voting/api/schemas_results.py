@@ -25,8 +25,12 @@ class TieView(Shape):
     options: list[int]
     place: int
     seats: int
-    resolution: str = Field(description="joint, chair or stated_order.")
-    kind: str
+    resolution: Literal["joint", "lot", "chair", "order", "together", "stated_order"] = Field(
+        description="joint: one fate. lot, chair: still open. order: decided, see `order`."
+    )
+    kind: Literal["winners", "budget", "elimination", "surplus"]
+    stage: int = Field(1, description="The round of the count it was met in.")
+    order: list[int] | None = Field(None, description="The tied as decided, best first.")
 
 
 class OptionOutcome(Shape):
@@ -42,8 +46,26 @@ class OptionOutcome(Shape):
     distribution: dict[str, int] | None = Field(description="Level → ballots.")
     cost: int | None = Field(description="Hundredths of the currency unit.")
     funded: bool | None
-    why: str | None
+    why: str | None = Field(
+        description="funded, over_budget, below_threshold, after_stop, excluded, not_bought, tie_open, and the like."
+    )
     remaining: int | None
+    trimmed_mean: Fraction | None = None
+    grade: int | None = Field(None, description="Majority judgment: the majority grade.")
+    grade_above: int | None = Field(None, description="Grades better than it.")
+    grade_below: int | None = Field(None, description="Grades worse than it.")
+    points: int | None = Field(None, description="Points given to the option.")
+    score: Fraction | None = Field(None, description="What a ranked rule ordered by: Borda points, or votes.")
+
+
+class PairwiseView(Shape):
+    """Every option against every other: `beats[i][j]` ballots put `options[i]` above `options[j]`."""
+
+    options: list[int]
+    beats: list[list[int]]
+    winner: int | None = Field(description="The Condorcet winner, or null.")
+    loser: int | None
+    smith: list[int] = Field(description="The Smith set.")
 
 
 class StepView(Shape):
@@ -53,6 +75,36 @@ class StepView(Shape):
     facts: dict[str, JsonValue]
 
 
+class TakingPart(Shape):
+    """Flats one of whose owners voted, and the area that took part (hundredths of m²)."""
+
+    units: int
+    area: Fraction
+
+
+class HouseView(Shape):
+    """One house of a poll of owners. Weights are flats or hundredths of m² (`weigh_by`), exact fractions."""
+
+    building: str
+    weigh_by: Literal["units", "area"]
+    units: int
+    area: int
+    taking_part: TakingPart
+    quorum: Fraction | None
+    quorum_met: bool | None
+    flats: dict[str, int]
+    weights: dict[str, Fraction]
+    added: dict[str, Fraction] = Field(description="What the treatment of silent flats gave to each answer.")
+    denominator: Fraction
+    share: Fraction | None
+    threshold: Fraction | None
+    inclusive: bool
+    carried: bool
+    no_owners: int
+    odd_shares: int
+    steps: list[StepView]
+
+
 class QuestionOutcome(Shape):
     """The result of one question, with every step that led to it."""
 
@@ -60,7 +112,7 @@ class QuestionOutcome(Shape):
     question_id: int
     denominator: str = Field(examples=["valid"])
     denominator_n: int | None
-    cast: int
+    cast: int = Field(description="Ballots on which the question was shown.")
     valid: int
     blank: int
     neutral: dict[str, int]
@@ -71,6 +123,9 @@ class QuestionOutcome(Shape):
     ties: list[TieView]
     threshold_met: bool | None
     steps: list[StepView]
+    own: int | None = Field(None, description="Valid ballots with an own answer or a text; null where none is taken.")
+    pairwise: PairwiseView | None = Field(None, description="Rankings.")
+    houses: list[HouseView] | None = Field(None, description="Polls of owners.")
 
 
 class Results(Shape):

@@ -5,7 +5,10 @@ Every figure comes from `results.figures`, behind the one gate; this module lays
 
 from __future__ import annotations
 
+import re
+from collections.abc import Mapping
 from datetime import datetime
+from fractions import Fraction
 from typing import Any
 
 from litestar import Request, Response, get
@@ -13,19 +16,26 @@ from litestar.di import NamedDependency
 from litestar.params import FromPath
 
 from polls.catalogue import Phase, SealedPoll, cast_counts, facets, list_polls, number_found
-from polls.register import territory_tree
+from polls.definition import Tie
+from polls.lots import Party
+from polls.own_answers import Status, WordingPage, published, statuses
+from polls.questions import takes_words
+from polls.register import buildings_named, territory_tree
 from polls.sessions import ReadSession
 from polls.tally.quorum import check_quorum
 from polls.territories import TerritoryTree
+from polls.tie_breaking import DecidedTie, commitments, decided_ties, question_root
 from results.charts import Cell, TileMap, day_series, tile_map
 from results.decisions import decisions
-from results.figures import counted_version, live_figures, poll_figures, running_turnout, see
+from results.explained import Explained, explain
+from results.figures import PollFigures, counted_version, live_figures, poll_figures, running_turnout, see
 from results.shapes import By, Turnout
 from results.visibility import Decision
 from voting.db import Database
 from voting.identity.guards import public
 from voting.identity.sessions import Viewer
 from voting.web.home import Wanted, places_of, reading_for
+from voting.web.i18n import current
 from voting.web.rendering import page
 from voting.web.standing import poll_at
 from voting.web.topics import TOPICS
@@ -47,22 +57,30 @@ async def show_results(
         shared |= {"seen": seen, "now": now}
         if not seen.outcome:
             return page(request, "results/pending.html", **shared, **await _pending(session, poll, seen, now))
-        return page(request, "results/counted.html", **shared, **await _counted(session, poll, now))
+        return page(
+            request, "results/counted.html", **shared, **await _counted(session, poll, request.query_params, now)
+        )
 
 
 async def _pending(session: ReadSession, poll: SealedPoll, seen: Decision, now: datetime) -> dict[str, Any]:
     """What a poll without a count may show: how many have voted, and the last live step."""
     running = await running_turnout(session, poll.slug, now) if seen.turnout else None
     live = await live_figures(session, poll.slug, now) if seen.live else None
-    return {"running": running, "live": live, "state": seen.state.value}
+    return {"running": running, "live": live, "state": seen.state.value, "exact": Fraction}
 
 
-async def _counted(session: ReadSession, poll: SealedPoll, now: datetime) -> dict[str, Any]:
-    """The figures of a counted poll and their charts."""
+async def _counted(session: ReadSession, poll: SealedPoll, asked: Mapping[str, str], now: datetime) -> dict[str, Any]:
+    """The figures of a counted poll, their charts and what explains them."""
     figures = await poll_figures(session, poll.slug, now)
     places = await territory_tree(session)
     votes = figures.turnout
+    views = {found.question.id: explain(found.question, found.outcome) for found in figures.questions}
     return {
+        "views": views,
+        "exact": Fraction,
+        **await _beside(session, poll, asked),
+        **await _ties(session, poll, figures),
+        **await _houses(session, views),
         "figures": figures,
         "state": figures.state.value,
         "quorum": check_quorum(poll.definition.quorum, figures.ballots, votes.entitled),
@@ -70,6 +88,48 @@ async def _counted(session: ReadSession, poll: SealedPoll, now: datetime) -> dic
         "days": day_series(list(votes.days.items())) if len(votes.days) > 1 else None,
         "okrug_names": {place.code: place for place in places.of_kind("okrug")},
     }
+
+
+async def _beside(session: ReadSession, poll: SealedPoll, asked: Mapping[str, str]) -> dict[str, Any]:
+    """Reviewed texts and own answers of each question that takes any, a page at a time (`?words=QUESTION&from=N`)."""
+    texts: dict[int, WordingPage] = {}
+    counts = await statuses(session, poll.id)
+    for question in poll.definition.questions:
+        if takes_words(question):
+            here = asked.get("words") == str(question.id)
+            offset = int(asked["from"]) if here and re.fullmatch("[0-9]{1,7}", asked.get("from", "")) else 0
+            texts[question.id] = await published(session, poll.id, question.id, offset)
+    waiting = {question_id: found.get(Status.PENDING, 0) for question_id, found in counts.items()}
+    return {"texts": texts, "waiting": waiting}
+
+
+async def _ties(session: ReadSession, poll: SealedPoll, figures: PollFigures) -> dict[str, Any]:
+    """How ties were decided, and what a lot was drawn from, by question."""
+    if not any(found.outcome.ties for found in figures.questions):
+        return {"tie_decisions": {}, "lots": {}}
+    decided: dict[int, list[DecidedTie]] = {}
+    for one in await decided_ties(session, poll.id):
+        decided.setdefault(one.question_id, []).append(one)
+    drawn = [found.question for found in figures.questions if found.question.rule.tie is Tie.LOT and found.outcome.ties]
+    known = await commitments(session, poll.id) if drawn else {}
+    parties = [known[party] for party in Party if party in known]
+    lots = {
+        question.id: {
+            "parties": parties,
+            "root": (await question_root(session, poll, question.id)).hex() if question.id in decided else "",
+        }
+        for question in drawn
+        if parties
+    }
+    return {"tie_decisions": decided, "lots": lots}
+
+
+async def _houses(session: ReadSession, views: Mapping[int, Explained]) -> dict[str, Any]:
+    """Names of the houses of a poll of owners."""
+    codes = {house.building for view in views.values() for house in view.houses}
+    language = current.get()
+    found = await buildings_named(session, codes) if codes else {}
+    return {"house_names": {code: place.name(language) for code, place in found.items()}}
 
 
 def okrug_map(votes: Turnout, places: TerritoryTree) -> TileMap | None:
