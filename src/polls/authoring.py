@@ -72,8 +72,7 @@ async def create_draft(
     session: Session, author_id: int, definition: Definition, now: datetime, slug: str | None = None
 ) -> Draft:
     """A new draft. Its `poll_id` is the definition's; the slug defaults to its first digits and can be changed."""
-    # With a letter in front: hex digits alone may read as a number, and spreadsheets would take them for one.
-    slug = _checked_slug(slug) if slug else f"p{definition.poll_id[:11]}"
+    slug = _checked_slug(slug) if slug else default_slug(definition.poll_id)
     row = await session.scalar(
         insert(poll)
         .values(public_id=definition.poll_id, slug=slug, author_id=author_id, created_at=now, updated_at=now)
@@ -83,6 +82,14 @@ async def create_draft(
     await _write_revision(session, row, 1, definition, author_id, now)
     await record_event(session, "poll_drafted", None, now, by=author_id, public_id=definition.poll_id)
     return await load_draft(session, definition.poll_id, now)
+
+
+def default_slug(public_id: str) -> str:
+    """The address of a poll that was given none.
+
+    With a letter in front: hex digits alone may read as a number, and spreadsheets would take them for one.
+    """
+    return f"p{public_id[:11]}"
 
 
 async def copy_poll(session: Session, public_id: str, new_id: str, author_id: int, now: datetime) -> Draft:

@@ -161,6 +161,26 @@ class PauseView(Shape):
     reason: str
 
 
+class Cancellation(Shape):
+    """What cancelling did, by a rule that is the same for every poll.
+
+    The ballots were destroyed at once and nothing will be counted. Participations stay: that somebody took part, never
+    how. A receipt proves that a ballot was accepted, and nothing more, for no board will hold it.
+    """
+
+    at: datetime
+    reason: str
+    ballots_destroyed: int
+
+    @classmethod
+    def among(cls, events: Sequence[Event]) -> Cancellation | None:
+        """From the poll's history; None for a poll that was not cancelled."""
+        for event in events:
+            if event.kind == "poll_cancelled":
+                return cls.model_validate({"at": event.at, **event.facts})
+        return None
+
+
 class PollView(Shape):
     """One poll with its sealed document."""
 
@@ -176,6 +196,7 @@ class PollView(Shape):
     reason: str = Field(description="The public reason of the last extension, early closing or cancellation.")
     pause: PauseView | None = Field(description="Null unless voting is paused.")
     errata: list[Correction] = Field(description="The first one first.")
+    cancellation: Cancellation | None = Field(description="Null unless the poll was cancelled.")
     events: list[Event]
     you: OwnStanding | None = Field(description="Null unless a resident is signed in.")
 
@@ -192,7 +213,7 @@ class PollView(Shape):
             in_force=Times(opens_at=poll.opens_at, closes_at=poll.closes_at), sealed_at=poll.sealed_at,
             counted_at=poll.counted_at, reason=poll.reason, events=events, you=you,
             pause=PauseView(since=paused.paused_at, reason=paused.reason) if paused else None,
-            errata=[Correction(text=one.text, at=one.at) for one in errata],
+            errata=[Correction(text=one.text, at=one.at) for one in errata], cancellation=Cancellation.among(events),
         )  # fmt: skip
 
 

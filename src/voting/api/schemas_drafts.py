@@ -69,6 +69,8 @@ class DraftView(Shape):
     saved_by: int = Field(description="The account that saved this revision.")
     hash: str | None = Field(description="SHA-256 of the sealed document; null before.")
     reason: str
+    paused_at: datetime | None = Field(description="While a pause lasts.")
+    archived_at: datetime | None = Field(description="Since when a draft is put away.")
 
     @classmethod
     def of(cls, draft: Draft) -> DraftView:
@@ -77,6 +79,7 @@ class DraftView(Shape):
             poll_id=draft.public_id, slug=draft.slug, state=draft.state, author_id=draft.author_id,
             revision=draft.revision, definition=draft.definition, saved_at=draft.saved_at, saved_by=draft.saved_by,
             hash=draft.poll_hash.hex() if draft.poll_hash else None, reason=draft.reason,
+            paused_at=draft.paused_at, archived_at=draft.archived_at,
         )  # fmt: skip
 
 
@@ -92,6 +95,8 @@ class DraftLine(Shape):
     opens_at: datetime | None
     closes_at: datetime | None = Field(description="The closing time in force.")
     updated_at: datetime
+    paused_at: datetime | None = Field(description="While a pause lasts.")
+    archived_at: datetime | None = Field(description="Since when a draft is put away.")
 
     @classmethod
     def of(cls, line: DeskPoll) -> DraftLine:
@@ -100,6 +105,7 @@ class DraftLine(Shape):
             poll_id=line.public_id, slug=line.slug, state=line.state,
             title=Text(ru=line.title_ru, en=line.title_en), department=line.department, author_id=line.author_id,
             opens_at=line.opens_at, closes_at=line.closes_at, updated_at=line.updated_at,
+            paused_at=line.paused_at, archived_at=line.archived_at,
         )  # fmt: skip
 
 
@@ -175,6 +181,9 @@ class CheckView(Shape):
     ready: bool = Field(description="Nothing blocks scheduling.")
     findings: list[FindingView] = Field(description="Blocking ones first.")
     dry_run: DryRunView | None
+    by_style: dict[str, int] = Field(
+        description="Entitled by ballot style, 0 being everybody whom no style names; empty for a poll of one style."
+    )
 
     @classmethod
     def of(cls, draft: Draft, check: Check, places: TerritoryTree) -> CheckView:
@@ -184,4 +193,5 @@ class CheckView(Shape):
             revision=draft.revision, ready=check.ready,
             findings=[FindingView.model_validate(finding.as_json()) for finding in check.findings],
             dry_run=DryRunView.of(run, draft.definition.age_bands, places) if run else None,
+            by_style={str(style): n for style, n in check.by_style.items()},
         )  # fmt: skip
