@@ -29,6 +29,7 @@ __all__ = [
     "Territory",
     "TerritoryRow",
     "TerritoryTree",
+    "buildings_named",
     "citizen_facts_many",
     "facts_as_of",
     "find_citizen",
@@ -216,6 +217,13 @@ async def territory_tree(session: ReadSession, *, buildings: bool = False) -> Te
     query = select(*columns).order_by(territory.c.id)
     rows = await session.execute(query if buildings else query.where(territory.c.kind != "building"))
     return TerritoryTree.of(Territory(*row) for row in rows)
+
+
+async def buildings_named(session: ReadSession, codes: Iterable[str]) -> dict[str, Territory]:
+    """These buildings by code; unknown codes are left out."""
+    columns = [territory.c[name] for name in Territory.__dataclass_fields__]
+    query = select(*columns).where(territory.c.kind == "building", territory.c.code.in_(set(codes)))
+    return {row.code: Territory(*row) for row in await session.execute(query)}
 
 
 async def group_ids(session: ReadSession) -> dict[str, int]:

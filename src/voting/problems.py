@@ -134,6 +134,7 @@ KINDS: Mapping[str, Kind] = {
     "already_committed": Kind(409, "There is a commitment already"),
     "lot_cannot_be_drawn": Kind(409, "The lot cannot be drawn"),
     "lot_pending": Kind(409, "The lot may still be drawn"),
+    "not_your_house": Kind(403, "For the owners of this house"),
     "list_exists": Kind(409, "There is a list with this code already"),
     "register_ahead": Kind(409, "The register is ahead of the clock"),
     "bad_file": Kind(422, "The file cannot be read"),

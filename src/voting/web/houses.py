@@ -1,0 +1,78 @@
+"""A house of a poll of owners: the sheet flat by flat, and the minutes of the meeting, as a page and as a document.
+
+Both are for officials and for owners of the house; everybody sees the totals on the results page.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from fractions import Fraction
+from typing import Any
+
+from litestar import Request, Response, get
+from litestar.di import NamedDependency
+from litestar.params import FromPath
+
+from polls.errors import NotFound
+from polls.register import CODE
+from results.houses import HouseSheet, house_sheet
+from voting.db import Database
+from voting.identity.guards import public
+from voting.identity.sessions import Viewer
+from voting.web.rendering import page
+from voting.web.standing import poll_at
+
+AnyRequest = Request[Any, Any, Any]
+
+
+@get("/polls/{slug:str}/houses/{building:str}", guards=[public], include_in_schema=False)
+async def show_sheet(
+    request: AnyRequest, slug: FromPath[str], building: FromPath[str], database: NamedDependency[Database],
+    visitor: NamedDependency[Viewer | None], now: NamedDependency[datetime],
+) -> Response[Any]:  # fmt: skip
+    """Every flat of a house: number, area, answer, weight."""
+    sheet = await _sheet(database, slug, building, visitor, now)
+    return page(request, "houses/sheet.html", nav="results", **_shown(sheet))
+
+
+@get("/polls/{slug:str}/houses/{building:str}/minutes", guards=[public], include_in_schema=False)
+async def show_minutes(
+    request: AnyRequest, slug: FromPath[str], building: FromPath[str], database: NamedDependency[Database],
+    visitor: NamedDependency[Viewer | None], now: NamedDependency[datetime],
+) -> Response[Any]:  # fmt: skip
+    """The minutes to read and to print."""
+    sheet = await _sheet(database, slug, building, visitor, now)
+    return page(request, "houses/minutes.html", nav="results", **_shown(sheet))
+
+
+@get("/polls/{slug:str}/houses/{building:str}/minutes.html", guards=[public], include_in_schema=False)
+async def send_minutes(
+    request: AnyRequest, slug: FromPath[str], building: FromPath[str], database: NamedDependency[Database],
+    visitor: NamedDependency[Viewer | None], now: NamedDependency[datetime],
+) -> Response[Any]:  # fmt: skip
+    """The minutes as a document of its own, which word processors open."""
+    sheet = await _sheet(database, slug, building, visitor, now)
+    name = f"minutes-{sheet.poll.slug}-{building}-{sheet.counted_at:%Y-%m-%d}.html"
+    headers = {"content-disposition": f'attachment; filename="{name}"'}
+    return page(request, "houses/document.html", headers=headers, **_shown(sheet))
+
+
+async def _sheet(database: Database, slug: str, building: str, visitor: Viewer | None, now: datetime) -> HouseSheet:
+    if not CODE.fullmatch(building):
+        raise NotFound()
+    async with database.open_read_session() as session:
+        poll = await poll_at(session, slug)
+        return await house_sheet(
+            session, poll, building, now,
+            citizen_id=visitor.citizen_id if visitor else None,
+            official=visitor is not None and (visitor.has("official") or visitor.has("admin")),
+            signed_in=visitor is not None,
+        )  # fmt: skip
+
+
+def _shown(sheet: HouseSheet) -> Mapping[str, Any]:
+    return {"sheet": sheet, "poll": sheet.poll, "definition": sheet.poll.definition, "exact": Fraction}
+
+
+handlers = [show_sheet, show_minutes, send_minutes]
