@@ -10,6 +10,8 @@ import "./unsent-guard";
 import "./confirm";
 import "./counters";
 import "./buttons";
+import "./lot-secret";
+import "./words-queue";
 
 // Filters: submit on change (the «Показать» button stays for browsers without JavaScript).
 document.addEventListener("change", (event) => {

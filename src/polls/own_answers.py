@@ -22,6 +22,7 @@ from polls.journal import record_event
 from polls.lifecycle import State
 from polls.questions import FreeText, takes_words
 from polls.sessions import ReadSession, Session
+from polls.tables import poll as poll_table
 from polls.tables import text_answer
 
 PAGE = 50
@@ -166,3 +167,26 @@ async def _wordings(
 
 def _wording(question_id: int, row: Any) -> Wording:
     return Wording(question_id, row.text, row.n, Status(row.status), row.merged_into, row.note, row.reviewed_at)
+
+
+@dataclass(frozen=True)
+class WaitingPoll:
+    """A poll with texts that wait for a moderator, and how many."""
+
+    public_id: str
+    title_ru: str
+    title_en: str
+    n: int
+
+
+async def waiting_polls(session: ReadSession, limit: int = 200) -> list[WaitingPoll]:
+    """Polls with texts that wait, the most first; cancelled polls publish nothing and wait for nobody."""
+    rows = await session.execute(
+        select(poll_table.c.public_id, poll_table.c.title_ru, poll_table.c.title_en, func.count().label("n"))
+        .join(text_answer, text_answer.c.poll_id == poll_table.c.id)
+        .where(text_answer.c.status == Status.PENDING, poll_table.c.state != State.CANCELLED)
+        .group_by(poll_table.c.id)
+        .order_by(text("n DESC"), poll_table.c.id)
+        .limit(limit)
+    )
+    return [WaitingPoll(row.public_id, row.title_ru, row.title_en, row.n) for row in rows]

@@ -18,6 +18,7 @@ from polls.authoring import copy_poll
 from polls.catalogue import cast_counts
 from polls.desk import PAGE, Pile, desk_counts, desk_polls
 from polls.errors import PollNotFound
+from polls.own_answers import waiting_polls
 from polls.sessions import Session
 from voting.identity.guards import official
 from voting.identity.names import names_of
@@ -89,7 +90,9 @@ async def show_desk(
     names = await names_of(session, [row.author_id for row in rows])
     return page(
         request, "officials/desk.html", nav="officials", wanted=wanted, rows=rows, more=more, votes=votes,
-        counts={pile.value: n for pile, n in counts.items()}, piles=[pile.value for pile in Pile], names=names,
+        counts={pile.value: n for pile, n in counts.items()},
+        words_waiting=sum(one.n for one in await waiting_polls(session)),
+        piles=[pile.value for pile in Pile], names=names,
     )  # fmt: skip
 
 
