@@ -328,7 +328,7 @@ async def test_files_on_the_results_page_are_there(town: Town) -> None:
     await town.close(poll)
     page = await results(town, poll)
     files = [link for link in page.links if link.startswith("/api/v1/polls/")]
-    assert len(files) == 6
+    assert len(files) == 7
     for link in files:
         assert (await town.visitor().http.get(link)).status_code == 200, link
 

@@ -27,7 +27,7 @@ from polls.sessions import Session
 from polls.strata import Stratum, coarsen
 from polls.tables import ballot, count_record, named_ballot, poll, profile, roll, turnout_day, turnout_stratum
 from polls.tally import tally
-from polls.tally.profile import Profile
+from polls.tally.profile import NOT_SHOWN, Profile
 
 DISTRICTS = ("msk-cao-arbat", "msk-cao-basmanny", "msk-sao-timiryazevsky")
 AFTER = NOW + timedelta(days=8)
@@ -100,6 +100,8 @@ async def a_counted_poll(
         sums: dict[tuple[int, str], int] = {}
         for row in rows:
             key = (row["stratum"], row["answers"][position])
+            if key[1] == NOT_SHOWN:
+                continue
             sums[key] = sums.get(key, 0) + 1
         answers: dict[str, int] = {}
         for (_, answer), n in sums.items():

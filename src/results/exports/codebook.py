@@ -11,8 +11,8 @@ from datetime import datetime
 from typing import Any
 
 from polls.catalogue import sealed_poll
-from polls.definition import AnyQuestion, Budget, Definition
-from results.exports.columns import ANSWERS, FORMAT_VERSION, RESULTS, TURNOUT, ColumnDoc
+from polls.definition import AnyQuestion, Budget, Definition, Rating
+from results.exports.columns import ANSWERS, DETAILS, FORMAT_VERSION, RESULTS, TEXTS, TURNOUT, ColumnDoc
 from results.exports.dialects import Download, OpenSession, file_name, streamed
 from results.figures import counted_version, see
 from results.visibility import Need, require
@@ -51,6 +51,12 @@ NOTES = {
         "the order of entry hashes. SHA-256 over a zero byte and the entry [\"poll_hash\",question_id,style,answer,"
         "\"nonce\"] without spaces is the leaf on the board.",
     },
+    "shown": {
+        "ru": "Бюллетени, где вопрос не был показан (другой вид бюллетеня или уточняющий вопрос), не входят ни в один "
+        "его класс и не публикуются как записи: cast вопроса может быть меньше числа бюллетеней.",
+        "en": "Ballots on which a question was not shown (another ballot style, or a follow-up) are in none of its "
+        "classes and no record of them is published: a question's cast may be less than the ballots of the poll.",
+    },
     "pandas": {
         "ru": "pandas.read_csv(путь) читает файл одним вызовом; целые столбцы с пустыми ячейками становятся float.",
         "en": "pandas.read_csv(path) reads a file in one call; integer columns with empty cells become float.",
@@ -70,7 +76,7 @@ async def codebook(
     def name(what: str, extension: str) -> str:
         return file_name(found.closes_at, definition.time_zone, found.slug, what, extension)
 
-    files = {what: name(what, "csv") for what in ("results", "turnout", "answers")}
+    files = {what: name(what, "csv") for what in ("results", "turnout", "answers", "details", "texts")}
     document = codebook_document(definition, found.poll_hash, files, licence, publisher)
     body = json.dumps(document, ensure_ascii=False, indent=1).encode("utf-8")
     return Download(name("codebook", "json"), "application/json", streamed((body, b"\n")))
@@ -79,8 +85,8 @@ async def codebook(
 def codebook_document(
     definition: Definition, poll_hash: bytes, files: dict[str, str], licence: str = LICENCE, publisher: str = ""
 ) -> dict[str, Any]:
-    """CSVW metadata of the three files (keys ``results``, ``turnout``, ``answers`` → file names) and the questions."""
-    tables = (("results", RESULTS), ("turnout", TURNOUT), ("answers", ANSWERS))
+    """CSVW metadata of the files (keys of `files`: ``results``, ``turnout``, ``answers``, ``details``, ``texts``)."""
+    tables = (("results", RESULTS), ("turnout", TURNOUT), ("answers", ANSWERS), ("details", DETAILS), ("texts", TEXTS))
     document: dict[str, Any] = {
         "@context": ["http://www.w3.org/ns/csvw", {"@language": "ru"}],
         "dc:title": [_said(definition.title.ru, "ru"), _said(definition.title.in_language("en"), "en")],
@@ -96,6 +102,15 @@ def codebook_document(
         "veche:notes": NOTES,
         "veche:poll_hash": poll_hash.hex(),
         "veche:time_zone": definition.time_zone,
+        "veche:styles": [
+            {
+                "id": style.id,
+                "ru": style.title.ru,
+                "en": style.title.in_language("en"),
+                "territories": list(style.territories),
+            }
+            for style in definition.styles
+        ],
         "veche:questions": [_question(question) for question in definition.questions],
     }
     if publisher:
@@ -125,6 +140,14 @@ def _question(question: AnyQuestion) -> dict[str, Any]:
         "en": question.text.in_language("en"),
         "rule": question.rule.model_dump(mode="json"),
         "currency": question.currency if isinstance(question, Budget) else None,
+        "shown_if": question.shown_if.model_dump(mode="json") if question.shown_if else None,
+        "styles": list(question.styles),
+        "scale": [question.scale_min, question.scale_max] if isinstance(question, Rating) else None,
+        "levels": (
+            [{"ru": level.ru, "en": level.in_language("en")} for level in question.levels]
+            if isinstance(question, Rating)
+            else None
+        ),
         "options": [
             {
                 "id": option.id,

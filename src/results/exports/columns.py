@@ -29,14 +29,17 @@ RESULTS = (
     ColumnDoc("poll_id", "string", "Идентификатор голосования", "Id of the poll, 32 hex digits"),
     ColumnDoc("poll_slug", "string", "Короткое имя голосования в адресе", "Short name of the poll in addresses"),
     ColumnDoc("question_id", "integer", "Номер вопроса", "Id of the question"),
-    ColumnDoc("question_kind", "string", "Вид вопроса: single_choice, multiple_choice, rating, budget",
-              "Kind of the question: single_choice, multiple_choice, rating, budget"),
+    ColumnDoc("question_kind", "string", "Вид вопроса: single_choice, multiple_choice, rating, ranking, points, "
+              "budget, text",
+              "Kind of the question: single_choice, multiple_choice, rating, ranking, points, budget, text"),
     ColumnDoc("question_ru", "string", "Вопрос по-русски", "The question in Russian"),
     ColumnDoc("question_en", "string", "Вопрос по-английски (если нет — по-русски)",
               "The question in English (Russian when missing)"),
-    ColumnDoc("class", "string", "Класс ответа: option — вариант, neutral — нейтральный вариант, blank — без ответа",
-              "Class of the answer: option, neutral or blank"),
-    ColumnDoc("option_id", "integer", "Номер варианта; 0 — без ответа", "Id of the option; 0 for blank answers"),
+    ColumnDoc("class", "string", "Класс ответа: option — вариант, neutral — нейтральный вариант, own — свой вариант "
+              "или текст, blank — без ответа",
+              "Class of the answer: option, neutral, own (own answers, texts) or blank"),
+    ColumnDoc("option_id", "integer", "Номер варианта; 0 — свой вариант или без ответа",
+              "Id of the option; 0 for own and for blank answers"),
     ColumnDoc("option_ru", "string", "Вариант по-русски", "The option in Russian"),
     ColumnDoc("option_en", "string", "Вариант по-английски (если нет — по-русски)",
               "The option in English (Russian when missing)"),
@@ -48,8 +51,9 @@ RESULTS = (
     ColumnDoc("group_en", "string", "Группа по-английски", "The group in English"),
     ColumnDoc("suppressed", "boolean", "true — число скрыто, чтобы не раскрывать выбор людей",
               "true: the figure is hidden to protect people"),
-    ColumnDoc("votes", "integer", "Число бюллетеней с этим ответом (оценка: оценивших вариант)",
-              "Ballots with this answer (ratings: ballots that rated the option)", _HIDDEN),
+    ColumnDoc("votes", "integer", "Число бюллетеней с этим ответом (оценка: оценивших вариант; ранжирование: с "
+              "вариантом на первом месте; баллы: давших вариант хоть один)", "Ballots with this answer (ratings: that "
+              "rated the option; rankings: with it in first place; points: that gave it any)", _HIDDEN),
     ColumnDoc("share", "decimal", "Доля: votes ÷ denominator_n, от 0 до 1", "votes ÷ denominator_n, from 0 to 1",
               "hidden, or the denominator is not known or zero"),
     ColumnDoc("denominator", "string", "От чего доля: valid — действительных ответов, cast — бюллетеней, "
@@ -69,6 +73,45 @@ RESULTS = (
     ColumnDoc("cost", "decimal", "Стоимость проекта в единицах валюты", "Cost of the project, in currency units",
               _NOT_APPLICABLE),
     ColumnDoc("currency", "string", "Валюта (ISO 4217)", "Currency (ISO 4217)", _NOT_APPLICABLE),
+    ColumnDoc("points", "integer", "Сумма баллов варианта", "Points given to the option",
+              "not applicable, hidden, or all in the group gave the same"),
+    ColumnDoc("score", "decimal", "По чему упорядочило правило ранжирования: баллы Борда или голоса (всё голосование)",
+              "What a ranked rule ordered by: Borda points or votes (whole poll only)", _NOT_APPLICABLE),
+    ColumnDoc("rating_trimmed_mean", "decimal", "Усечённое среднее оценок (только всё голосование)",
+              "Trimmed mean rating (whole poll only)", _NOT_APPLICABLE),
+    ColumnDoc("grade", "integer", "Оценка большинства (только всё голосование)", "Majority grade (whole poll only)",
+              _NOT_APPLICABLE),
+    ColumnDoc("grade_above", "integer", "Сколько оценок лучше неё", "How many grades are better", _NOT_APPLICABLE),
+    ColumnDoc("grade_below", "integer", "Сколько оценок хуже неё", "How many grades are worse", _NOT_APPLICABLE),
+)  # fmt: skip
+
+DETAILS = (
+    ColumnDoc("poll_id", "string", "Идентификатор голосования", "Id of the poll, 32 hex digits"),
+    ColumnDoc("poll_slug", "string", "Короткое имя голосования в адресе", "Short name of the poll in addresses"),
+    ColumnDoc("question_id", "integer", "Номер вопроса", "Id of the question"),
+    ColumnDoc("figure", "string", "Что за число: level — поставили оценку number; place — на месте number; pair — выше "
+              "варианта other_id; round — голоса в туре number", "What the number is: level, ballots that gave the "
+              "level number; place, ballots with the option at place number; pair, ballots with it above other_id; "
+              "round, votes in round number"),
+    ColumnDoc("option_id", "integer", "Номер варианта; 0 — бюллетени, которые больше ни за кого не считаются",
+              "Id of the option; 0 for the ballots that count for nobody any more"),
+    ColumnDoc("option_ru", "string", "Вариант по-русски", "The option in Russian", "option_id is 0"),
+    ColumnDoc("option_en", "string", "Вариант по-английски (если нет — по-русски)",
+              "The option in English (Russian when missing)", "option_id is 0"),
+    ColumnDoc("other_id", "integer", "Номер второго варианта пары", "Id of the other option of a pair",
+              _NOT_APPLICABLE),
+    ColumnDoc("number", "integer", "Оценка, место или тур", "The level, place or round", _NOT_APPLICABLE),
+    ColumnDoc("votes", "decimal", "Число бюллетеней или голосов (в турах бывают доли голоса)",
+              "Ballots, or votes (which rounds may divide)"),
+)  # fmt: skip
+
+TEXTS = (
+    ColumnDoc("poll_id", "string", "Идентификатор голосования", "Id of the poll, 32 hex digits"),
+    ColumnDoc("poll_slug", "string", "Короткое имя голосования в адресе", "Short name of the poll in addresses"),
+    ColumnDoc("question_id", "integer", "Номер вопроса", "Id of the question"),
+    ColumnDoc("text", "string", "Проверенный текст", "The reviewed text"),
+    ColumnDoc("shown_beside", "integer", "Вариант, рядом с которым показан текст; в подсчёт он не входит",
+              "Option the text is shown beside; it is not counted for it", "shown by itself"),
 )  # fmt: skip
 
 TURNOUT = (
@@ -91,8 +134,10 @@ ANSWERS = (
     ColumnDoc("question_id", "integer", "Номер вопроса", "Id of the question"),
     ColumnDoc("style", "integer", "Вид бюллетеня: какие вопросы и варианты были показаны; 0 — все",
               "Ballot style: which questions and options were shown; 0 for all"),
-    ColumnDoc("answer", "string", "Ответ: JSON-массив вариантов, [] — без ответа; оценки — пары [вариант, балл]",
-              "The answer: a JSON array of option ids, [] for blank; ratings are pairs [option, level]"),
+    ColumnDoc("answer", "string", "Ответ: JSON-массив вариантов, [] — без ответа, 0 — свои слова; оценки и баллы — "
+              "пары [вариант, число]; ранжирование — места по порядку, каждое — массив вариантов",
+              "The answer: a JSON array of option ids, [] for blank, 0 for own words; ratings and points are pairs "
+              "[option, number]; a ranking is its places in order, each an array of options"),
     ColumnDoc("nonce", "string", "16 байт в шестнадцатеричной записи, делающие записи разными",
               "16 bytes in hex that make equal answers different entries"),
 )  # fmt: skip

@@ -1,4 +1,4 @@
-"""results.csv, turnout.csv and results.json: the figures of the results page, number for number.
+"""results.csv, turnout.csv, details.csv and results.json: the figures of the results page, number for number.
 
 Tidy: one line per question, class of answer and group. Whole-poll lines have `dimension` ``all`` and are exact;
 a hidden figure is an empty cell with `suppressed` true, never a zero.
@@ -16,9 +16,10 @@ from typing import Any
 from polls.definition import Budget, Denominator
 from polls.tally.outcome import OptionResult
 from results.aggregation import columns_of
-from results.exports.columns import FORMAT_VERSION, RESULTS, TURNOUT, ColumnDoc
+from results.exports.columns import DETAILS, FORMAT_VERSION, RESULTS, TURNOUT, ColumnDoc
 from results.exports.dialects import Dialect, Download, OpenSession, Value, csv_chunks, file_name, number_text, streamed
 from results.figures import PollFigures, QuestionFigures, poll_figures
+from results.rounds import rounds_of
 from results.shapes import By, Cell, Column, Kind, Row
 
 MEDIA_TYPE = "text/csv"
@@ -39,6 +40,14 @@ async def turnout_csv(
     """Turnout by group and by day as CSV; refusals as for :func:`results_csv`."""
     figures = await _figures(open_session, slug_or_id, now)
     return _download(figures, "turnout", csv_chunks(_names(TURNOUT), turnout_rows(figures), dialect))
+
+
+async def details_csv(
+    open_session: OpenSession, slug_or_id: str, *, now: datetime, dialect: Dialect = Dialect.PLAIN
+) -> Download:
+    """Levels, places, comparisons and rounds of the whole poll as CSV; refusals as for :func:`results_csv`."""
+    figures = await _figures(open_session, slug_or_id, now)
+    return _download(figures, "details", csv_chunks(_names(DETAILS), details_rows(figures), dialect))
 
 
 async def results_json(open_session: OpenSession, slug_or_id: str, *, now: datetime) -> Download:
@@ -74,6 +83,31 @@ def turnout_rows(figures: PollFigures) -> Iterator[tuple[Value, ...]]:
     for day, n in turnout.days.items():
         text = day.isoformat()
         yield (*poll, "day", text, text, text, False, n, None, None)
+
+
+def details_rows(figures: PollFigures) -> Iterator[tuple[Value, ...]]:
+    """The lines of details.csv, one value a column of `DETAILS`: what lies behind the totals of the whole poll."""
+    for found in figures.questions:
+        for figure, option_id, other, number, votes in _details(found):
+            option = found.question.option(option_id)
+            ru, en = (option.text.ru, option.text.in_language("en")) if option else (None, None)
+            yield (figures.public_id, figures.slug, found.question.id, figure, option_id, ru, en, other, number, votes)
+
+
+def _details(found: QuestionFigures) -> Iterator[tuple[str, int, int | None, int | None, Value]]:
+    """Figure, option, other option, number and votes; see `DETAILS`."""
+    for result in found.outcome.options:
+        for level, n in (result.distribution or {}).items():
+            yield "level", result.id, None, level, n
+        for place, n in (found.placed or {}).get(result.id, {}).items():
+            yield "place", result.id, None, place, n
+    if (pairwise := found.outcome.pairwise) is not None:
+        for a, beats in zip(pairwise["options"], pairwise["beats"], strict=True):
+            yield from (("pair", a, b, None, n) for b, n in zip(pairwise["options"], beats, strict=True) if a != b)
+    rounds = rounds_of(found.outcome)
+    for one in rounds.rounds if rounds else ():
+        yield from (("round", option_id, None, one.number, votes) for option_id, votes in one.votes.items())
+        yield "round", 0, None, one.number, one.exhausted
 
 
 def results_document(figures: PollFigures) -> dict[str, Any]:
@@ -119,7 +153,7 @@ def _line(
         column.kind.value, column.option_id, column.ru, column.en, dimension.value, row.group.code, row.group.ru,
         row.group.en, cell.suppressed, cell.votes, cell.share, denominator, base, cell.mean,
         *(_whole_poll(question, result) if whole else (None,) * (len(LEVELS) + 3)),
-        *_money(question, result),
+        *_money(question, result), cell.points, *_ordering(result if whole else None),
     )  # fmt: skip
 
 
@@ -130,6 +164,13 @@ def _whole_poll(question: QuestionFigures, result: OptionResult | None) -> tuple
     levels = result.distribution or {}
     counts = tuple(levels.get(level, 0) if result.distribution is not None else None for level in LEVELS)
     return (result.median, *counts, result.place, _status(question, result))
+
+
+def _ordering(result: OptionResult | None) -> tuple[Value, ...]:
+    """Score, trimmed mean and majority grade of the whole poll."""
+    if result is None:
+        return (None,) * 5
+    return (result.score, result.trimmed_mean, result.grade, result.grade_above, result.grade_below)
 
 
 def _status(question: QuestionFigures, result: OptionResult) -> str:

@@ -94,14 +94,15 @@ def cell_text(value: Value, dialect: Dialect) -> str:
 
 
 def csv_chunks(
-    header: Sequence[str], rows: Iterable[Sequence[Value]], dialect: Dialect, size: int = CHUNK
+    header: Sequence[str] | None, rows: Iterable[Sequence[Value]], dialect: Dialect, size: int = CHUNK
 ) -> Iterator[bytes]:
-    """The file in pieces of about `size` bytes, whatever the number of rows."""
+    """The file in pieces of about `size` bytes, whatever the number of rows. No header: lines to go on with."""
     excel = dialect is Dialect.EXCEL
     buffer = io.StringIO()
     writer = csv.writer(buffer, delimiter=";" if excel else ",", lineterminator="\r\n" if excel else "\n")
-    buffer.write("\ufeff" if excel else "")
-    writer.writerow(header)
+    if header is not None:
+        buffer.write("\ufeff" if excel else "")
+        writer.writerow(header)
     for row in rows:
         writer.writerow([cell_text(value, dialect) for value in row])
         if buffer.tell() >= size:

@@ -18,8 +18,9 @@ from polls.errors import NotCounted, NotFound, PollNotFound, ResultsHidden, TooF
 from results.exports.answers import answers_csv
 from results.exports.codebook import codebook
 from results.exports.columns import FORMAT_VERSION
-from results.exports.csv import results_csv, results_document, results_json, turnout_csv
+from results.exports.csv import details_csv, results_csv, results_document, results_json, turnout_csv
 from results.exports.dialects import Dialect, Download
+from results.exports.texts import texts_csv
 from results.figures import counted_version, live_figures, poll_figures, see
 from voting.api.addresses import poll_name
 from voting.api.operations import Returned, describes
@@ -39,12 +40,14 @@ DialectQuery = Annotated[
 ]
 
 
-def _file(operation_id: str, description: str, media_type: str = CSV, *, few: bool = False) -> dict[str, Any]:
-    refuses = (*HIDDEN, NotFound, TooFewToPublish) if few else HIDDEN
+def _file(
+    operation_id: str, description: str, media_type: str = CSV, *, few: bool = False, unknown: bool = False
+) -> dict[str, Any]:
+    refuses = (*HIDDEN, NotFound, TooFewToPublish) if few else (*HIDDEN, NotFound) if unknown else HIDDEN
     named = {"Content-Disposition": "The name to save it under"}
     model = dict[str, Any] if media_type != CSV else None
     returned = Returned(description, model, media_type, named)
-    return describes(operation_id, {200: returned}, refuses=refuses, conditional=True, limit="exports")
+    return describes(operation_id, {200: returned}, refuses=refuses, conditional=not unknown, limit="exports")
 
 
 @get(
@@ -157,6 +160,49 @@ async def send_answers(
 
 
 @get(
+    "/polls/{slug:str}/details.csv",
+    guards=[public],
+    summary="Details as CSV",
+    tags=["results"],
+    opt=_file("getDetailsCsv", "Levels, places, comparisons of every two and rounds, one number a line"),
+)
+async def send_details(
+    request: AnyRequest, slug: FromPath[str], database: NamedDependency[Database], now: NamedDependency[datetime],
+    dialect: DialectQuery = "plain",
+) -> Response[Any]:  # fmt: skip
+    """What lies behind the totals of the whole poll: how the ratings, rankings and rounds of a count stood."""
+
+    async def made() -> Download:
+        return await details_csv(database.open_read_session, poll_name(slug), now=now, dialect=Dialect(dialect))
+
+    return await _send(request, database, slug, f"details/{dialect}", made)
+
+
+@get(
+    "/polls/{slug:str}/texts.csv",
+    guards=[public],
+    summary="Reviewed texts as CSV",
+    tags=["results"],
+    opt=_file("getTextsCsv", "One line per text that was reviewed, in an order that means nothing", unknown=True),
+)
+async def send_texts(
+    request: AnyRequest, slug: FromPath[str], database: NamedDependency[Database], now: NamedDependency[datetime],
+    question: Annotated[int | None, QueryParameter(ge=1, le=32_767, description="One question's id.")] = None,
+    dialect: DialectQuery = "plain",
+) -> Response[Any]:  # fmt: skip
+    """Texts and own answers somebody has reviewed; never a ballot, a group or another answer beside one.
+
+    Reviews go on after the count, so an unchanged tag is not promised: the file is always sent anew.
+    """
+    name = poll_name(slug)
+    download = await texts_csv(
+        database.open_read_session, name, now=now, question_id=question, dialect=Dialect(dialect)
+    )  # fmt: skip
+    headers = {"content-disposition": f'attachment; filename="{download.file_name}"', "cache-control": "no-cache"}
+    return Stream(_plain(download.chunks), media_type=download.media_type, headers=headers)
+
+
+@get(
     "/polls/{slug:str}/codebook.json",
     guards=[public],
     summary="Codebook",
@@ -197,4 +243,13 @@ async def _plain(chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
         yield bytes(chunk)
 
 
-handlers = [show_results, send_results, send_results_json, send_turnout, send_answers, send_codebook]
+handlers = [
+    show_results,
+    send_results,
+    send_results_json,
+    send_turnout,
+    send_answers,
+    send_details,
+    send_texts,
+    send_codebook,
+]
