@@ -18,6 +18,7 @@ from sqlalchemy import delete, func, insert, select, text, update
 from polls.audience import DryRun, dry_run
 from polls.cards import card_of, search_of
 from polls.checklist import Finding, findings
+from polls.checklist_register import register_findings
 from polls.comparison import Change, clashes, compare
 from polls.definition import PUBLIC_ID, Definition, Privacy, Text, canonical_bytes, poll_hash, read_definition
 from polls.errors import EditConflict, FieldError, Invalid, NotReady, PollNotFound, Sealed, WrongState
@@ -26,7 +27,6 @@ from polls.lifecycle import Move, State, may, state_at
 from polls.sessions import ReadSession, Session
 from polls.style_roll import entitled_by_style
 from polls.tables import named_ballot, poll, poll_pause, poll_revision, sealed_definition, territory
-from polls.unit_roll import register_findings
 
 MOST_CHANGES = 200  # of each side, in the facts of a conflict
 SLUG = re.compile(r"^[a-z0-9](?:[a-z0-9-]{0,62}[a-z0-9])?$")

@@ -13,7 +13,7 @@ def check_units(definition: Definition) -> Iterator[Finding]:
     """Owners are counted by name and by flat: named privacy, houses, for and against.
 
     What the register says against it (houses nobody knows, an audience beyond the owners) is
-    :func:`polls.unit_roll.register_findings`.
+    :func:`polls.checklist_register.register_findings`.
     """
     decided = [question for question in definition.questions if isinstance(question.rule, UnitRule)]
     if not decided:

@@ -12,6 +12,7 @@ from tests.builders import a_citizen, a_city, a_definition, close_now
 from tests.owners import HOUSE, SECRETS, a_decision, a_house, an_owners_definition, an_owners_poll, vote
 
 from polls.authoring import check_draft
+from polls.checklist_register import register_findings
 from polls.counting import count_poll, take_roll_of
 from polls.definition import Definition
 from polls.errors import NotEligible
@@ -20,7 +21,7 @@ from polls.tables import count_record
 from polls.tally.house import HouseResult
 from polls.tally.outcome import Outcome
 from polls.unit_import import import_units
-from polls.unit_roll import register_findings, take_unit_roll
+from polls.unit_roll import take_unit_roll
 from polls.units_counting import flat_order, unit_profile_of
 
 NOW = datetime(2026, 11, 22, 9, tzinfo=UTC)
