@@ -171,6 +171,11 @@ class _Count(Generic[K]):
                 break
             market, self._purchases = larger, further
             self._share, self._increments = self._share + increment, self._increments + 1
+            grows = self._may_grow(market, stop_when_full)
+            if grows and (idle := self._idle(market, satisfaction, increment)):
+                self._share, self._increments = self._share + idle * increment, self._increments + idle
+                market = Market(self._electorate, self._share, satisfaction, self._terms)
+                self._purchases = _spend(market, self._electorate, None) or ()
         self.funded = tuple(p.id for p in self._purchases)
         self._why = {k: Why.EXCLUDED for k in self.funded for k in self._terms.rivals(k)}
         found = [*self._terms.known, *market.joint_ties]
@@ -233,6 +238,35 @@ class _Count(Generic[K]):
         others = [k for k in self._electorate.ids if k not in market.settled]
         fits = not stop_when_full or any(self._electorate.costs[k] <= left for k in others)
         return fits and any(self._electorate.votes[k] for k in others)
+
+    def _idle(self, market: Market[K], satisfaction: Satisfaction, increment: int) -> int:
+        """How many increments from here certainly change nothing, so that nobody has to try them.
+
+        While every voter of what is bought pays the least possible (cost ÷ votes), more money for all changes neither
+        those prices nor the order of buying. A project left out then stays out as long as its voters do not hold its
+        cost together when its turn would come, after all that is a better bargain: as long as
+        votes × share < cost + what they have spent till then. Without this a dear project of a few voters, the only
+        one left, takes millions of increments of one unit.
+        """
+        votes, costs = self._electorate.votes, self._electorate.costs
+        if market.joint_ties or any(p.price * votes[p.id] != costs[p.id] for p in self._purchases):
+            return 0
+
+        def bargain(k: K) -> Fraction:
+            return Fraction(1 if satisfaction == "cost" else costs[k], votes[k])
+
+        bought = {p.id for p in self._purchases}
+        least: Fraction | None = None
+        for k in self._electorate.ids:
+            if k in bought or k in self._barred or not votes[k]:
+                continue
+            before = [p for p in self._purchases if bargain(p.id) < bargain(k)]
+            if any(p.id in self._terms.rivals(k) for p in before):
+                continue  # excluded by then, whatever its voters hold
+            spent = sum(p.price * self._electorate.voters_of_both(k, p.id) for p in before)
+            turn = (costs[k] + spent) / Fraction(votes[k])
+            least = turn if least is None else min(least, turn)
+        return 0 if least is None else max(-int((self._share - least) // increment) - 1, 0)
 
     def _greedy(self, projects: Sequence[K], money: int, barred: Mapping[K, Why], stage: int) -> Allocation[K]:
         """The greedy rule over some of the projects; what it says of each is kept."""
