@@ -10,11 +10,12 @@ class OwnAnswer extends HTMLElement {
     this.#name = this.#field.name;
     this.#field.addEventListener("input", this.#written);
     this.addEventListener("refill", this.#chosen);
-    this.closest("form")?.addEventListener("change", this.#chosen);
+    // While the event goes down, so that whoever reads the form on its way up finds the words as they will be sent.
+    for (const event of ["input", "change"]) this.closest("form")?.addEventListener(event, this.#chosen, true);
     this.#chosen();
   }
   disconnectedCallback(): void {
-    this.closest("form")?.removeEventListener("change", this.#chosen);
+    for (const event of ["input", "change"]) this.closest("form")?.removeEventListener(event, this.#chosen, true);
   }
   #written = (): void => {
     const written = this.#field.value.trim() !== "";

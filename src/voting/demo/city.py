@@ -39,6 +39,7 @@ from voting.demo.budget_file import TITLE as BUDGET_TITLE
 from voting.demo.budget_file import budget_file
 from voting.demo.clock import set_time, story_clock
 from voting.demo.closed_polls import CLOSED_POLLS
+from voting.demo.counting_polls import COUNTING_POLLS
 from voting.demo.drafts import DRAFTS
 from voting.demo.okrug_polls import OKRUG_POLLS
 from voting.demo.open_polls import OPEN_POLLS
@@ -53,7 +54,7 @@ OPENS_AT, CLOSES_AT = time(10), time(20)  # city time
 BUDGET_AGO = timedelta(days=15)
 BUDGET_SHARE = 0.07  # ballots of the imported budget, per citizen of the demo
 AT_ONCE = 2  # polls held at the same time: one computes while the other's queries run
-POLLS = (*CLOSED_POLLS, *OKRUG_POLLS, *OPEN_POLLS)
+POLLS = (*CLOSED_POLLS, *COUNTING_POLLS, *OKRUG_POLLS, *OPEN_POLLS)
 
 Progress = Callable[[str], None]
 

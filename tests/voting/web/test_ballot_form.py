@@ -3,6 +3,9 @@
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from tests.voting.web.every_kind import all_kinds
 
 from polls.ballot import encode_ballot
 from polls.definition import (
@@ -17,7 +20,7 @@ from polls.definition import (
     Text,
 )
 from voting.web.ballot_form import Filled, new_ballot, problem_with, read_fields, shown_order
-from voting.web.ballot_steps import Sheet
+from voting.web.ballot_steps import Place, Sheet, move
 
 
 def options(n: int, *, neutral: int | None = None, cost: int | None = None) -> tuple[Option, ...]:
@@ -141,3 +144,92 @@ def test_every_place_is_as_likely() -> None:
     question = SingleChoice(id=1, options=options(4), shuffle=True)
     firsts = [shown_order(question, n.to_bytes(16, "big"))[0].id for n in range(4_000)]
     assert all(900 < firsts.count(option) < 1_100 for option in (1, 2, 3, 4))
+
+
+# ---- the way through: pages, follow-ups, styles
+
+ASKED = Definition.model_validate(
+    {
+        "poll_id": "0" * 32,
+        "styles": [{"id": 1, "territories": ["msk-sao"]}],
+        "questions": [*all_kinds(), {"kind": "text", "id": 20, "styles": [1], "required": False}],
+    }
+)
+
+
+def ballot(*fields: tuple[str, str]) -> Filled:
+    found = read_fields(ASKED, [KEY, *fields])
+    assert found is not None
+    return found
+
+
+def test_a_page_holds_a_question_and_the_follow_ups_behind_it() -> None:
+    assert [[question.id for question in page] for page in Sheet(ASKED).pages][:2] == [[1, 2], [3]]
+    assert [page[0].id for page in Sheet(ASKED).pages][-1] == 12
+    assert [page[0].id for page in Sheet(ASKED, 1).pages][-2:] == [12, 20]
+
+
+@pytest.mark.parametrize(
+    ("fields", "shown"),
+    [
+        ([], {12: False, 2: False}),
+        ([("q-1", "1")], {12: False, 2: False}),
+        ([("q-1", "2")], {12: False, 2: True}),
+        ([("q-1", "3")], {12: True, 2: False}),
+        ([("q-1-own", "Тишина")], {12: False, 2: True}),
+        ([("q-1", "3"), ("q-1", "2")], {12: False, 2: False}),
+    ],
+)
+def test_what_earlier_answers_show(fields: list[tuple[str, str]], shown: dict[int, bool]) -> None:
+    """A wrong answer shows nothing, as when casting."""
+    found = {question.id for question in Sheet(ASKED).shown(ballot(*fields))}
+    assert {question: question in found for question in shown} == shown
+
+
+def test_what_is_hidden_is_dropped_and_what_is_shown_is_kept() -> None:
+    filled = ballot(("q-1", "3"), ("q-2-own", "Бег"), ("q-12", "1"), ("q-20-own", "Ещё"))
+    assert Sheet(ASKED).pruned(filled).fields() == (("q-1", "3"), ("q-12", "1"))
+    assert Sheet(ASKED, 1).pruned(filled).fields() == (("q-1", "3"), ("q-12", "1"), ("q-20-own", "Ещё"))
+    assert set(Sheet(ASKED).answers(filled)) == {str(n) for n in (1, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12)}
+
+
+NAMES = [f"q-{q}{rest}" for q in (1, 3, 4, 7, 9, 10, 11, 12) for rest in ("", "-1", "-2", "-own")]
+VALUES = st.sampled_from(["0", "1", "2", "3", "90", "7", "-1", "x", " ", "слова", "9" * 9, "²", "\u202e"])
+
+
+@given(
+    st.lists(st.tuples(st.sampled_from(NAMES), VALUES), max_size=12), st.integers(-1, 13),
+    st.sampled_from(["next", "skip", "back", "stay", "change-2", "change-99", "change-12", ""]), st.booleans(),
+    st.sampled_from([0, 1]),
+)  # fmt: skip
+def test_any_form_leads_somewhere_and_nothing_wrong_reaches_the_check(
+    fields: list[tuple[str, str]], at: int, operation: str, reviewing: bool, style: int
+) -> None:
+    sheet = Sheet(ASKED, style)
+    place = move(sheet, Place(ballot(*fields), None if at < 0 else at, reviewing), operation)
+    if place.at is None:
+        assert not sheet.problems(place.filled)
+        encoded = encode_ballot(ASKED, sheet.answers(place.filled), style)
+        assert dict(zip([q.id for q in ASKED.questions], encoded.answers, strict=True)) == sheet.given(place.filled)
+    else:
+        assert place.at in [page[0].id for page in sheet.steps(place.filled)]
+    kept = place.filled.fields()
+    assert read_fields(ASKED, [KEY, *kept]) == place.filled, "what a page carries is what the next one reads"
+
+
+def test_words_and_choices_that_do_not_go_together_are_told_apart() -> None:
+    single, several, free = (ASKED.question(n) for n in (1, 3, 11))
+    assert single and several and free
+    for question, fields, code in (
+        (single, [("q-1", "0")], "own_empty"),
+        (single, [("q-1", "2"), ("q-1-own", "Тишина")], "too_many"),
+        (single, [("q-1", "0"), ("q-1-own", "Тишина")], None),
+        (several, [("q-3-own", "Лавку")], None),
+        (several, [("q-3", "0"), ("q-3", "2")], "own_empty"),
+        (several, [("q-3", "90"), ("q-3-own", "Лавку")], "neutral_not_alone"),
+        (free, [("q-11", "90"), ("q-11-own", "Да")], "neutral_not_alone"),
+        (free, [("q-11", "0")], "own_empty"),
+        (free, [], None),
+    ):
+        found = problem_with(question, ballot(*fields))
+        assert (found.code if found else None) == code, fields
