@@ -47,6 +47,7 @@ screens: .venv/dev-ready src/voting/static/dist/manifest.json ## Take the screen
 bench: .venv/dev-ready ## Run the benchmarks, each with its baseline in the same run
 	$(VENV)/python bench/register_import.py
 	$(VENV)/python bench/tally.py
+	$(VENV)/python bench/dry_run.py
 
 migrate: .venv/run-ready ## Bring the database to this release's schema
 	$(VENV)/python -m voting migrate

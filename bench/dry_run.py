@@ -21,7 +21,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import text
+from sqlalchemy import TextClause, text
 
 ROOT = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(ROOT), str(ROOT / "src")]
@@ -138,13 +138,18 @@ async def fill(database: Database, citizens: int) -> None:
     print(f"{citizens:,} citizens, {size}, made in {time.perf_counter() - start:.0f} s", flush=True)
 
 
-async def compare(database: Database, times: int, baseline: float) -> None:
-    """Every rule: dry run and roll, as they stand to the baseline."""
+async def compare(database: Database, times: int, plain: TextClause) -> None:
+    """The baseline, and every rule's dry run and roll as they stand to it."""
 
     async def reading(use: Callable[[ReadSession], Awaitable[Any]]) -> Any:
         async with database.open_read_session() as session:
             return await use(session)
 
+    async def counted(session: ReadSession) -> int:
+        return sum(n for *_, n in await session.execute(plain))
+
+    baseline, present = await median(times, lambda: reading(counted))
+    print(f"  {'baseline, GROUP BY of the join':30} {baseline:.2f} s for {present:,} present", flush=True)
     for name, audience in RULES.items():
         draft = definition(audience)
         dry, run = await median(times, lambda d=draft: reading(lambda s: dry_run(s, d, seconds=600)))  # type: ignore[misc]
@@ -164,16 +169,9 @@ async def measure(url: str, citizens: int, times: int, slow: bool) -> None:
     await fill(database, citizens)
     lines = ", ".join(f"'{2026 - bound}-12-02'" for bound in sorted(definition({"op": "all"}).age_bands, reverse=True))
     plain = text(BASELINE.format(lines=lines, moment=NOW + timedelta(days=9)))
-
-    async def counted() -> int:
-        async with database.open_read_session() as session:
-            return sum(n for *_, n in await session.execute(plain))
-
-    baseline, present = await median(times, counted)
-    print(f"baseline, GROUP BY of the join: {baseline:.2f} s for {present:,} present", flush=True)
     if slow:
         print("entry by entry (no sum holds)")
-        await compare(database, times, baseline)
+        await compare(database, times, plain)
     start = time.perf_counter()
     async with database.open_session() as session:
         await sum_up_register(session, NOW)
@@ -182,7 +180,7 @@ async def measure(url: str, citizens: int, times: int, slow: bool) -> None:
     async with database.open_read_session() as reading:
         cells, size = (await reading.execute(size_of)).one()
     print(f"in sum: {cells:,} cells, {size}, made in {taken:.1f} s")
-    await compare(database, times, baseline)
+    await compare(database, times, plain)
     await database.close()
 
 
