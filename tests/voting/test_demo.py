@@ -15,6 +15,7 @@ from polls.errors import AlreadyVoted, PollClosed
 from polls.lifecycle import State
 from polls.tables import count_record, participation, poll, roll, turnout_day
 from results.decisions import Status, decisions
+from results.houses import NotYourHouse, house_sheet
 from voting.commands.demo import account_lines
 from voting.db import Database
 from voting.demo import city
@@ -22,6 +23,7 @@ from voting.demo.budget_file import budget_file
 from voting.demo.city import POLLS, NotADemo, Standing, build_city, definition_of, standing
 from voting.demo.clock import set_time, story_clock
 from voting.demo.drafts import DRAFTS
+from voting.demo.house import BUILDING, FLATS, MEETING, RENOVATION
 from voting.demo.residents import RESIDENTS
 from voting.identity.accounts import find_credentials, normal_login
 from voting.identity.demo import DEMO_ACCOUNTS, PASSWORD
@@ -69,7 +71,7 @@ async def test_there_is_a_poll_in_every_state_and_of_every_kind(town: Town) -> N
     kinds = {kind for card in opened for kind in card.kinds}
     assert kinds == {"single_choice", "multiple_choice", "rating", "ranking", "points", "budget", "text"}
     assert any(set(card.kinds) == kinds for card in opened), "one poll has them all"
-    assert len(soon) == 1 and len(ended) == 5
+    assert len(soon) == 1 and len(ended) > 5
     assert states == {"draft", "scheduled", "counted", "decided", "cancelled"}
     assert {found.definition.privacy for found in sealed} == set(Privacy)
     assert Visibility.LIVE in {found.definition.visibility for found in sealed}
@@ -224,3 +226,23 @@ def test_residents_have_their_age_on_any_day(day: date) -> None:
     for resident in RESIDENTS:
         born = date.fromisoformat(resident.entry(now, Settings().zone).split(",")[1])
         assert day.year - born.year - ((day.month, day.day) < (born.month, born.day)) == resident.age
+
+
+async def test_a_house_of_owners_has_decided_and_meets(town: Town) -> None:
+    database, _, _, _ = town
+    neighbour, southerner = await citizen_of(database, "neighbour"), await citizen_of(database, "southerner")
+    now = datetime.now(UTC)
+    async with database.open_read_session() as reading:
+        renovation = await sealed_poll(reading, RENOVATION.slug)
+        seen = {"official": False, "signed_in": True}
+        sheet = await house_sheet(reading, renovation, BUILDING.code, now, citizen_id=neighbour, **seen)
+        with pytest.raises(NotYourHouse):
+            await house_sheet(reading, renovation, BUILDING.code, now, citizen_id=southerner, **seen)
+        meeting = await sealed_poll(reading, MEETING.slug)
+        judged = await entitlement(reading, meeting, southerner, now)
+    (item,) = sheet.items
+    assert (item.house.units, item.house.no_owners, len(sheet.flats)) == (FLATS, 1, FLATS)
+    assert item.house.carried, "the decision of the demo city says so"
+    assert item.house.flats["silent"] > 1
+    assert meeting.state(now) is State.OPEN
+    assert [reason.code for reason in reasons_against(judged.facts, meeting.definition)] == ["not_an_owner"]

@@ -41,6 +41,7 @@ from voting.demo.clock import set_time, story_clock
 from voting.demo.closed_polls import CLOSED_POLLS
 from voting.demo.counting_polls import COUNTING_POLLS
 from voting.demo.drafts import DRAFTS
+from voting.demo.house import HOUSE_POLLS, settle_house
 from voting.demo.okrug_polls import OKRUG_POLLS
 from voting.demo.open_polls import OPEN_POLLS
 from voting.demo.residents import open_accounts, settle_residents
@@ -54,7 +55,7 @@ OPENS_AT, CLOSES_AT = time(10), time(20)  # city time
 BUDGET_AGO = timedelta(days=15)
 BUDGET_SHARE = 0.07  # ballots of the imported budget, per citizen of the demo
 AT_ONCE = 2  # polls held at the same time: one computes while the other's queries run
-POLLS = (*CLOSED_POLLS, *COUNTING_POLLS, *OKRUG_POLLS, *OPEN_POLLS)
+POLLS = (*CLOSED_POLLS, *COUNTING_POLLS, *OKRUG_POLLS, *OPEN_POLLS, *HOUSE_POLLS)
 
 Progress = Callable[[str], None]
 
@@ -161,6 +162,7 @@ async def _people(database: Database, settings: Settings, citizens: int, now: da
     async with database.open_session() as session:
         await load_demo_register(session, citizens, secrets=keys, now=now)
         residents = await settle_residents(session, settings, now)
+        await settle_house(session, secrets=keys, now=now, zone=settings.time_zone)
         official_id = await open_accounts(session, settings, residents, now)
     async with database.open_read_session() as reading:
         voters = await city_voters(reading, citizens, keys, now)
