@@ -2,8 +2,8 @@
 
 The general meeting: Housing Code of the Russian Federation. Votes by the owned area (art. 48 part 3); a quorum of more
 than half of all votes (art. 45 part 3); most of the votes taking part unless the Code asks for more (art. 46 part 1);
-at least two thirds of all votes for the items art. 46 part 1 names; everybody's consent to make the common property
-smaller (art. 36 part 3). Renovation: law 141-ФЗ of 1 July 2017; Moscow Government decree 245-ПП of 2 May 2017, more
+more than half of all votes for the way the house is managed and at least two thirds for other items, as art. 46 part 1
+names them (wording of 1 September 2024); everybody's consent to make the common property smaller (art. 36 part 3). Renovation: law 141-ФЗ of 1 July 2017; Moscow Government decree 245-ПП of 2 May 2017, more
 than two thirds of the flats; silent flats in proportion to the others since 2 June 2017.
 """
 
@@ -32,9 +32,10 @@ def owners_meeting(building: str) -> Parts:
                 "ч. 1 ст. 46 ЖК РФ: большинство голосов участвующих", denominator="cast", threshold="1/2",
             ),
             _item(
-                2, "Выбрать управляющей организацией ООО «Дом»?", "Choose “Dom” Ltd. to manage the house?",
-                "п. 4 ч. 2 ст. 44, ч. 1 ст. 46 ЖК РФ: большинство голосов участвующих",
-                denominator="cast", threshold="1/2",
+                2, "Выбрать способ управления: управляющая организация ООО «Дом»?",
+                "Have the house managed by a managing company, “Dom” Ltd.?",
+                "п. 4 ч. 2 ст. 44, ч. 1 ст. 46 ЖК РФ: более половины голосов всех собственников",
+                denominator="entitled", threshold="1/2",
             ),
             _item(
                 3, "Установить шлагбаум на въезде во двор?", "Put a barrier at the entrance to the yard?",
