@@ -120,7 +120,8 @@ async def test_a_poll_from_draft_to_result_by_the_api_alone(town, tmp_path):
     assert [p["slug"] for p in (await visitor.get("/polls")).json()["polls"]] == ["square-2026"]
     first = await town.client(logins[0])
     shown = (await first.get("/polls/square-2026")).json()
-    assert shown["you"] == {"eligible": True, "reasons": [], "voted_on": None, "may_vote": True}
+    ballot = {"style": 0, "questions": [{"id": 1, "options": [1, 2, 3, 90]}]}
+    assert shown["you"] == {"eligible": True, "reasons": [], "voted_on": None, "may_vote": True, "ballot": ballot}
 
     key = a_key()
     problem(await first.get("/polls/square-2026/participation"), 404, "not_found")
@@ -606,7 +607,7 @@ async def test_the_description_is_whole_and_says_what_runs(shared_town):
     assert described["openapi"] == "3.1.0"
     operations = [(path, method, op) for path, ways in described["paths"].items() for method, op in ways.items()]
     ids = [operation["operationId"] for _, _, operation in operations]
-    assert len(ids) == len(set(ids)) == 50
+    assert len(ids) == len(set(ids)) == 52
     for path, method, operation in operations:
         where = f"{method} {path}"
         assert operation["summary"], where

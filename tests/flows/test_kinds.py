@@ -271,6 +271,10 @@ async def test_a_pause_is_told_and_keeps_the_ballot(town: Town) -> None:
     stranger = await Resident(town.app).get(f"/polls/{poll.slug}")
     assert "Voting is paused" in stranger.words
     boris = await town.resident("boris")
+    shown = (await boris.http.get(f"/api/v1/polls/{poll.slug}")).json()
+    assert shown["pause"]["reason"] == "The register is being repaired."
+    assert shown["you"]["eligible"]
+    assert not shown["you"]["may_vote"]
     refused = await boris.get(f"/polls/{poll.slug}/vote")
     assert refused.status == 409
     assert "The register is being repaired." in refused.words
@@ -291,6 +295,9 @@ async def test_errata_stand_on_the_poll_and_on_the_ballot(town: Town) -> None:
         assert "The square is &lt;large&gt;." in page.html
     check = await anna.press(await anna.get(f"/polls/{poll.slug}/vote"), q_1="2")
     assert "The square is" in check.words
+    shown = (await Resident(town.app).http.get(f"/api/v1/polls/{poll.slug}")).json()
+    assert [one["text"]["en"] for one in shown["errata"]] == ["The square is <large>."]
+    assert shown["pause"] is None
 
 
 async def test_before_the_opening_one_sees_the_ballot_and_where_one_stands(town: Town) -> None:
