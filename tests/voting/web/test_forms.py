@@ -129,7 +129,8 @@ any_question = st.one_of(
         "ranking",
         rules(method=st.sampled_from(RANKING_METHODS), equal=st.sampled_from(["skip", "exhaust"]),
               truncated=st.sampled_from(["average", "zero", "modified"]),
-              strength=st.sampled_from(["margins", "winning_votes"])),
+              strength=st.sampled_from(["margins", "winning_votes"]))
+        .map(lambda rule: rule | ({"winners": 1} if rule["method"] == "instant_runoff" else {})),
         min_ranked=st.integers(1, 300), max_ranked=st.none() | st.integers(1, 300), equal_ranks=st.booleans(),
     ),
     questions("points", rules(), total=st.integers(1, 10**6), most_per_option=st.none() | st.integers(1, 10**6),
