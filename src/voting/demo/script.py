@@ -140,13 +140,6 @@ def text(number: int, ru: str, en: str, longest: int, **more: Any) -> dict[str, 
     return _question("text", number, ru, en, ("", ""), (), {"max_length": longest, **more})
 
 
-def ranking(
-    number: int, ru: str, en: str, options: Sequence[dict[str, Any]], hint: tuple[str, str] = ("", ""), **more: Any
-) -> dict[str, Any]:
-    """A question whose options are put in order, the best first."""
-    return _question("ranking", number, ru, en, hint, options, more)
-
-
 def budget(
     number: int, ru: str, en: str, millions: int, options: Sequence[dict[str, Any]], hint: tuple[str, str] = ("", ""),
     **more: Any,
