@@ -3,8 +3,9 @@
 The general meeting: Housing Code of the Russian Federation. Votes by the owned area (art. 48 part 3); a quorum of more
 than half of all votes (art. 45 part 3); most of the votes taking part unless the Code asks for more (art. 46 part 1);
 more than half of all votes for the way the house is managed and at least two thirds for other items, as art. 46 part 1
-names them (wording of 1 September 2024); everybody's consent to make the common property smaller (art. 36 part 3). Renovation: law 141-ФЗ of 1 July 2017; Moscow Government decree 245-ПП of 2 May 2017, more
-than two thirds of the flats; silent flats in proportion to the others since 2 June 2017.
+names them (wording of 1 September 2024); everybody's consent to make the common property smaller (art. 36 part 3).
+Renovation: law 141-ФЗ of 1 July 2017; Moscow Government decree 245-ПП of 2 May 2017, more than two thirds of the flats;
+silent flats in proportion to the others since 2 June 2017.
 """
 
 from __future__ import annotations
