@@ -26,6 +26,11 @@ from polls.tally.profile import Profile
 from polls.tally.quorum import apply_threshold, denominator_size, opening_steps, share_of
 from polls.tally.ties import Order, TieRule
 
+MOST_TRIES = 2_000
+"""How often voters' parts grow in a poll at most, leaps not counted. Cities' budgets take tens to hundreds (Łódź 58,
+Wieliczka 164, Świecie 242); a few voters with millions each would take millions, and must not hold up a count for
+hours. Where it binds, the step ``growth_ended`` says so."""
+
 
 @dataclass(frozen=True)
 class _Funding:
@@ -148,6 +153,7 @@ def _by_shares(
         exclusive=question.exclusive_groups,
         ties=ties.kind,
         orders=ties.ordered,
+        most_tries=MOST_TRIES,
     )
     after: dict[int, int | None] = dict.fromkeys(costs)
     left = rule.budget

@@ -29,8 +29,9 @@ funded by it than by equal shares, than the other way round.
 and a comparison to a wholly other result, so where either may follow nothing is funded yet; without them, what was
 bought before the tie is.
 
-The steps: ``shares`` budget, share, increments · ``equal_support`` options · ``bought`` option, payers, price,
-effective_votes · ``completed`` options · ``compared`` equal_shares, greedy, greedy_taken · ``budget_spent``.
+The steps: ``shares`` budget, share, increments · ``growth_ended`` tries · ``equal_support`` options · ``bought``
+option, payers, price, effective_votes · ``completed`` options · ``compared`` equal_shares, greedy, greedy_taken ·
+``budget_spent``.
 """
 
 from __future__ import annotations
@@ -89,17 +90,19 @@ def equal_shares(
     exclusive: Sequence[Collection[K]] = (),
     ties: Ties = "stated",
     orders: Orders[K] | None = None,
+    most_tries: int | None = None,
 ) -> SharesOutcome[K]:
     """What `budget` (hundredths) funds. `increment` is by how much a voter's part grows (hundredths, default one unit).
 
     `barred` keeps projects out for a reason of the caller's; of each group in `exclusive` at most one is funded; `ties`
-    is the rule for ties (outside polls the stated order) and `orders` decides those left to the lot or the chair.
+    is the rule for ties (outside polls the stated order) and `orders` decides those left to the lot or the chair. After
+    `most_tries` larger parts (None: no limit) the growing ends, and the step ``growth_ended`` says so.
     Raises ValueError for a negative budget or an increment that is not positive.
     """
     if budget < 0 or increment < 1:
         raise ValueError("the budget is not negative and the increment is positive")
     count = _Count(electorate, budget, barred or {}, exclusive, ties, orders)
-    count.buy(satisfaction, completion, increment, stop_when_full)
+    count.buy(satisfaction, completion, increment, stop_when_full, most_tries)
     if count.open_at is None and completion == "add1u":
         count.complete()
     if count.open_at is None and comparison:
@@ -156,15 +159,24 @@ class _Count(Generic[K]):
         self._ties: list[tuple[int, LineTie[K]]] = []
         self._why: dict[K, Why] = {}
         self._undecided = False
+        self._ended_after: int | None = None
         self.funded: tuple[K, ...] = ()
         self.open_at: int | None = None
         """The stage whose tie is open."""
 
-    def buy(self, satisfaction: Satisfaction, completion: Completion, increment: int, stop_when_full: bool) -> None:
+    def buy(
+        self, satisfaction: Satisfaction, completion: Completion, increment: int, stop_when_full: bool,
+        most_tries: int | None,
+    ) -> None:  # fmt: skip
         """Buy with the budget split equally, and with more for everybody as the completion says."""
         market = Market(self._electorate, self._share, satisfaction, self._terms)
         self._purchases = _spend(market, self._electorate, None) or ()
+        tries = 0
         while completion != "none" and market.open_tie is None and self._may_grow(market, stop_when_full):
+            if tries == most_tries:
+                self._ended_after = tries
+                break
+            tries += 1
             larger = Market(self._electorate, self._share + increment, satisfaction, self._terms)
             further = _spend(larger, self._electorate, self._budget)
             if further is None:
@@ -299,6 +311,8 @@ class _Count(Generic[K]):
     def _steps(self, remaining: int) -> tuple[Step, ...]:
         share = fraction_text(self._share)
         steps = [Step("shares", {"budget": self._budget, "share": share, "increments": self._increments})]
+        if self._ended_after is not None:
+            steps.append(Step("growth_ended", {"tries": self._ended_after}))
         for purchase in self._purchases:
             if purchase.equals:
                 steps.append(Step("equal_support", {"options": list(purchase.equals)}))

@@ -26,7 +26,7 @@ rule may have (those of rankings are in :mod:`polls.tally.ranked_outcome`, those
 ``project``             option, votes, cost, funded, why, remaining
 ``funded_without_votes``  options — the plain greedy rule funds what fits, even what nobody asked for
 ``budget_spent``        spent, remaining
-``shares``, ``equal_support``, ``bought``, ``completed``, ``compared``  see :mod:`polls.tally.equal_shares`
+``shares``, ``growth_ended``, ``equal_support``, ``bought``, ``completed``, ``compared``  see polls.tally.equal_shares
 ``quorum``              see :mod:`polls.tally.quorum`
 """
 

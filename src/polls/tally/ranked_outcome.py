@@ -11,6 +11,8 @@ votes) give them as text with all their places. The codes of steps, beside those
 ``strengths``         options, paths — Schulze's strongest paths
 ``pair``              winner, loser, strength, against, locked — ranked pairs, strongest first
 ``equal_pairs``       pairs, strength, matters
+``too_many_orders``   most — ranked pairs: so many orders of equal defeats are not tried
+``elected_together``  options — all who still run, no more of them than seats or tied beyond the seats
 ``quota``             seats, quota
 ``stage``             see :mod:`polls.tally.stv` and :mod:`polls.tally.meek`
 ``incomparable``      pairs of options of different tiers that the rule does not order

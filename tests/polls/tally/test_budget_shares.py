@@ -128,3 +128,16 @@ def test_outside_polls_the_stated_order_decides():
     outcome = equal_shares(Electorate({"b": 100, "a": 100}, {("a", "b"): 10}), 150, completion="none")
     assert outcome.funded == ("b",)
     assert outcome.ties[0][1].resolution == "stated_order"
+
+
+def test_growing_without_end_is_cut_short_and_said(monkeypatch):
+    # 1 has used up voters who also want 2, so no leap: 2 would take a part of 550 and so 45 more increments.
+    given_ = profile([([1, 2], 1), ([1], 1)])
+    question = budget([150, 500], budget=1000, method="equal_shares", completion="add1", increment=10)
+    assert tally(question, given_).winners == (1, 2)
+    question = budget([150, 900], budget=200, method="equal_shares", completion="add1", increment=1)
+    assert not any(step.code == "growth_ended" for step in tally(question, given_).steps)
+    monkeypatch.setattr("polls.tally.budget.MOST_TRIES", 0)
+    outcome = tally(question, given_)
+    assert [step.facts for step in outcome.steps if step.code == "growth_ended"] == [{"tries": 0}]
+    assert outcome.winners == (1,)
