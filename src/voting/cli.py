@@ -32,6 +32,8 @@ COMMANDS: Mapping[str, Lazy] = {
     "register": Lazy("voting.commands.register:register", "Load the city's register of citizens."),
     "admin": Lazy("voting.commands.accounts:admin", "Make administrators and hand out roles."),
     "import": Lazy("voting.commands.importing:importing", "Take polls held elsewhere out of open data files."),
+    "poll": Lazy("voting.commands.poll:poll", "Give definitions of polls away as files, and take them in."),
+    "rehearse": Lazy("voting.commands.rehearse:rehearse", "Play a poll through before it opens, with people made up."),
     "tally": Lazy("voting.commands.tally:tally", "Count files again, without a database."),
     "demo": Lazy("voting.commands.demo:demo", "Fill the demo with a living city."),
 }

@@ -1,0 +1,59 @@
+"""`veche rehearse`: play a poll through before it opens, with people made up, in a database thrown away afterwards."""
+
+from __future__ import annotations
+
+import json
+import sys
+
+import click
+import psycopg
+import uvloop
+
+from polls.definition import Definition
+from voting.db import opened_database
+from voting.rehearsal.play import Plan, rehearse_poll
+from voting.rehearsal.report import Report, lines
+from voting.rehearsal.throwaway import throwaway_database
+from voting.settings import Settings
+
+SPARE = 4  # connections beside those that cast
+
+
+@click.command()
+@click.argument("poll")
+@click.option("--voters", type=click.IntRange(1, 1_000_000), default=1_000, show_default=True, help="Ballots to cast.")
+@click.option("--turnout", type=click.IntRange(1, 100), default=60, show_default=True,
+              help="Percent of those who may vote that they are.")  # fmt: skip
+@click.option("--at-once", type=click.IntRange(1, 64), default=16, show_default=True, help="Ballots cast side by side.")
+@click.option("--seed", type=int, default=1, show_default=True, help="The same seed makes up the same people.")
+@click.option("--json", "as_json", is_flag=True, help="The report as JSON.")
+def rehearse(poll: str, voters: int, turnout: int, at_once: int, seed: int, as_json: bool) -> None:
+    """Play POLL (its short name or 32-digit id; a draft or sealed) with a made-up electorate.
+
+    People, ballots and results go into a database made for this and dropped afterwards; of the real one only the
+    definition, the territories and the groups are read. Ends with exit code 1 if anything was not as it should be.
+    """
+    plan = Plan(voters, turnout, at_once, seed)
+    try:
+        report, definition = uvloop.run(_rehearse(Settings.from_env(), poll, plan))
+    except psycopg.errors.InsufficientPrivilege:
+        raise click.ClickException(
+            "the database role may not create databases. Give it CREATEDB, or rehearse on a server of its own."
+        ) from None
+    if as_json:
+        click.echo(json.dumps(report.as_json(), ensure_ascii=False, indent=1))
+    else:
+        click.echo(
+            "\n".join("".join(ch if ch.isprintable() else " " for ch in line) for line in lines(report, definition))
+        )
+    if report.problems:
+        sys.exit(1)
+
+
+async def _rehearse(settings: Settings, poll: str, plan: Plan) -> tuple[Report, Definition]:
+    async with (
+        opened_database(settings) as real,
+        real.open_read_session() as reading,
+        throwaway_database(settings, plan.at_once + SPARE) as ours,
+    ):
+        return await rehearse_poll(reading, ours, poll, plan)
