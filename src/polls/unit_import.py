@@ -24,7 +24,7 @@ from polls.file_copy import Source, copy_file
 from polls.file_lines import KEPT_ERRORS, Errors
 from polls.journal import record_event
 from polls.register import places_named
-from polls.register_import import RegisterAhead
+from polls.register_import import MANY, RegisterAhead
 from polls.sessions import Session
 from polls.unit_file import COPIED, UnitReader
 
@@ -252,6 +252,8 @@ async def _apply(session: Session, rows: int, now: datetime, *, whole: bool) -> 
     await session.execute(text("ANALYZE unit_wanted"))
     ended += await _changed(session, END_SHARES, bound) + await _changed(session, REMOVE_SHARES, bound)
     begun = await _changed(session, BEGIN_SHARES, bound)
+    if begun >= MANY:
+        await session.execute(text("ANALYZE unit, unit_owner"))
     counts = (await session.execute(text(COUNTS))).one()
     await session.execute(text("DROP TABLE pg_temp.unit_gone"))
     return UnitReport(

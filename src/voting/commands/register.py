@@ -106,7 +106,7 @@ def load_houses(file: Path) -> None:
                 rows = read_buildings(lines)
         except (UnicodeDecodeError, csv.Error) as error:
             raise BadFile(line=0, field="", reason=f"not a CSV file in UTF-8: {error}") from None
-        click.echo(f"{asyncio.run(load(Settings.from_env(), rows)):,} buildings")
+        click.echo(f"buildings: {asyncio.run(load(Settings.from_env(), rows)):,}")
 
 
 @register.command("units")
@@ -162,7 +162,7 @@ def load_list(file: Path, code: str, title: str, title_en: str) -> None:
             return uploaded.size
 
     with _refusals(), file.open("rb") as opened:
-        click.echo(f"{asyncio.run(load(Settings.from_env(), opened)):,} residents in the list «{code}»")
+        click.echo(f"residents in the list «{code}»: {asyncio.run(load(Settings.from_env(), opened)):,}")
 
 
 async def load_demo(settings: Settings, citizens: int) -> ImportReport:
@@ -214,12 +214,12 @@ def unit_report_lines(report: UnitReport, *, dry_run: bool) -> list[str]:
         f"  shares ended  {report.shares_ended:,}",
     ]
     for number, words in (
-        (report.unknown_owners, "owners whom the register does not know were left out"),
-        (report.without_owners, "flats have no known owner"),
-        (report.odd_shares, "flats have shares that do not sum to one"),
+        (report.unknown_owners, "owners left out whom the register does not know"),
+        (report.without_owners, "flats without a known owner"),
+        (report.odd_shares, "flats whose shares do not sum to one"),
     ):
         if number:
-            lines.append(f"  look at       {number:,} {words}")
+            lines.append(f"  look at: {words}: {number:,}")
     return lines
 
 
