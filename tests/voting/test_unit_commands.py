@@ -22,7 +22,7 @@ def test_a_house_and_a_list_by_the_command_line(tmp_path: Path, fresh_database_u
         return done.exit_code, done.stdout, done.stderr
 
     assert run("import", PEOPLE.replace(",building", "").replace(",house-1", ""))[0] == 0  # loads the territories too
-    assert run("buildings", BUILDINGS) == (0, "1 buildings\n", "")
+    assert run("buildings", BUILDINGS) == (0, "buildings: 1\n", "")
     assert "unknown district" in run("buildings", "code,district,name_ru\nx,nowhere,X\n")[2]
     assert "not a CSV file in UTF-8" in run("buildings", BUILDINGS.encode("cp1251"))[2]
     assert "changed    1" in run("import", PEOPLE)[1]
@@ -30,16 +30,15 @@ def test_a_house_and_a_list_by_the_command_line(tmp_path: Path, fresh_database_u
     tried = run("units", FLATS, "--dry-run")
     assert tried[1].startswith("2 rows, 2 flats (dry run: nothing was written)")
     code, out, _ = run("units", FLATS)
-    assert (code, "added         2" in out, "1 flats have no known owner" in out) == (0, True, True)
-    assert "1 flats have shares that do not sum to one" in out
+    assert (code, "added         2" in out, "flats without a known owner: 1" in out) == (0, True, True)
+    assert "flats whose shares do not sum to one: 1" in out
     assert "unchanged     2" in run("units", FLATS, "--whole")[1]
-    assert (
-        "line 2, national_id: the register does not know this person" in run("units", FLATS.replace("77-1", "9-9"))[2]
-    )
-    assert "1 owners whom the register does not know" in run("units", FLATS.replace("77-1", "9-9"), "--skip-unknown")[1]
+    stranger = FLATS.replace("77-1", "9-9")
+    assert "line 2, national_id: the register does not know this person" in run("units", stranger)[2]
+    assert "whom the register does not know: 1" in run("units", stranger, "--skip-unknown")[1]
 
     invite = ("--code", "council", "--title", "Совет дома")
-    assert run("invite", "СНИЛС\n77-1\n", *invite) == (0, "1 residents in the list «council»\n", "")
+    assert run("invite", "СНИЛС\n77-1\n", *invite) == (0, "residents in the list «council»: 1\n", "")
     assert "never changes" in run("invite", "СНИЛС\n77-1\n", *invite)[2]
     assert "Latin letters" in run("invite", "СНИЛС\n77-1\n", "--code", "Совет", "--title", "Совет")[2]
     refused = run("invite", "СНИЛС\n77-1\n77 1\n", "--code", "other", "--title", "Другой")
