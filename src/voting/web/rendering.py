@@ -19,6 +19,7 @@ from litestar.datastructures import Cookie
 from litestar.enums import MediaType
 from markupsafe import Markup, escape
 
+from polls.questions import Place
 from voting.identity.recognition import viewer_of
 from voting.settings import Settings
 from voting.web import i18n
@@ -102,7 +103,12 @@ def environment() -> Environment:
     )
     made.filters.update(_filters())
     made.globals.update(
-        asset=asset, lang=i18n.current.get, in_language=in_language, switch_to=_switch_to, csrf_field=_csrf_field
+        asset=asset,
+        lang=i18n.current.get,
+        in_language=in_language,
+        switch_to=_switch_to,
+        csrf_field=_csrf_field,
+        map_address=map_address,
     )
     return made
 
@@ -144,6 +150,12 @@ def local(text: Any) -> Markup:
     if own or not other:
         return escape(i18n.typo(own or ""))
     return Markup('<span lang="{}">{}</span>').format("ru" if language == "en" else "en", other)
+
+
+def map_address(place: Place) -> str:
+    """Where a link leads that shows a place on a map: an ordinary link, from which nothing is loaded."""
+    latitude, longitude = (f"{(part or 0) / 1_000_000:.6f}" for part in (place.latitude, place.longitude))
+    return f"https://www.openstreetmap.org/?mlat={latitude}&mlon={longitude}#map=17/{latitude}/{longitude}"
 
 
 def _manifest() -> dict[str, str]:
