@@ -28,9 +28,9 @@ SPARE = 4  # connections beside those that cast
 @click.option("--seed", type=int, default=1, show_default=True, help="The same seed makes up the same people.")
 @click.option("--json", "as_json", is_flag=True, help="The report as JSON.")
 def rehearse(poll: str, voters: int, turnout: int, at_once: int, seed: int, as_json: bool) -> None:
-    """Play POLL (its short name or 32-digit id; a draft or sealed) with a made-up electorate.
+    """Play a poll through before it opens, with people made up.
 
-    People, ballots and results go into a database made for this and dropped afterwards; of the real one only the
+    POLL is its short name or 32-digit id; it may be a draft or sealed. People, ballots and results go into a database made for this and dropped afterwards; of the real one only the
     definition, the territories and the groups are read. Ends with exit code 1 if anything was not as it should be.
     """
     plan = Plan(voters, turnout, at_once, seed)
