@@ -33,7 +33,7 @@ from polls.sessions import ReadSession, Session
 from polls.tables import ballot
 from results.exports.answers import _copied, answers_csv
 from results.exports.codebook import codebook
-from results.exports.columns import ANSWERS, RESULTS, TURNOUT
+from results.exports.columns import ANSWERS, DETAILS, RESULTS, TEXTS, TURNOUT
 from results.exports.csv import results_csv, results_json, results_rows
 from results.exports.dialects import Dialect, cell_text, csv_chunks, file_name, number_text, safe_text
 from results.figures import poll_figures
@@ -131,7 +131,7 @@ async def test_the_codebook_describes_every_column_and_option(session: Session) 
     assert download.file_name == f"2026-11-29_{found.slug}_codebook.json"
     document = json.loads(await body(download))
     named = [[column["name"] for column in table["tableSchema"]["columns"]] for table in document["tables"]]
-    assert named == [[column.name for column in columns] for columns in (RESULTS, TURNOUT, ANSWERS)]
+    assert named == [[column.name for column in columns] for columns in (RESULTS, TURNOUT, ANSWERS, DETAILS, TEXTS)]
     for table in document["tables"]:
         for column in table["tableSchema"]["columns"]:
             assert [said["@language"] for said in column["dc:description"]] == ["ru", "en"]
