@@ -3,6 +3,7 @@
 import json
 from contextlib import suppress
 from datetime import UTC, datetime
+from fractions import Fraction
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -40,6 +41,7 @@ moments = st.datetimes(datetime(1971, 1, 1), datetime(2150, 1, 1), timezones=st.
     lambda moment: moment.replace(microsecond=0)
 )
 shares = st.none() | st.fractions(0, 1, max_denominator=9999).map(lambda f: f"{f.numerator}/{f.denominator}")
+less_than_half = st.fractions(0, Fraction(49, 100), max_denominator=999).map(lambda f: f"{f.numerator}/{f.denominator}")
 money = st.integers(0, MAX_MONEY)
 codes = st.text("abcdefghijklmnopqrstuvwxyz0123456789-_", min_size=1, max_size=12)
 urls = codes.map(lambda code: f"https://example.org/{code}?a=1&b={code}")
@@ -94,7 +96,7 @@ def ratings(draw: Any) -> dict[str, Any]:
     high = draw(st.integers(low + 1, min(low + 12, 100)))
     levels = draw(st.just([]) | st.lists(texts, min_size=high - low + 1, max_size=high - low + 1))
     rule = rules(order_by=st.sampled_from(["mean", "trimmed_mean", "median", "majority_judgment"]),
-                 trim=shares.filter(bool), ungraded=st.sampled_from(["worst", "left"]))  # fmt: skip
+                 trim=less_than_half, ungraded=st.sampled_from(["worst", "left"]))  # fmt: skip
     question = draw(questions("rating", rule, low_label=texts, high_label=texts))
     return {**question, "scale_min": low, "scale_max": high, "levels": levels}
 
