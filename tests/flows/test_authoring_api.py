@@ -93,7 +93,7 @@ async def test_versions_are_listed_compared_and_restored(town: Town) -> None:
     assert [line["number"] for line in listed] == [2, 1]
     first = (await official.get(f"{address}/revisions/1")).json()
     assert first["definition"] == draft["definition"]
-    changes = (await official.get(f"{address}/changes?from=1&to=2")).json()["changes"]
+    changes = (await official.send("GET", f"{address}/changes?from=1&to=2")).json()["changes"]
     assert [change["path"] for change in changes] == ["title/ru", "title/en"]
     clash = await official.send("PUT", address, {"definition": {**document, "binding": True}, "based_on": 1})
     assert (clash.status_code, clash.json()["code"]) == (409, "edit_conflict")
