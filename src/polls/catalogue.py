@@ -158,7 +158,7 @@ class Narrowing:
         if self.within:
             yield poll.c.territory_id.in_(_below(self.within))
         if self.year is not None:
-            yield self.year == YEAR
+            yield YEAR.in_([self.year])
         if self.scope is Scope.MINE:
             yield territory.c.code.in_(self.territories)
         if self.words and self.words.strip():

@@ -34,7 +34,7 @@ QUESTION: dict[str, Any] = {
     "kind": "single_choice",
     "id": 1,
     "text": both("Что построить?", "What to build?"),
-    "options": [an_option(FIRST, "Сквер"), an_option(SECOND, "Фонтан")],
+    "options": [an_option(FIRST, text=both("Сквер", "Square")), an_option(SECOND, text=both("Фонтан", "Fountain"))],
 }
 UNLIMITED = {name: Limit(10**6, timedelta(minutes=1)) for name in ("api_reads", "writes", "exports", "sign_in")}
 
