@@ -88,3 +88,16 @@ Audience = Annotated[AnyAudience, Field(discriminator="op")]
 
 for _model in (AllOf, AnyOf, Not):
     _model.model_rebuild()
+
+
+def codes_of(rule: AnyAudience) -> frozenset[str]:
+    """The codes of every territory and building that a rule names."""
+    match rule:
+        case AllOf() | AnyOf():
+            return frozenset[str]().union(*(codes_of(part) for part in rule.of))
+        case Not():
+            return codes_of(rule.of)
+        case InTerritory() | OwnsUnit():
+            return frozenset(rule.codes)
+        case _:
+            return frozenset()

@@ -121,3 +121,13 @@ async def test_an_audience_wider_than_the_owners_is_refused_before_sealing(town:
     reply = await schedule(await town.client("official"), a_document(audience={"op": "all", "of": []}))
     assert reply.status_code == 409
     assert "audience_beyond_units" in [finding["code"] for finding in reply.json()["facts"]["findings"]]
+
+
+async def test_pages_name_the_house_and_officials_find_it(town: Town) -> None:
+    official = await town.client("official")
+    await schedule(official, a_document())
+    page = await town.anonymous().http.get("/polls/meeting", params={"lang": "ru"})
+    assert "Арбат, arbat-1" in page.text, "the audience is named by the address"
+    drafted = await official.post("/drafts", {"definition": a_document(), "slug": "another"})
+    edited = await official.http.get(f"/officials/polls/{drafted.json()['poll_id']}/edit", params={"lang": "ru"})
+    assert "Арбат, arbat-1" in edited.text

@@ -116,7 +116,7 @@ async def cast(
         done = await in_transaction(database, take)
     except NotEligible as refusal:
         async with database.open_read_session() as reading:
-            names = await register_names(reading)
+            names = await register_names(reading, poll.definition)
         return stopped_page(request, poll, refusal.code, reasons=refusal.reasons, names=names, sent=True)
     except FINAL as refusal:
         return stopped_page(request, poll, refusal.code, refusal.facts, sent=True)
@@ -143,7 +143,7 @@ async def show_sample(
     """The whole ballot on one page, to be looked at: the reader's own, or everybody's to whoever is not a resident."""
     poll = await poll_at(session, slug)
     standing = await standing_of(session, poll, visitor, now)
-    names = await register_names(session)
+    names = await register_names(session, poll.definition)
     return sample_page(request, poll, standing, names)
 
 
@@ -179,7 +179,7 @@ async def _cannot(
     if not standing.resident:
         return stopped_page(request, poll, "not_a_resident", sent=sent)
     if standing.reasons:
-        names = await register_names(session)
+        names = await register_names(session, poll.definition)
         return stopped_page(request, poll, "not_eligible", reasons=standing.reasons, names=names, sent=sent)
     code = "poll_not_open" if standing.state is State.SCHEDULED else "poll_paused"
     return stopped_page(request, poll, code, sent=sent, notices=await notices_of(session, poll))

@@ -70,7 +70,7 @@ async def _check_page(
     not_understood: bool = False,
 ) -> Response[Any]:  # fmt: skip
     check = await check_draft(session, draft.definition, now)
-    tree = await territory_tree(session)
+    tree = await territory_tree(session, buildings=True)
     form = form_of(draft.definition, slug=draft.slug)
     translate = translate_for(request)
     run = check.dry_run

@@ -101,7 +101,7 @@ async def preview(
     form = EditorForm.read((await request.form()).multi_items())
     form.put("poll_id", known(public_id))
     parsed = definition_of(form)
-    places = (await territory_tree(read_session)).by_code
+    places = (await territory_tree(read_session, buildings=True)).by_code
     return await asyncio.to_thread(
         page, request, "officials/preview.html", **preview_of(parsed), places=places, address=address_of(public_id)
     )

@@ -71,7 +71,7 @@ async def editor_page(request: AnyRequest, session: ReadSession, shown: Shown) -
     """The editor around a form."""
     form, translate = shown.form, translate_for(request)
     problem = described(request, Invalid(shown.errors))
-    tree = await territory_tree(session)
+    tree = await territory_tree(session, buildings=True)
     groups = await register_groups(session)
     language = language_of(request)
     # A page of hundreds of options takes a second to write: in a thread, so that votes go on being taken meanwhile.

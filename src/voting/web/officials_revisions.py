@@ -83,7 +83,7 @@ async def _page(
     old = _asked(request.query_params.get("from", ""), numbers, max(new - 1, numbers[-1]))
     before = await load_revision(session, draft.public_id, old)
     after = await load_revision(session, draft.public_id, new)
-    tree = await territory_tree(session)
+    tree = await territory_tree(session, buildings=True)
     rows = diff_rows(compare(before.definition, after.definition), before.definition, after.definition,
                      translate_for(request), language_of(request))  # fmt: skip
     return page(

@@ -227,7 +227,7 @@ async def _sealed_page(
         definition=draft.definition, state=draft.state.value, events=events,
         names=await names_of(session, [*accounts, draft.author_id]),
         votes=(await cast_counts(session, [draft.poll_id])).get(draft.poll_id, 0),
-        roll=await roll_total(session, draft.poll_id), places=(await territory_tree(session)).by_code,
+        roll=await roll_total(session, draft.poll_id), places=(await territory_tree(session, buildings=True)).by_code,
         decision=await decision_of(session, draft.poll_id), counted=State(draft.state) in COUNTED,
         moves=_moves(draft, poll), statuses=[status.value for status in Status],
         errata=await errata_of(session, draft.poll_id), pauses=await pauses_of(session, draft.poll_id),

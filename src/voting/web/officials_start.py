@@ -184,7 +184,7 @@ async def _start_page(
     words = request.query_params.get("q", "").replace("\0", "").strip()[:100]
     house = request.query_params.get("house", "").replace("\0", "").strip()[:100]
     rows, more = await desk_polls(session, now, words=words, limit=10) if words else ([], False)
-    tree = await territory_tree(session)
+    tree = await territory_tree(session, buildings=True)
     return page(
         request, "officials/start.html", status=422 if mistakes else 200, nav="officials",
         templates=list(TEMPLATES.values()), places=list(_places(tree)), houses=houses_found(tree, house), house=house,

@@ -35,7 +35,7 @@ async def show_poll(
         standing = await standing_of(session, poll, visitor, now)
         votes = (await cast_counts(session, [poll.id])).get(poll.id, 0)
         events = await poll_events(session, poll.id)
-        names = await register_names(session)
+        names = await register_names(session, poll.definition)
         notices = await notices_of(session, poll)
     style = standing.style if standing.resident else None
     questions = [item for item in poll.definition.questions if style is None or shown_in(item, style)]

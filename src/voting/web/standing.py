@@ -6,18 +6,19 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
 
+from polls.audience_rule import codes_of
 from polls.authoring import SLUG
 from polls.ballot import style_of
 from polls.casting import entitlement
 from polls.catalogue import SealedPoll, participation_day, sealed_poll
-from polls.definition import EVERYBODY_ELSE, Privacy
+from polls.definition import EVERYBODY_ELSE, Definition, Privacy
 from polls.desk import register_groups
 from polls.eligibility import Reason, reasons_against
 from polls.errata import Erratum, errata_of
 from polls.errors import PollNotFound
 from polls.lifecycle import State
 from polls.pausing import Pause, standing_pause
-from polls.register import GroupRow, territory_tree
+from polls.register import GroupRow, buildings_named, territory_tree
 from polls.sessions import ReadSession
 from polls.territories import Territory
 from voting.identity.sessions import Viewer
@@ -105,7 +106,10 @@ class RegisterNames:
     groups: Mapping[str, GroupRow]
 
 
-async def register_names(session: ReadSession) -> RegisterNames:
-    """The names of every territory and group."""
+async def register_names(session: ReadSession, definition: Definition) -> RegisterNames:
+    """The names of every territory and group, and of the buildings that a poll names."""
     tree = await territory_tree(session)
-    return RegisterNames(tree.by_code, {group.code: group for group in await register_groups(session)})
+    named = {code for style in definition.styles for code in style.territories} | codes_of(definition.audience)
+    buildings = await buildings_named(session, named - tree.by_code.keys())
+    groups = {group.code: group for group in await register_groups(session)}
+    return RegisterNames({**tree.by_code, **buildings}, groups)
