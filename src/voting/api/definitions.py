@@ -9,13 +9,14 @@ from litestar import Request, Response, get, post
 from litestar.di import NamedDependency
 from litestar.params import FromPath, QueryParameter
 
-from polls.definition import Definition
+from polls.definition import SCHEMA, Definition
 from polls.definition_exchange import export_definition, import_definition
 from polls.definition_file import LARGEST, definition_schema, read_file
 from polls.errors import BadFile, PollNotFound, TemplateNotFound
 from polls.poll_templates import TEMPLATES, definition_from
 from polls.sessions import ReadSession, Session
 from voting.api.addresses import poll_id as known_id
+from voting.api.drafts import EXAMPLE
 from voting.api.operations import JSON, Returned, describes
 from voting.api.representation import LONG, json_reply, public_bytes
 from voting.api.schemas_authoring import ImportedView, TemplateLine, TemplateList
@@ -24,6 +25,7 @@ from voting.identity.sessions import Viewer
 from voting.problems import BodyTooLarge
 
 AnyRequest = Request[Any, Any, Any]
+EXAMPLE_FILE = {"schema": SCHEMA, "poll_id": "5f0c9a1b2c3d4e5f60718293a4b5c6d7", **EXAMPLE}
 
 
 @get(
@@ -47,7 +49,7 @@ async def show_schema(request: AnyRequest) -> Response[bytes]:
     summary="Begin a draft from a file",
     tags=["officials"],
     opt=describes("importDefinition", {201: Returned("The draft", ImportedView)}, refuses=[BadFile, BodyTooLarge],
-                  body_files=[JSON], private=True),
+                  body_files=[JSON], body_example=EXAMPLE_FILE, private=True),
 )  # fmt: skip
 async def bring(
     request: AnyRequest,

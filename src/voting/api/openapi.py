@@ -168,7 +168,8 @@ def _operation(handler: BaseRouteHandler, method: str, schemas: _Schemas) -> dic
             content["example"] = said.body_example
         described["requestBody"] = {"required": True, "content": {JSON: content}}
     elif said.body_files:
-        described["requestBody"] = {"required": True, "content": {kind: {} for kind in said.body_files}}
+        example = {} if said.body_example is None else {"example": said.body_example}
+        described["requestBody"] = {"required": True, "content": dict.fromkeys(said.body_files, example)}
     described["security"] = _security(handler, method)
     if rules := sorted({role for rule in access_rules(handler) for role in rule.roles or ()}):
         described["description"] += f"\n\nFor the roles: {', '.join(rules)}."
