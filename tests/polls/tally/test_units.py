@@ -9,7 +9,7 @@ from fractions import Fraction
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from polls.definition import SingleChoice
@@ -243,6 +243,7 @@ rules = st.fixed_dictionaries(
 )
 
 
+@settings(deadline=None)
 @given(houses, rules, st.randoms())
 def test_the_order_of_flats_and_of_owners_never_matters(house: list[Unit], rule: dict[str, Any], rng: Any) -> None:
     shuffled = [replace(unit, owners=tuple(rng.sample(unit.owners, len(unit.owners)))) for unit in house]
@@ -250,6 +251,7 @@ def test_the_order_of_flats_and_of_owners_never_matters(house: list[Unit], rule:
     assert count(house, **rule) == count(shuffled, **rule)
 
 
+@settings(deadline=None)
 @given(houses, rules)
 def test_turning_every_against_into_for_never_hurts(house: list[Unit], rule: dict[str, Any]) -> None:
     if count(house, "1/2", **rule).carried:
@@ -258,6 +260,7 @@ def test_turning_every_against_into_for_never_hurts(house: list[Unit], rule: dic
         assert count(turned, "1/2", **rule).carried
 
 
+@settings(deadline=None)
 @given(houses, rules)
 def test_weights_are_the_whole_house_and_shares_lie_between_none_and_all(
     house: list[Unit], rule: dict[str, Any]
@@ -269,6 +272,7 @@ def test_weights_are_the_whole_house_and_shares_lie_between_none_and_all(
     assert 0 <= found.area_taking_part <= found.area
 
 
+@settings(deadline=None)
 @given(houses, rules)
 def test_silence_helps_for_most_as_for_and_least_as_against(house: list[Unit], rule: dict[str, Any]) -> None:
     shares_by = {
@@ -296,6 +300,7 @@ def by_hand(house: Iterable[Unit]) -> tuple[Fraction, Fraction]:
     return voices[YES] * (1 + more), (voices[YES] + voices[NO]) * (1 + more)
 
 
+@settings(deadline=None)
 @given(houses)
 def test_the_renovation_rule_agrees_with_counting_by_hand(house: list[Unit]) -> None:
     found = count(house, **RENOVATION)
