@@ -115,7 +115,8 @@ class BudgetRule(Rule):
     ``greedy`` by votes, passing over what does not fit; ``greedy_no_skip`` stops at the first that does not fit;
     ``greedy_threshold`` is greedy over projects with at least `min_score` votes. Of equal votes the cheaper goes first.
     ``equal_shares`` splits the budget among voters: `satisfaction` is what a voter gets from a project, `completion`
-    how the money left over is spent (`increment` hundredths more to each voter at a time), and with
+    how the money left over is spent (`increment` hundredths more to each voter at a time; None is a thousandth of a
+    voter's part, and at least one unit of money), and with
     `compare_with_greedy` the greedy result stands where more voters have more of their projects by it.
     `winners` does not apply.
     """
@@ -125,7 +126,7 @@ class BudgetRule(Rule):
     min_score: Annotated[int, Field(ge=0, le=10**9)] = 0
     satisfaction: Literal["cost", "cardinality"] = "cost"
     completion: Literal["none", "add1", "add1u"] = "add1u"
-    increment: Annotated[int, Field(ge=1, le=10**9)] = 100
+    increment: Annotated[int, Field(ge=1, le=10**9)] | None = None
     compare_with_greedy: bool = False
 
 

@@ -28,8 +28,10 @@ from polls.tally.ties import Order, TieRule
 
 MOST_TRIES = 2_000
 """How often voters' parts grow in a poll at most, leaps not counted. Cities' budgets take tens to hundreds (Łódź 58,
-Wieliczka 164, Świecie 242); a few voters with millions each would take millions, and must not hold up a count for
-hours. Where it binds, the step ``growth_ended`` says so."""
+Wieliczka 164, Świecie 242). An `increment` declared too small for a few voters with millions each would take millions of
+tries, and must not hold up a count for hours. Where it binds, the step ``growth_ended`` says so."""
+UNIT = 100
+"""One unit of money, in hundredths."""
 
 
 @dataclass(frozen=True)
@@ -68,7 +70,7 @@ def tally_budget(question: Budget, profile: Profile, order: Order | None = None)
     places = _places(votes, costs)
     tied = tuple(_tie_found(stage, tie, places) for stage, tie in found.ties)
     stands = apply_decided(tuple(sorted(votes, key=lambda option_id: places[option_id])), places, tied)
-    steps = [*opening_steps(rule, classes, profile), *threshold.steps, _rule_step(rule)]
+    steps = [*opening_steps(rule, classes, profile), *threshold.steps, _rule_step(rule, classes.valid)]
     facts = {"by": "votes", "then": "cost", "order": list(stands), "places": [places[o] for o in stands]}
     steps += [Step("ordered", facts), *found.steps]
     steps += _closing_steps(found, votes, costs, tied)
@@ -142,12 +144,13 @@ def _by_shares(
     from polls.tally.equal_shares import Electorate, equal_shares  # with numpy, which only a count needs
 
     rule = question.rule
+    choices = choices_of(question, profile)
     found = equal_shares(
-        Electorate(costs, choices_of(question, profile)),
+        Electorate(costs, choices),
         rule.budget,
         satisfaction=rule.satisfaction,
         completion=rule.completion,
-        increment=rule.increment,
+        increment=_increment(rule, sum(choices.values())),
         comparison=rule.compare_with_greedy,
         barred=barred,
         exclusive=question.exclusive_groups,
@@ -194,12 +197,19 @@ def _tie_found(stage: int, tie: LineTie[int], places: Mapping[int, int]) -> TieF
     return TieFound(tie.ids, places[tie.ids[0]], tie.seats, tie.resolution, "budget", stage, tie.order)
 
 
-def _rule_step(rule: BudgetRule) -> Step:
+def _increment(rule: BudgetRule, voters: int) -> int:
+    """By how much each voter's part grows: as declared, or a thousandth of the part, rounded up, at least one unit."""
+    if rule.increment is not None:
+        return rule.increment
+    return max(UNIT, -(-rule.budget // (1_000 * max(voters, 1))))
+
+
+def _rule_step(rule: BudgetRule, voters: int) -> Step:
     least = rule.min_score if rule.method == "greedy_threshold" else None
     facts: dict[str, Any] = {"method": rule.method, "budget": rule.budget, "min_score": least}
     if rule.method == "equal_shares":
-        facts |= {"satisfaction": rule.satisfaction, "completion": rule.completion, "increment": rule.increment}
-        facts |= {"compared": rule.compare_with_greedy}
+        facts |= {"satisfaction": rule.satisfaction, "completion": rule.completion}
+        facts |= {"increment": _increment(rule, voters), "compared": rule.compare_with_greedy}
     return Step("budget_rule", facts)
 
 

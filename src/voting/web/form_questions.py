@@ -246,7 +246,7 @@ def _rule(reader: FieldReader, at: str, kind: str) -> dict[str, Any]:
         rule |= reader.given("satisfaction", "completion", at=at)
         rule["budget"] = reader.parsed(f"{at}budget", read_money, 0)
         rule["min_score"] = reader.number(f"{at}min_score", 0)
-        rule["increment"] = reader.parsed(f"{at}increment", read_money, 100)
+        rule["increment"] = reader.parsed(f"{at}increment", read_money, None)
         rule["compare_with_greedy"] = reader.flag(f"{at}compare_with_greedy")
     elif rule.get("method") == "units":
         rule |= reader.given("speaks", "weigh_by", "silent", at=at)

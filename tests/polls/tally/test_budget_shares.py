@@ -44,6 +44,21 @@ def test_completion_and_comparison_are_those_declared():
     assert (outcome.winners, whys(outcome)) == ((2, 3, 4), ["over_budget", "funded", "funded", "funded"])
 
 
+def test_parts_grow_by_a_thousandth_of_a_voters_part_unless_declared():
+    # 30 voters, 3,000,000 units: a part is 100,000 units and grows by 100 of them, ten times until 2 can be bought.
+    given_ = profile([([1], 15), ([2], 15)])
+    question = budget([1_400_000_00, 1_515_000_00], budget=3_000_000_00, method="equal_shares", completion="add1")
+    outcome = tally(question, given_)
+    facts = {step.code: step.facts for step in outcome.steps}
+    assert facts["budget_rule"]["increment"] == 100_00
+    assert (facts["shares"]["increments"], outcome.winners) == (10, (1, 2))
+    assert "growth_ended" not in facts
+    # A city's part is small, so that one unit is finer than it needs: Łódź had 51,550,000 zł for 90,494 voters.
+    city = budget([500_00], budget=51_550_00, method="equal_shares", completion="add1")
+    steps = {step.code: step.facts for step in tally(city, profile([([1], 90_494)])).steps}
+    assert steps["budget_rule"]["increment"] == 100
+
+
 def test_projects_below_the_threshold_are_out_and_their_voters_keep_their_part():
     given_ = profile([([1, 3], 6), ([2, 3], 1), ([3], 1)])
     question = budget([200, 100, 500], budget=800, min_votes=2, **SHARES)

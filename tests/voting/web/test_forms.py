@@ -106,7 +106,7 @@ def budgets(draw: Any) -> dict[str, Any]:
     rule = rules(
         method=st.sampled_from(["greedy", "greedy_threshold", "greedy_no_skip", "equal_shares"]), budget=money,
         min_score=st.integers(0, 10**9), satisfaction=st.sampled_from(["cost", "cardinality"]),
-        completion=st.sampled_from(["none", "add1", "add1u"]), increment=st.integers(1, 10**9),
+        completion=st.sampled_from(["none", "add1", "add1u"]), increment=st.none() | st.integers(1, 10**9),
         compare_with_greedy=st.booleans(),
     )  # fmt: skip
     more = {"currency": st.sampled_from(["RUB", "EUR"]), "ballot_limit": st.none() | money,
