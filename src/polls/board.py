@@ -72,24 +72,39 @@ def leaf_hashes(
     )
 
 
-def merkle_root(leaves: Iterable[bytes]) -> bytes:
-    """The RFC 6962 §2.1 tree hash of leaf hashes in their order (32 bytes); of none, SHA-256 of nothing.
+class RootOf:
+    """The RFC 6962 §2.1 tree hash of leaf hashes added in their order.
 
-    Takes the leaves one at a time and keeps one hash per level, so seven million need no memory.
+    Keeps one hash per level, so seven million leaves need no memory.
     """
-    roots: list[tuple[int, bytes]] = []  # (size, hash) of complete subtrees, the larger first
-    for leaf in leaves:
+
+    def __init__(self) -> None:
+        self._complete: list[tuple[int, bytes]] = []  # (size, hash) of complete subtrees, the larger first
+
+    def add(self, leaf: bytes) -> None:
+        """The next leaf hash (32 bytes)."""
         size, right = 1, leaf
-        while roots and roots[-1][0] == size:
-            right = hashlib.sha256(b"\x01" + roots.pop()[1] + right).digest()
+        while self._complete and self._complete[-1][0] == size:
+            right = hashlib.sha256(b"\x01" + self._complete.pop()[1] + right).digest()
             size *= 2
-        roots.append((size, right))
-    if not roots:
-        return hashlib.sha256(b"").digest()
-    _, top = roots.pop()
-    while roots:
-        top = hashlib.sha256(b"\x01" + roots.pop()[1] + top).digest()
-    return top
+        self._complete.append((size, right))
+
+    def root(self) -> bytes:
+        """The root so far (32 bytes); of no leaves, SHA-256 of nothing."""
+        if not self._complete:
+            return hashlib.sha256(b"").digest()
+        top = self._complete[-1][1]
+        for _, left in reversed(self._complete[:-1]):
+            top = hashlib.sha256(b"\x01" + left + top).digest()
+        return top
+
+
+def merkle_root(leaves: Iterable[bytes]) -> bytes:
+    """The tree hash of leaf hashes in their order (32 bytes)."""
+    tree = RootOf()
+    for leaf in leaves:
+        tree.add(leaf)
+    return tree.root()
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ from typing import Any
 from sqlalchemy import Row, func, insert, select, text, update
 
 from polls.authoring import lock_key
-from polls.board import merkle_root
+from polls.board import RootOf
 from polls.catalogue import SealedPoll, sealed_poll
 from polls.counting import entitled_of, leaf_sql, profile_of
 from polls.definition import AnyQuestion, Privacy, Tie
@@ -249,7 +249,10 @@ async def question_root(session: ReadSession, poll: SealedPoll, question_id: int
         ),
         {"poll": poll.id, "question": question_id, "hash": poll.poll_hash.hex(), "hidden": NOT_SHOWN},
     )
-    return merkle_root([bytes(row.leaf) async for row in rows])
+    tree = RootOf()
+    async for row in rows:
+        tree.add(bytes(row.leaf))
+    return tree.root()
 
 
 async def _store(
