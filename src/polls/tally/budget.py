@@ -28,7 +28,7 @@ from polls.tally.ties import Order, TieRule
 
 MOST_TRIES = 2_000
 """How often voters' parts grow in a poll at most, leaps not counted. Cities' budgets take tens to hundreds (Łódź 58,
-Wieliczka 164, Świecie 242). An `increment` declared too small for a few voters with millions each would take millions of
+Wieliczka 164, Świecie 242). An `increment` too small for a few voters with millions each would take millions of
 tries, and must not hold up a count for hours. Where it binds, the step ``growth_ended`` says so."""
 UNIT = 100
 """One unit of money, in hundredths."""
