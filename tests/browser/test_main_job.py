@@ -56,6 +56,7 @@ async def draft_and_schedule(official: Visitor, city: City, today: date) -> tupl
     page = official.page
     await official.link("Office").first.click()
     await official.link("New poll").click()
+    await official.link("An empty poll").click()
     fill = {
         "title.ru": TITLE,
         "title.en": "What to build on the Arbat?",

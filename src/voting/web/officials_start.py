@@ -85,9 +85,7 @@ async def show_new(
     if not code:
         operate(form, "add_question:single_choice")
     notice = "template" if code else ""
-    return await editor_page(
-        request, read_session, Shown(form, definition_of(form), 0, notice=notice, changed=bool(code))
-    )
+    return await editor_page(request, read_session, Shown(form, definition_of(form), 0, notice=notice))
 
 
 def _fitted(code: str, poll_id: str, place: Territory | None, city: Territory | None) -> Definition:
