@@ -110,7 +110,8 @@ def test_every_step_reason_and_method_has_words() -> None:
     assert rare <= RARE, rare - RARE
 
 
-RARE = {"growth_ended", "too_many_orders", "cast_exceeds_roll", "threshold_unknown", "shares_voted", "silent_nobody", "equal_support",
+RARE = {"growth_ended", "too_many_orders", "cast_exceeds_roll", "threshold_unknown", "shares_voted", "silent_nobody",
+        "equal_support",
         "elected_together", "funded_without_votes", "incomparable", "odd_shares", "tied_dropped",
         "no_owners", "completed"}  # fmt: skip
 """Steps no case above comes to; their words are rendered by the next test."""
