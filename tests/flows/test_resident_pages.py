@@ -307,7 +307,8 @@ async def test_every_kind_of_question_is_told(town: Town) -> None:
     page = await results(town, poll)
     for words in (
         "The winner is «Option 1»: 39 votes", "79.6%", "of valid answers", "turnout, of 61 entitled", "82.0%",
-        "quorum: 31 ballots", "met", "Rated best: «Option 1»", "4.50", "Trimmed mean", "2 projects are funded", "Funded",
+        "quorum: 31 ballots", "met", "Rated best: «Option 1»", "4.50", "Trimmed mean", "2 projects are funded",
+        "Funded",
         "Not funded: it cost more than what was left", "left after it:", "Left blank",
         "How it was counted, step by step", "To win, an option needs more than 50.0% of 49", "By okrug",
         "By age", "hidden", "Turnout by okrug",

@@ -30,8 +30,9 @@ SPARE = 4  # connections beside those that cast
 def rehearse(poll: str, voters: int, turnout: int, at_once: int, seed: int, as_json: bool) -> None:
     """Play a poll through before it opens, with people made up.
 
-    POLL is its short name or 32-digit id; it may be a draft or sealed. People, ballots and results go into a database made for this and dropped afterwards; of the real one only the
-    definition, the territories and the groups are read. Ends with exit code 1 if anything was not as it should be.
+    POLL is its short name or 32-digit id; it may be a draft or sealed. People, ballots and results go into a database
+    made for this and dropped afterwards; of the real one only the definition, the territories and the groups are read.
+    Ends with exit code 1 if anything was not as it should be.
     """
     plan = Plan(voters, turnout, at_once, seed)
     try:
