@@ -56,7 +56,7 @@ def renovation(building: str) -> Parts:
     """One question, a flat decided by its owners' shares, the house by more than two thirds of its flats."""
     question = _item(
         1, "Включить ваш дом в программу реновации?", "Include your house in the renovation programme?",
-        "Закон от 01.07.2017 № 141-ФЗ; постановление Правительства Москвы от 02.05.2017 № 245-ПП:"
+        "№ 141-ФЗ от 01.07.2017; постановление Правительства Москвы от 02.05.2017 № 245-ПП:"
         " более двух третей квартир",
         denominator="valid", threshold="2/3", speaks="unit", weigh_by="units", silent="proportional",
     )  # fmt: skip

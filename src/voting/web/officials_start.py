@@ -20,7 +20,7 @@ from polls.definition import Definition
 from polls.desk import desk_polls
 from polls.errors import FieldError, Invalid
 from polls.poll_templates import TEMPLATES, definition_from
-from polls.register import territory_tree
+from polls.register import buildings_named, territory_tree
 from polls.sessions import ReadSession
 from polls.territories import Territory, TerritoryTree
 from voting.identity.guards import official
@@ -71,7 +71,8 @@ async def show_new(
     asked = request.query_params
     poll_id, code = secrets.token_hex(16), asked.get("template", "")
     if code:
-        place = tree.by_code.get(asked.get("territory", ""))
+        chosen = asked.get("territory", "").replace("\0", "")[:100]
+        place = tree.by_code.get(chosen) or (await buildings_named(read_session, [chosen])).get(chosen)
         definition = _fitted(code, poll_id, place, city[0] if city else None)
         definition = definition.model_copy(
             update={"time_zone": settings.time_zone, "department": definition.department or viewer.department}
