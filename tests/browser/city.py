@@ -56,9 +56,14 @@ class City:
 
     async def resident(self, *, district: str = ARBAT, born: date = ADULT, level: int = 2) -> str:
         """A register entry with an account of its own; gives the login."""
-        login = f"r{secrets.token_hex(5)}@city.example"
         async with self.database.open_session() as session:
             citizen_id = await a_citizen(session, district=district, born=born, level=level)
+        return await self.account_of(citizen_id)
+
+    async def account_of(self, citizen_id: int) -> str:
+        """An account for a register entry; gives the login."""
+        login = f"r{secrets.token_hex(5)}@city.example"
+        async with self.database.open_session() as session:
             await create_account(
                 session, login=normal_login(login), password_hash=self.password_hash, roles=("resident",),
                 citizen_id=citizen_id, now=datetime.now(UTC),
