@@ -21,14 +21,13 @@ FUNCTIONS = """
 CREATE FUNCTION veche_shuffle_texts(poll bigint) RETURNS void LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = public, pg_temp AS $$
 BEGIN
-    CREATE TEMPORARY TABLE shuffled ON COMMIT DROP AS
-        SELECT gen_random_uuid() AS id, question_id, text, status, merged_into, note, reviewed_by, reviewed_at
-        FROM text_answer WHERE poll_id = poll ORDER BY random();
-    DELETE FROM text_answer WHERE poll_id = poll;
+    -- One statement: what a moderator decides meanwhile is waited for, and its outcome is what is written anew.
+    WITH gone AS (
+        DELETE FROM text_answer WHERE poll_id = poll
+        RETURNING question_id, text, status, merged_into, note, reviewed_by, reviewed_at)
     INSERT INTO text_answer (poll_id, id, question_id, text, status, merged_into, note, reviewed_by, reviewed_at)
-        SELECT poll, id, question_id, text, status, merged_into, note, reviewed_by, reviewed_at
-        FROM shuffled ORDER BY id;
-    DROP TABLE shuffled;
+        SELECT poll, gen_random_uuid(), question_id, text, status, merged_into, note, reviewed_by, reviewed_at
+        FROM gone ORDER BY random();
 END $$;
 """
 

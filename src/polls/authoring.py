@@ -26,7 +26,7 @@ from polls.journal import record_event
 from polls.lifecycle import Move, State, may, state_at
 from polls.sessions import ReadSession, Session
 from polls.style_roll import entitled_by_style
-from polls.tables import named_ballot, poll, poll_pause, poll_revision, sealed_definition, territory
+from polls.tables import named_ballot, poll, poll_pause, poll_revision, sealed_definition, territory, text_answer
 
 MOST_CHANGES = 200  # of each side, in the facts of a conflict
 SLUG = re.compile(r"^[a-z0-9](?:[a-z0-9-]{0,62}[a-z0-9])?$")
@@ -166,13 +166,13 @@ async def revisions(session: ReadSession, public_id: str) -> list[tuple[int, dat
     return [(number, at, by) for number, at, by in rows]
 
 
-async def delete_draft(session: Session, public_id: str, now: datetime) -> None:
+async def delete_draft(session: Session, public_id: str, official_id: int, now: datetime) -> None:
     """Delete a draft that was never sealed, with its revisions. Refuses `WrongState` afterwards."""
     await lock_row(session, public_id)
     draft = await load_draft(session, public_id, now)
     if not may(Move.DELETE, draft.state):
         raise WrongState(state=draft.state, move=Move.DELETE)
-    await record_event(session, "draft_deleted", None, now, by=draft.author_id, public_id=public_id)
+    await record_event(session, "draft_deleted", None, now, by=official_id, public_id=public_id)
     await session.execute(delete(poll).where(poll.c.id == draft.poll_id))
 
 
@@ -340,9 +340,10 @@ async def end_pause(session: Session, row: Locked, official_id: int) -> None:
 
 
 async def _destroy_ballots(session: Session, row: Locked) -> int:
-    """Remove the ballots of a cancelled poll; returns how many there were."""
+    """Remove the ballots of a cancelled poll and the words given with them; returns how many ballots there were."""
     if not row.sealed:
         return 0
+    await session.execute(delete(text_answer).where(text_answer.c.poll_id == row.id))
     if row.privacy is Privacy.NAMED:
         gone = await session.execute(delete(named_ballot).where(named_ballot.c.poll_id == row.id))
         return int(gone.rowcount)  # type: ignore[attr-defined]

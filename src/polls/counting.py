@@ -9,12 +9,13 @@ table starts from the profile, so seven million ballots of a choice shrink to th
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from sqlalchemy import func, insert, select, text, update
+from sqlalchemy.dialects import postgresql
 
 from polls.audience import roll_total, stratum_of_participants, take_roll
 from polls.authoring import lock_key
@@ -120,6 +121,7 @@ async def count_poll(session: Session, public_id: str, now: datetime) -> Counted
         await take_roll(session, found.id, found.definition)
     if found.definition.privacy is Privacy.SEPARATED:
         await _copy_ballots(session, found)
+    await session.execute(text("SELECT veche_shuffle_texts(:poll)"), {"poll": found.id})
     await _write_profile(session, found)
     counted = await _tally_all(session, found)
     await _fix_turnout(session, found)
@@ -163,21 +165,40 @@ async def entitled_of(session: ReadSession, found: SealedPoll, question: AnyQues
     return int(taken) + int(changes or 0)
 
 
-async def take_live_step(session: Session, found: SealedPoll, now: datetime) -> bool:
-    """Publish the totals of an open live poll if at least 1,000 ballots came since the last step.
+@dataclass(frozen=True)
+class LiveCounts:
+    """What a live step is made of: all questions of the same moment, by canonical answer; `ballots` cast till then."""
 
-    Runs under the poll's shared lock with one taker at a time; totals only, never a breakdown.
+    ballots: int
+    answers: tuple[Mapping[str, int], ...]
+    entitled: tuple[int | None, ...]
+
+
+async def take_live_step(session: Session, found: SealedPoll, now: datetime) -> bool:
+    """Publish the totals of an open live poll if at least 1,000 ballots came since the last step; totals only."""
+    counts = await read_live_counts(session, found, now)
+    return counts is not None and await publish_live_step(session, found, counts, now)
+
+
+async def read_live_counts(session: Session, found: SealedPoll, now: datetime) -> LiveCounts | None:
+    """The counts of a live poll if a step is due.
+
+    Runs under the poll's shared lock with one taker at a time. Whoever wants to close or pause waits for it, and casts
+    behind them, so the transaction should end right after; the tally is no part of it.
     """
     if found.definition.visibility is not Visibility.LIVE or found.state(now) is not State.OPEN:
-        return False
+        return None
     # The shared lock first, as a cast takes it: then nobody is cancelling or counting, and the intake stays.
     for lock in ("pg_try_advisory_xact_lock_shared", "pg_try_advisory_xact_lock"):
         key = lock_key(found.id) if lock.endswith("shared") else lock_key(found.id) ^ (1 << 40)
         if not await session.scalar(text(f"SELECT {lock}(:key)"), {"key": key}):
-            return False
+            return None
     if (await sealed_poll(session, found.public_id)).state(now) is not State.OPEN:
-        return False
+        return None
     last = await session.scalar(select(func.max(live_step.c.ballots)).where(live_step.c.poll_id == found.id)) or 0
+    cast = await session.scalar(text(f"SELECT count(*) FROM {_source(found)}"), _bind(found)) or 0
+    if cast < last + LIVE_STEP:
+        return None
     questions = found.definition.questions
     counts: dict[int, dict[str, int]] = {index: {} for index in range(1, len(questions) + 1)}
     each = " UNION ALL ".join(
@@ -187,15 +208,25 @@ async def take_live_step(session: Session, found: SealedPoll, now: datetime) -> 
     for row in await session.execute(text(each), _bind(found)):  # one statement: every question of the same moment
         counts[row.question][row.answer] = row.n
     cast = sum(counts[1].values())  # hidden ones among them: every ballot has a place for every question
-    if cast < last + LIVE_STEP:
-        return False
-    outcomes = []
-    for index, question in enumerate(questions, start=1):
-        counts[index].pop(NOT_SHOWN, None)
-        counted = Profile(counts[index], await entitled_of(session, found, question))
-        outcomes.append((await asyncio.to_thread(tally, question, counted)).as_json())
-    await session.execute(insert(live_step).values(poll_id=found.id, ballots=cast, at=now, outcomes=outcomes))
-    return True
+    for answers in counts.values():
+        answers.pop(NOT_SHOWN, None)
+    entitled = [await entitled_of(session, found, question) for question in questions]
+    return LiveCounts(cast, tuple(counts.values()), tuple(entitled))
+
+
+async def publish_live_step(session: Session, found: SealedPoll, counts: LiveCounts, now: datetime) -> bool:
+    """Tally the counts and store them as a step. Two takers of the same step: the later one leaves it."""
+    questions = zip(found.definition.questions, counts.answers, counts.entitled, strict=True)
+    outcomes = [
+        (await asyncio.to_thread(tally, question, Profile(answers, entitled))).as_json()
+        for question, answers, entitled in questions
+    ]
+    made = await session.execute(
+        postgresql.insert(live_step)
+        .values(poll_id=found.id, ballots=counts.ballots, at=now, outcomes=outcomes)
+        .on_conflict_do_nothing()
+    )
+    return bool(made.rowcount)  # type: ignore[attr-defined]
 
 
 # ---- steps of the count
@@ -215,17 +246,7 @@ def _bind(found: SealedPoll) -> dict[str, Any]:
 async def _copy_ballots(session: Session, found: SealedPoll) -> None:
     """Intake → `ballot`, in leaf order, strata merged; the copy proven equal; the intake dropped."""
     intake = f"intake_{int(found.id)}"
-    counts = {
-        Stratum.of(row.stratum): row.n
-        for row in await session.execute(text(f"SELECT stratum, count(*) AS n FROM {intake} GROUP BY stratum"))
-    }
-    merged = coarsen(counts, (await _parents(session)).get)
-    await session.execute(text("CREATE TEMPORARY TABLE merging (stratum int PRIMARY KEY, into_ int) ON COMMIT DROP"))
-    if merged:
-        await session.execute(
-            text("INSERT INTO merging VALUES (:stratum, :into_)"),
-            [{"stratum": old.code, "into_": new.code} for old, new in merged.items()],
-        )
+    await _merge_strata(session, intake, found)
     await session.execute(
         text(
             "INSERT INTO ballot (poll_id, ballot_id, answers, style, stratum)"
@@ -243,7 +264,6 @@ async def _copy_ballots(session: Session, found: SealedPoll) -> None:
         raise CopyDiffers(f"poll {found.id}: intake and copy differ")
     await session.execute(text("DROP TABLE merging"))
     await session.execute(text("SELECT veche_drop_intake(:poll)"), {"poll": found.id})
-    await session.execute(text("SELECT veche_shuffle_texts(:poll)"), {"poll": found.id})
 
 
 _FINGERPRINT = (
@@ -271,44 +291,39 @@ async def _parents(session: ReadSession) -> dict[int, int | None]:
     return {row.id: row.parent_id for row in rows}
 
 
+async def _merge_strata(session: Session, source: str, found: SealedPoll) -> None:
+    """Make the table ``merging`` (stratum → into_) for the ballots of a source, as their numbers ask for."""
+    rows = await session.execute(text(f"SELECT stratum, count(*) AS n FROM {source} GROUP BY stratum"), _bind(found))
+    counts = {Stratum.of(row.stratum): row.n for row in rows}
+    merged = coarsen(counts, (await _parents(session)).get)
+    await session.execute(text("CREATE TEMPORARY TABLE merging (stratum int PRIMARY KEY, into_ int) ON COMMIT DROP"))
+    if merged:
+        await session.execute(
+            text("INSERT INTO merging VALUES (:stratum, :into_)"),
+            [{"stratum": old.code, "into_": new.code} for old, new in merged.items()],
+        )
+
+
 async def _write_profile(session: Session, found: SealedPoll) -> None:
-    """One GROUP BY a question over the counted ballots. Named polls merge small strata here, in the profile alone."""
-    source = "ballot" if found.definition.privacy is Privacy.SEPARATED else "named_ballot"
-    merged: Mapping[Stratum, Stratum] = {}
-    if source == "named_ballot":
-        counts = {
-            Stratum.of(row.stratum): row.n
-            for row in await session.execute(
-                text("SELECT stratum, count(*) AS n FROM named_ballot WHERE poll_id = :poll GROUP BY 1"),
-                {"poll": found.id},
-            )
-        }
-        merged = coarsen(counts, (await _parents(session)).get)
+    """One GROUP BY a question over the counted ballots, from table to table: what is distinct may be millions of rows.
+
+    Ballots of separated polls carry their merged strata; those of named polls are merged here, in the profile alone.
+    """
+    named = found.definition.privacy is Privacy.NAMED
+    if named:
+        await _merge_strata(session, _source(found), found)
+    source = "named_ballot b JOIN merging m USING (stratum)" if named else "ballot b"
     for index, question in enumerate(found.definition.questions, start=1):
-        rows = await session.execute(
+        await session.execute(
             text(
-                f"SELECT stratum, answers[{index}] AS answer, count(*) AS n FROM {source}"
-                f" WHERE poll_id = :poll AND answers[{index}] <> :hidden GROUP BY 1, 2"
+                "INSERT INTO profile (poll_id, question_id, stratum, answer, n)"
+                f" SELECT b.poll_id, :question, {'m.into_' if named else 'b.stratum'}, b.answers[{index}], count(*)"
+                f" FROM {source} WHERE b.poll_id = :poll AND b.answers[{index}] <> :hidden GROUP BY 1, 3, 4"
             ),
-            {"poll": found.id, "hidden": NOT_SHOWN},
+            {"poll": found.id, "question": question.id, "hidden": NOT_SHOWN},
         )
-        sums: dict[tuple[int, str], int] = {}
-        for row in rows:
-            old = Stratum.of(row.stratum)
-            key = (merged.get(old, old).code, row.answer)
-            sums[key] = sums.get(key, 0) + row.n
-        await _insert_many(
-            session,
-            [
-                {"poll_id": found.id, "question_id": question.id, "stratum": stratum, "answer": answer, "n": n}
-                for (stratum, answer), n in sums.items()
-            ],
-        )
-
-
-async def _insert_many(session: Session, rows: Sequence[Mapping[str, Any]]) -> None:
-    for start in range(0, len(rows), 5_000):
-        await session.execute(insert(profile), rows[start : start + 5_000])
+    if named:
+        await session.execute(text("DROP TABLE merging"))
 
 
 async def _tally_all(session: Session, found: SealedPoll) -> Counted:

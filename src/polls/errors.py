@@ -313,6 +313,14 @@ class LotCannotBeDrawn(Refusal):
     next_step = "The chair decides the tie, with a public reason."
 
 
+class TieStillOpen(Refusal):
+    """The result has a tie nobody has decided. Facts: `questions` (ids)."""
+
+    code = "tie_still_open"
+    detail = "A tie in this result is not decided yet."
+    next_step = "Let the lot be drawn or the chair decide first; the decision follows from the whole result."
+
+
 class LotPending(Refusal):
     """The lot may still be drawn, so the chair may not decide. Facts: `until`."""
 

@@ -116,7 +116,9 @@ async def commit_to_lot(
 async def reveal_secret(
     session: Session, public_id: str, party: Party, account_id: int, secret: bytes, now: datetime
 ) -> bool:
-    """Take a party's secret after the count; once both are there, draw and count anew. Returns whether it was drawn.
+    """Take a party's secret after the count; once both are there in time, draw and count anew. Returns whether it was.
+
+    A secret that comes too late is kept and published, and draws nothing: the tie is the chair's.
 
     Refuses `WrongState` before the count, `Invalid` for a secret that is not what the same account committed to, and
     `LotCannotBeDrawn` when nothing was committed.
@@ -135,6 +137,8 @@ async def reveal_secret(
             .values(secret=secret, revealed_at=now)
         )
         await record_event(session, "lot_revealed", poll.id, now, party=party, secret=secret.hex(), by=account_id)
+    if overdue(poll, now):
+        return False  # whoever waited to see the other secret does not get to choose between the lot and the chair
     return await _draw(session, poll, now)
 
 
@@ -168,10 +172,12 @@ async def chair_may_decide(session: ReadSession, poll: SealedPoll, question: Any
         return True
     if question.rule.tie is not Tie.LOT:
         return False
-    known = await commitments(session, poll.id)
-    revealed = sum(one.secret is not None for one in known.values())
-    overdue = poll.counted_at is not None and now >= poll.counted_at + REVEAL_WITHIN
-    return len(known) < len(Party) or (overdue and revealed < len(Party))
+    return overdue(poll, now) or len(await commitments(session, poll.id)) < len(Party)
+
+
+def overdue(poll: SealedPoll, now: datetime) -> bool:
+    """Whether the time to reveal is over. Ties by lot that are still open then are the chair's."""
+    return poll.counted_at is not None and now >= poll.counted_at + REVEAL_WITHIN
 
 
 async def decide_tie(

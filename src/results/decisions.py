@@ -12,16 +12,18 @@ from datetime import date, datetime
 from enum import StrEnum
 
 from sqlalchemy import Row as Record
-from sqlalchemy import Select, select, update
+from sqlalchemy import Select, func, select, update
 from sqlalchemy.dialects.postgresql import insert
 
+from polls.authoring import lock_key
 from polls.catalogue import sealed_poll
 from polls.definition import Text
-from polls.errors import FieldError, Invalid
+from polls.errors import FieldError, Invalid, TieStillOpen
 from polls.journal import record_event
 from polls.lifecycle import State
 from polls.sessions import ReadSession, Session
 from polls.tables import poll
+from polls.tie_breaking import open_ties
 from results.tables import decision
 from results.visibility import COUNTED, require_results
 
@@ -66,12 +68,17 @@ async def record_decision(
     """Record, or correct, what the city does about a counted poll; the poll becomes `decided`.
 
     Refuses what :func:`results.visibility.require_results` refuses before the count (there is no result to decide on),
-    and `Invalid` when the Russian text or the owner is missing.
+    `TieStillOpen` while a tie is, and `Invalid` when the Russian text or the owner is missing.
     """
+    found = await sealed_poll(session, slug_or_id)
+    # Alone with whoever decides a tie: once the poll is decided, no tie can be.
+    await session.execute(select(func.pg_advisory_xact_lock(lock_key(found.id))))
     found = await sealed_poll(session, slug_or_id)
     state = found.state(now)
     if state not in COUNTED:
         require_results(found.definition, state, now, closes_at=found.closes_at)
+    if waiting := sorted({tie.question_id for tie in await open_ties(session, found)}):
+        raise TieStillOpen(questions=waiting)
     _check(text, owner)
     values = {
         "text_ru": text.ru, "text_en": text.en, "owner": owner.strip(), "deadline": deadline, "status": status.value,

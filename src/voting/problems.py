@@ -133,6 +133,7 @@ KINDS: Mapping[str, Kind] = {
     "too_few_to_publish": Kind(403, "Too few ballots to publish this"),
     "already_committed": Kind(409, "There is a commitment already"),
     "lot_cannot_be_drawn": Kind(409, "The lot cannot be drawn"),
+    "tie_still_open": Kind(409, "A tie is not decided yet"),
     "lot_pending": Kind(409, "The lot may still be drawn"),
     "not_your_house": Kind(403, "For the owners of this house"),
     "list_exists": Kind(409, "There is a list with this code already"),

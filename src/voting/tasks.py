@@ -13,7 +13,14 @@ from datetime import UTC, datetime
 import structlog
 
 from polls.catalogue import Phase, list_polls, sealed_poll
-from polls.counting import count_poll, due_polls, polls_without_roll, take_live_step, take_roll_of
+from polls.counting import (
+    count_poll,
+    due_polls,
+    polls_without_roll,
+    publish_live_step,
+    read_live_counts,
+    take_roll_of,
+)
 from polls.register_sum import sum_up_register
 from voting.identity.sessions import sweep_web_sessions
 from voting.jobs import Work, registry
@@ -59,8 +66,18 @@ async def _take_live_steps(work: Work) -> None:
         cards = (await list_polls(reading, now, Phase.OPEN, limit=500)).cards
     for card in cards:
         if card.live:
-            async with apart("live_step_failed", card.public_id), work.database.open_session() as session:
-                await take_live_step(session, await sealed_poll(session, card.public_id), now)
+            async with apart("live_step_failed", card.public_id):
+                await _take_live_step(work, card.public_id, now)
+
+
+async def _take_live_step(work: Work, public_id: str, now: datetime) -> None:
+    """Read under the poll's lock in a transaction of its own; tally and publish with nobody waiting."""
+    async with work.database.open_session() as session:
+        found = await sealed_poll(session, public_id)
+        counts = await read_live_counts(session, found, now)
+    if counts is not None:
+        async with work.database.open_session() as session:
+            await publish_live_step(session, found, counts, now)
 
 
 @registry.periodic("sum_up_register", cron=EVERY_FIVE_MINUTES)

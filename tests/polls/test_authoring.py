@@ -79,7 +79,7 @@ async def test_scheduling_seals_the_bytes_and_shows_their_hash(session: Session)
     with pytest.raises(WrongState):
         await schedule_poll(session, draft.public_id, AUTHOR, 1, NOW)
     with pytest.raises(WrongState):
-        await delete_draft(session, draft.public_id, NOW)
+        await delete_draft(session, draft.public_id, AUTHOR, NOW)
 
 
 async def test_a_draft_with_blocking_findings_is_not_scheduled(session: Session) -> None:
@@ -120,7 +120,7 @@ async def test_the_database_itself_refuses_to_change_what_is_sealed(session: Ses
 async def test_a_draft_can_be_deleted_with_its_revisions(session: Session) -> None:
     draft = await create_draft(session, AUTHOR, a_definition(), NOW)
     await save_draft(session, draft.public_id, titled(draft.definition, "Иначе"), 2, 1, NOW)
-    await delete_draft(session, draft.public_id, NOW)
+    await delete_draft(session, draft.public_id, AUTHOR, NOW)
     with pytest.raises(PollNotFound):
         await load_draft(session, draft.public_id, NOW)
     assert await session.scalar(text("SELECT count(*) FROM poll_revision")) == 0

@@ -2,18 +2,32 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 import pytest
 from sqlalchemy import text
-from tests.builders import AUTHOR, NOW, ASigner, a_citizen, a_city, a_key, a_single_choice, an_open_poll, close_now
+from tests.builders import (
+    AUTHOR,
+    NOW,
+    ASigner,
+    a_citizen,
+    a_city,
+    a_key,
+    a_single_choice,
+    an_open_poll,
+    both,
+    close_now,
+)
 
+from polls.authoring import cancel_poll
 from polls.casting import cast_ballot
 from polls.catalogue import SealedPoll
 from polls.counting import count_poll
 from polls.errors import Invalid, NotFound, WrongState
 from polls.own_answers import Status, published, review, statuses, waiting
 from polls.sessions import Session
+from voting.db import Database
 
 SIGNER = ASigner()
 TEXT = {"kind": "text", "id": 2, "text": {"ru": "Что ещё?", "en": "What else?"}, "required": False}
@@ -94,3 +108,54 @@ async def test_what_cannot_be_decided_is_refused(session: Session) -> None:
     await session.execute(text("UPDATE poll SET state = 'cancelled' WHERE id = :p"), {"p": poll.id})
     with pytest.raises(WrongState):
         await review(session, poll.public_id, 1, "Пруд", Status.APPROVED, AUTHOR, NOW)
+
+
+async def test_a_decision_made_while_the_count_runs_is_not_lost(fresh_database: Database) -> None:
+    """Counting writes the rows anew: from before the decision, a rejected text would come back as approved."""
+    async with fresh_database.open_session() as session:
+        poll = await a_poll_with_words(session, [{"1": {"own": "Пруд"}}] * 12)
+    async with fresh_database.open_session() as session:
+        await review(session, poll.public_id, 1, "Пруд", Status.APPROVED, AUTHOR, NOW)
+        await close_now(session, poll)
+
+    async def count() -> None:
+        async with fresh_database.open_session() as session:
+            await count_poll(session, poll.public_id, NOW)
+
+    async with fresh_database.open_session() as session:
+        await review(session, poll.public_id, 1, "Пруд", Status.REJECTED, AUTHOR, NOW, note="Личные данные.")
+        counting = asyncio.create_task(count())
+        await asyncio.sleep(1)
+        assert not counting.done(), "the count waits for the decision"
+    await counting
+    async with fresh_database.open_session() as session:
+        assert (await statuses(session, poll.id))[1][Status.REJECTED] == 12
+        assert (await published(session, poll.id, 1)).wordings == ()
+
+
+@pytest.mark.parametrize("ending", ["separated", "named", "cancelled"])
+async def test_no_words_share_a_transaction_with_a_person_afterwards(fresh_database: Database, ending: str) -> None:
+    named = {"privacy": "named", "names_seen_by": both("Комиссия", "The commission")} if ending == "named" else {}
+    async with fresh_database.open_session() as session:
+        await a_city(session)
+        poll = await an_open_poll(session, questions=[a_single_choice(own_answer=True), TEXT], **named)
+        people = [await a_citizen(session) for _ in range(12)]
+    for number, citizen in enumerate(people):
+        async with fresh_database.open_session() as session:
+            await cast_ballot(session, poll, citizen, {"1": {"own": f"Слово {number}"}}, a_key(), SIGNER, NOW)
+    linked = text(
+        "SELECT count(*) FROM text_answer t JOIN participation p ON p.poll_id = t.poll_id"
+        " AND p.xmin::text = t.xmin::text WHERE t.poll_id = :poll"
+    )
+    async with fresh_database.open_session() as session:
+        assert await session.scalar(linked, {"poll": poll.id}) == 12, "till then an administrator can: said in SECURITY"
+    async with fresh_database.open_session() as session:
+        if ending == "cancelled":
+            await cancel_poll(session, poll.public_id, AUTHOR, "Ошибка в вопросе.", NOW)
+        else:
+            await close_now(session, poll)
+            await count_poll(session, poll.public_id, NOW)
+    async with fresh_database.open_session() as session:
+        assert await session.scalar(linked, {"poll": poll.id}) == 0
+        left = await session.scalar(text("SELECT count(*) FROM text_answer WHERE poll_id = :poll"), {"poll": poll.id})
+        assert left == (0 if ending == "cancelled" else 12)

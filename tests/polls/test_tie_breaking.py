@@ -25,8 +25,10 @@ from polls.board import merkle_root
 from polls.casting import cast_ballot
 from polls.catalogue import SealedPoll, sealed_poll
 from polls.counting import count_poll
-from polls.errors import AlreadyCommitted, Invalid, LotCannotBeDrawn, LotPending, WrongState
+from polls.definition import Text
+from polls.errors import AlreadyCommitted, Invalid, LotCannotBeDrawn, LotPending, TieStillOpen, WrongState
 from polls.journal import poll_events
+from polls.lifecycle import State
 from polls.lots import Lot, Party, commitment
 from polls.sessions import Session
 from polls.tie_breaking import (
@@ -39,6 +41,7 @@ from polls.tie_breaking import (
     question_root,
     reveal_secret,
 )
+from results.decisions import Status, record_decision
 from results.figures import poll_figures
 
 OFFICIAL, OBSERVER = 11, 12
@@ -122,7 +125,7 @@ async def test_a_secret_that_is_not_revealed_sends_the_tie_to_the_chair(session:
     later = NOW + REVEAL_WITHIN
     await decide_tie(session, poll.public_id, 1, [2, 1], "Наблюдатель не раскрыл секрет.", OFFICIAL, later)
     assert await winners(session, poll) == (2,)
-    # Too late: what is decided stays decided.
+    # Too late: what is decided stays decided, and the secret is kept for everybody to see.
     assert not await reveal_secret(session, poll.public_id, Party.OBSERVER, OBSERVER, SECRETS[Party.OBSERVER], later)
     assert await winners(session, poll) == (2,)
 
@@ -187,3 +190,24 @@ async def test_another_secret_than_the_one_committed_to_is_refused(session: Sess
             await reveal_secret(session, poll.public_id, Party.OFFICIAL, OFFICIAL, secret, NOW)
     with pytest.raises(LotCannotBeDrawn):
         await reveal_secret(session, poll.public_id, Party.OFFICIAL, AUTHOR + 999, SECRETS[Party.OFFICIAL], NOW)
+
+
+async def test_a_secret_that_comes_late_draws_nothing(session: Session) -> None:
+    """Whoever waits to see the other secret must not choose between the lot and the chair."""
+    poll = await a_tied_poll(session, {"tie": "lot"})
+    await reveal_secret(session, poll.public_id, Party.OFFICIAL, OFFICIAL, SECRETS[Party.OFFICIAL], NOW)
+    late = NOW + REVEAL_WITHIN
+    assert not await reveal_secret(session, poll.public_id, Party.OBSERVER, OBSERVER, SECRETS[Party.OBSERVER], late)
+    assert await winners(session, poll) == ()
+    await decide_tie(session, poll.public_id, 1, [1, 2], "Секрет раскрыт слишком поздно.", OFFICIAL, late)
+    assert await winners(session, poll) == (1,)
+
+
+async def test_the_city_decides_only_once_no_tie_is_open(session: Session) -> None:
+    poll = await a_tied_poll(session, {"tie": "chair"}, committed=False)
+    what = {"text": Text(ru="Строим.", en="We build."), "owner": "Управа", "status": Status.IN_PROGRESS}
+    with pytest.raises(TieStillOpen):
+        await record_decision(session, poll.public_id, **what, author_id=OFFICIAL, now=NOW)
+    await decide_tie(session, poll.public_id, 1, [1, 2], "Первый вариант дешевле.", OFFICIAL, NOW)
+    await record_decision(session, poll.public_id, **what, author_id=OFFICIAL, now=NOW)
+    assert (await sealed_poll(session, poll.public_id)).stored_state is State.DECIDED

@@ -137,3 +137,17 @@ async def test_a_building_without_flats_and_an_unknown_list_block(city: Session)
 
 def test_flats_stand_in_the_order_people_expect() -> None:
     assert sorted(["10а", "2", "1Н", "10", "Н1", "1"], key=flat_order) == ["1", "1Н", "2", "10", "10а", "Н1"]
+
+
+async def test_own_words_speak_for_neither_side_and_never_stop_the_count(city: Session) -> None:
+    """The checklist refuses such a question; a poll sealed before it did, or imported, must be counted all the same."""
+    owners = await a_house(city)
+    poll = await an_owners_poll(city, questions=[{**a_decision(1), "own_answer": True}])
+    await vote(city, poll, owners["a"], {"own": "Сначала отремонтируйте крышу"})
+    await vote(city, poll, owners["b"], 1)
+    poll = await close_now(city, poll)
+    counted = await count_poll(city, poll.public_id, NOW)
+    assert counted is not None
+    house = HouseResult.from_json(counted.outcomes[0].houses[0])  # type: ignore[index]
+    assert house.weights["against"] == 0
+    assert house.area_taking_part > 0

@@ -138,6 +138,7 @@ def _unit(question: SingleChoice, rule: UnitRule, unit: Unit) -> UnitResult:
 
 def _class_of(question: SingleChoice, rule: UnitRule, answer: str) -> str:
     known = {f"[{option.id}]": NEUTRAL for option in question.options}  # a third side is neither for nor against
+    known |= {"[0]": NEUTRAL}  # so are own words, which the checklist does not allow here
     known |= {BLANK_ANSWER: BLANK, f"[{rule.for_option}]": FOR, f"[{rule.against_option}]": AGAINST}
     if answer not in known:
         raise unfit(question, answer, "it is no option of the question")

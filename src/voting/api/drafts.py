@@ -284,10 +284,13 @@ async def copy(
     opt=describes("deleteDraft", {204: Returned("Deleted")}, refuses=[PollNotFound, WrongState], private=True),
 )
 async def remove_draft(
-    poll_id: FromPath[str], session: NamedDependency[Session], now: NamedDependency[datetime]
+    poll_id: FromPath[str],
+    viewer: NamedDependency[Viewer],
+    session: NamedDependency[Session],
+    now: NamedDependency[datetime],
 ) -> None:
     """Delete a draft that was never sealed; 409 `wrong_state` afterwards."""
-    await delete_draft(session, known_id(poll_id), now)
+    await delete_draft(session, known_id(poll_id), viewer.account_id, now)
 
 
 async def _exists(session: ReadSession, public_id: str, now: datetime) -> bool:

@@ -84,10 +84,11 @@ async def ask_to_delete(
 
 @post("/officials/polls/{public_id:str}/delete", guards=[official], include_in_schema=False)
 async def delete(
-    public_id: FromPath[str], session: NamedDependency[Session], now: NamedDependency[datetime]
-) -> Redirect:
+    public_id: FromPath[str], viewer: NamedDependency[Viewer], session: NamedDependency[Session],
+    now: NamedDependency[datetime],
+) -> Redirect:  # fmt: skip
     """Delete a draft with its revisions."""
-    await delete_draft(session, known(public_id), now)
+    await delete_draft(session, known(public_id), viewer.account_id, now)
     return see_other("/officials?deleted=1")
 
 
