@@ -20,7 +20,7 @@ class LotSecret extends HTMLElement {
         (form.elements.namedItem("commitment") as HTMLInputElement).value = commitment;
         field.disabled = true;
         sealed = true;
-        form.requestSubmit();
+        setTimeout(() => form.requestSubmit()); // the digest may be there before the first event is over
       });
     });
   }
