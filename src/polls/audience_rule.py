@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from polls.document import Document, Moment
+from polls.document import Document, ListCode, Moment, OuterCode
 
 
 class AllOf(Document):
@@ -45,14 +45,14 @@ class InTerritory(Document):
     """Registered in one of these territories or in a part of one (codes of `territory.code`)."""
 
     op: Literal["territory"] = "territory"
-    codes: Annotated[tuple[str, ...], Field(min_length=1, max_length=500)]
+    codes: Annotated[tuple[OuterCode, ...], Field(min_length=1, max_length=500)]
 
 
 class InGroup(Document):
     """A member of one of these groups (codes)."""
 
     op: Literal["group"] = "group"
-    codes: Annotated[tuple[str, ...], Field(min_length=1, max_length=100)]
+    codes: Annotated[tuple[OuterCode, ...], Field(min_length=1, max_length=100)]
 
 
 class Verified(Document):
@@ -73,14 +73,14 @@ class OwnsUnit(Document):
     """Owner, or part owner, of a flat in one of these buildings, or in a building of one of these territories."""
 
     op: Literal["unit"] = "unit"
-    codes: Annotated[tuple[str, ...], Field(min_length=1, max_length=1_000)]
+    codes: Annotated[tuple[OuterCode, ...], Field(min_length=1, max_length=1_000)]
 
 
 class Invited(Document):
     """On this list of invited residents. A list never changes once uploaded (code of `invited_list.code`)."""
 
     op: Literal["invited"] = "invited"
-    list_code: Annotated[str, Field(min_length=1, max_length=64)]
+    list_code: ListCode
 
 
 AnyAudience = AllOf | AnyOf | Not | Age | InTerritory | InGroup | Verified | RegisteredBefore | OwnsUnit | Invited

@@ -39,6 +39,7 @@ from polls.document import (
     Moment,
     Money,
     OptionId,
+    OuterCode,
     Picture,
     QuestionId,
     Share,
@@ -204,7 +205,7 @@ class BallotStyle(Document):
 
     id: StyleId
     title: Text = Text()
-    territories: Annotated[tuple[str, ...], Field(max_length=500)] = ()
+    territories: Annotated[tuple[OuterCode, ...], Field(max_length=500)] = ()
 
 
 class Units(Document):
@@ -213,7 +214,7 @@ class Units(Document):
     `opens_at` into the unit roll. `chair` and `secretary` are for the minutes.
     """
 
-    buildings: Annotated[tuple[str, ...], Field(max_length=1_000)] = ()
+    buildings: Annotated[tuple[OuterCode, ...], Field(max_length=1_000)] = ()
     quorum_of_area: Share | None = None
     chair: Line = ""
     secretary: Line = ""
@@ -230,7 +231,7 @@ class Definition(Document):
     binding: bool = False
     """Whether the city has bound itself to the result; otherwise the poll is consultative, and the page says so."""
     topic: Code = "other"
-    territory: str = ""
+    territory: OuterCode = ""
     """Code of the territory whose poll this is; who may vote is the audience's matter."""
     register_code: Code = Field(default="city", alias="register")
     department: Line = ""

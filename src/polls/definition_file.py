@@ -64,14 +64,20 @@ def definition_schema() -> dict[str, Any]:
 
 
 def _bad(field: str, reason: str, line: int | None = None) -> BadFile:
-    return BadFile(line=line, field=field, reason=reason)
+    return BadFile(line=line, field=_printable(field), reason=_printable(reason))
+
+
+def _printable(words: str) -> str:
+    """What a file says as it can be sent: half of a character (a lone surrogate) has no UTF-8."""
+    return words.encode("utf-8", "backslashreplace").decode()
 
 
 def _once(pairs: list[tuple[str, Any]]) -> Mapping[str, Any]:
-    found = dict(pairs)
-    if len(found) != len(pairs):
-        twice = next(name for index, (name, _) in enumerate(pairs) if any(name == other for other, _ in pairs[:index]))
-        raise _bad(twice[:60], "the field is there twice")
+    found: dict[str, Any] = {}
+    for name, value in pairs:
+        if name in found:
+            raise _bad(name[:60], "the field is there twice")
+        found[name] = value
     return found
 
 

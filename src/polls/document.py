@@ -51,6 +51,10 @@ def _write_time(value: datetime) -> str:
 
 Words = Annotated[str, StringConstraints(max_length=10_000), AfterValidator(_no_control_characters)]
 Line = Annotated[str, StringConstraints(max_length=500), AfterValidator(_no_control_characters)]
+ShortLine = Annotated[str, StringConstraints(max_length=300), AfterValidator(_no_control_characters)]
+OuterCode = Annotated[str, StringConstraints(max_length=200), AfterValidator(_no_control_characters)]
+"""What something outside the document goes by: a territory, a building, a group. Unknown ones are findings."""
+ListCode = Annotated[str, StringConstraints(min_length=1, max_length=64), AfterValidator(_no_control_characters)]
 Code = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9_-]{0,63}$")]
 OptionId = Annotated[int, Field(ge=1, le=32_767)]
 QuestionId = Annotated[int, Field(ge=1, le=32_767)]
@@ -94,4 +98,8 @@ class Source(Document):
     """Where a claim comes from, or more to read: a link that opens on demand, never loaded by the page."""
 
     title: Text
-    url: Annotated[str, StringConstraints(pattern=r"^https?://[^\s\"'<>\\]+$", max_length=2_000)]
+    url: Annotated[
+        str,
+        StringConstraints(pattern=r"^https?://[^\s\"'<>\\]+$", max_length=2_000),
+        AfterValidator(_no_control_characters),
+    ]

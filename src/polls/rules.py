@@ -12,7 +12,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from polls.document import Document, Money, OptionId, Share
+from polls.document import Document, Money, OptionId, Share, ShortLine
 
 MAX_OPTIONS = 300
 
@@ -149,7 +149,7 @@ class UnitRule(Rule):
     against_option: OptionId = 2
     threshold: Share | None = "1/2"
     inclusive: bool = False
-    law: Annotated[str, Field(max_length=300)] = ""
+    law: ShortLine = ""
 
 
 class TextRule(Rule):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import secrets
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -180,6 +181,74 @@ async def test_files_that_are_no_definitions_are_refused_by_name(town: Town) -> 
     assert (await send_file(resident, canonical_bytes(a_definition()))).status_code == 403
     async with town.database.open_read_session() as session:
         assert await session.scalar(text("SELECT count(*) FROM poll")) == 0
+
+
+def everything() -> dict[str, Any]:
+    """A document in which every field of text, code and address has something."""
+    source = {"title": both("Проект"), "url": "https://city.test/project"}
+    option = {"id": 1, "text": both("За"), "description": both("Да"), "sources": [source], "reference": "А-1",
+              "picture": {"sha256": "0" * 64, "alt": both("Двор")}, "place": {"address": both("Двор")}}  # fmt: skip
+    asked = {**a_single_choice(1), "hint": both("Один"), "options": [option, {"id": 2, "text": both("Против")}]}
+    rated = {
+        "kind": "rating",
+        "id": 2,
+        "text": both("Оценка"),
+        "low_label": both("Плохо"),
+        "high_label": both("Хорошо"),
+        "scale_max": 2,
+        "levels": [both("Нет"), both("Да")],
+        "options": [option],
+        "rule": {"trim": "1/10"},
+    }
+    spent = {"kind": "budget", "id": 3, "currency": "RUB", "options": [{**option, "cost": 5}],
+             "rule": {"method": "greedy", "budget": 9, "threshold": "1/2"}}  # fmt: skip
+    tree = [{"op": "not", "of": {"op": "territory", "codes": ["msk-sao"]}}, {"op": "group", "codes": ["g"]},
+            {"op": "any", "of": [{"op": "unit", "codes": ["b"]}, {"op": "invited", "list_code": "l"}]},
+            {"op": "registered_before", "moment": "2026-01-01T00:00:00Z"}]  # fmt: skip
+    return a_definition(
+        questions=[{**asked, "rule": {"method": "units", "law": "ЖК РФ"}}, rated, spent, {"kind": "text", "id": 4}],
+        audience={"op": "all", "of": tree}, sources=[source], summary=both("Кратко"), description=both("Долго"),
+        department="ДТ", names_seen_by=both("Все"), quorum={"share": "1/2"}, privacy="named",
+        styles=[{"id": 1, "title": both("Б"), "territories": ["msk-cao"]}],
+        units={"buildings": ["b"], "quorum_of_area": "1/2", "chair": "И", "secretary": "П"},
+    ).as_json()  # fmt: skip
+
+
+def spoiled(value: Any, mark: str, path: str = "") -> Iterator[tuple[str, Any]]:
+    """The document again and again, with `mark` in one of its texts or names of fields; and where."""
+    if isinstance(value, str):
+        yield path, value + mark
+        yield path, mark + value
+    elif isinstance(value, list):
+        for at, item in enumerate(value):
+            yield from (
+                (where, [*value[:at], bad, *value[at + 1 :]]) for where, bad in spoiled(item, mark, f"{path}/{at}")
+            )
+    elif isinstance(value, dict):
+        for name, item in value.items():
+            yield from ((where, {**value, name: bad}) for where, bad in spoiled(item, mark, f"{path}/{name}"))
+        yield path, {**value, f"a{mark}": 1}
+
+
+@pytest.mark.parametrize("mark", ["\0", "\x1b", "\ud800", "\u202e"], ids=["nul", "escape", "surrogate", "direction"])
+async def test_control_characters_anywhere_in_a_document_are_refused_with_the_place(town: Town, mark: str) -> None:
+    official = await town.client("official")
+    tried = 0
+    for path, bad in spoiled(everything(), mark):
+        tried += 1
+        reply = await send_file(official, json.dumps(bad).encode())
+        assert reply.status_code == 422, (path, reply.status_code, reply.text)
+        if path == "/schema":
+            assert reply.json()["code"] == "bad_file"
+            continue
+        parts = [part for part in path.split("/") if part]
+        told = [error["path"] for error in reply.json()["errors"]]
+        if parts[-1:] in (["kind"], ["op"], ["method"]):  # what says of which class the part is
+            del parts[-1]
+        assert any(set(parts) <= set(one.split("/")) for one in told), (path, told)
+    assert tried > 250
+    whole = {**everything(), "poll_id": secrets.token_hex(16)}
+    assert (await send_file(official, json.dumps(whole).encode())).status_code == 201
 
 
 async def test_the_schema_is_public_and_holds_for_what_is_given_away(town: Town) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import time
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -122,6 +123,15 @@ def test_what_is_no_definition_file_is_refused(data: bytes, reason: str) -> None
     with pytest.raises(BadFile) as refused:
         read_file(data)
     assert reason in refused.value.facts["reason"]
+
+
+def test_a_field_repeated_after_many_is_found_at_once() -> None:
+    names = ",".join(f'"f{n}": 1' for n in range(100_000))
+    began = time.process_time()
+    with pytest.raises(BadFile) as refused:
+        read_file(f'{{{names}, "f99999": 2}}'.encode())
+    assert (refused.value.facts["field"], refused.value.facts["reason"]) == ("f99999", "the field is there twice")
+    assert time.process_time() - began < 5, "pairwise it would take minutes"
 
 
 def test_brackets_within_texts_are_no_nesting() -> None:

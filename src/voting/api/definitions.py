@@ -1,5 +1,6 @@
 """Definitions as files, both ways, with their JSON Schema; and templates to begin from."""
 
+import asyncio
 import json
 import secrets
 from datetime import datetime
@@ -58,7 +59,7 @@ async def bring(
     now: NamedDependency[datetime],
 ) -> Response[bytes]:
     """Send the file itself. It never writes over a poll: where its id is taken, the draft gets a new one."""
-    definition = read_file(await request.body())
+    definition = await asyncio.to_thread(read_file, await request.body())  # megabytes of JSON hold the loop up
     made = await import_definition(session, definition, secrets.token_hex(16), viewer.account_id, now)
     return json_reply(ImportedView.of(made), status=201)
 

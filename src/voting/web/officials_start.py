@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import secrets
 from collections.abc import Iterator, Mapping
@@ -110,7 +111,7 @@ async def import_file(
     data = await file.read(LONGEST_FILE + 1) if isinstance(file, UploadFile) else b""
     translate = translate_for(request)
     try:
-        definition = read_file(data)
+        definition = await asyncio.to_thread(read_file, data)  # megabytes of JSON would hold everybody up
     except Invalid as refusal:
         problem = described(request, refusal)
         mistakes = [
