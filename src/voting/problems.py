@@ -356,6 +356,7 @@ def _field_error(found: Mapping[str, Any]) -> FieldError:
     kind = str(found["type"])
     context = {key: value for key, value in (found.get("ctx") or {}).items() if isinstance(value, str | int | float)}
     path = "/".join(str(part) for part in found["loc"])
+    path = path.encode("utf-8", "backslashreplace").decode()  # a name out of JSON may hold half of a character
     if kind == "value_error":  # raised by a validator of ours: its text is meant to be read
         return FieldError(path, kind, str(found["msg"]).removeprefix("Value error, "))
     return FieldError(path, kind, FIELD_MESSAGES.get(kind, ANY_FIELD), context or None)
