@@ -25,6 +25,7 @@ from polls.casting import cast_ballot
 from polls.catalogue import SealedPoll
 from polls.counting import count_poll
 from polls.errors import Invalid, NotFound, WrongState
+from polls.journal import poll_events
 from polls.own_answers import Status, published, review, statuses, waiting
 from polls.sessions import Session
 from voting.db import Database
@@ -159,3 +160,14 @@ async def test_no_words_share_a_transaction_with_a_person_afterwards(fresh_datab
         assert await session.scalar(linked, {"poll": poll.id}) == 0
         left = await session.scalar(text("SELECT count(*) FROM text_answer WHERE poll_id = :poll"), {"poll": poll.id})
         assert left == (0 if ending == "cancelled" else 12)
+
+
+async def test_reviews_stand_in_the_registry_and_not_in_the_public_history(session: Session) -> None:
+    """One event a wording, while results are hidden: everybody would learn how much was written, and to what."""
+    poll = await a_poll_with_words(session, [{"1": {"own": "Пруд"}}, {"1": {"own": "Каток"}}])
+    for wording in ("Пруд", "Каток"):
+        await review(session, poll.public_id, 1, wording, Status.APPROVED, AUTHOR, NOW)
+    kinds = [event["kind"] for event in await poll_events(session, poll.id)]
+    assert kinds == ["poll_sealed"]
+    recorded = "SELECT count(*) FROM registry_event WHERE poll_id = :p AND kind = 'text_reviewed'"
+    assert await session.scalar(text(recorded), {"p": poll.id}) == 2
