@@ -89,6 +89,12 @@ async def test_a_lot_that_a_reader_repeats(visit: Visit, city: City) -> None:
     await expect(official.page.locator("[data-error-summary]")).to_be_visible()
     await reveal(official, slug, secret)
 
+    await observer.go(f"/polls/{slug}")
+    history = await observer.page.locator("ol.history").inner_text()
+    for event in ("An official committed to a secret for the lot.", "The observer revealed the secret for the lot.",
+                  "a lot decided what was tied."):  # fmt: skip
+        assert observer.words(event) in history
+    assert "_" not in history, "no code of an event stands in place of words"
     await reader.go(f"/polls/{slug}/results?lang=en")
     await reader.page.locator("summary", has_text="How to repeat the lot").click()
     words = await told(reader).inner_text()
