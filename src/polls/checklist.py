@@ -16,7 +16,7 @@ from polls.checklist_questions import check_question
 from polls.checklist_styles import check_follow_ups, check_styles
 from polls.checklist_units import check_units
 from polls.checklist_wording import check_wording
-from polls.definition import Definition, Denominator, Privacy, ReceiptKind, Text, Tie, Visibility
+from polls.definition import Definition, Privacy, ReceiptKind, Text, Tie, Visibility
 from polls.questions import takes_words
 from polls.strata import LEAST
 
@@ -37,7 +37,7 @@ def findings(
         *_texts(definition),
         *check_times(definition, now),
         *_rules(definition),
-        *check_styles(definition),
+        *check_styles(definition, by_style or {}),
         *check_units(definition),
         *_figures(definition, entitled, by_style or {}),
     ]
@@ -100,6 +100,8 @@ def _rules(definition: Definition) -> Iterator[Finding]:
                 yield Finding("words_not_purged", f"questions/{question.id}", True)
     if definition.visibility is Visibility.LIVE:
         yield Finding("live_results_sway", "visibility", False)
+    if not definition.roll_known:  # of polls that took place elsewhere; here the roll is taken and must be counted
+        yield Finding("roll_unknown", "roll_known", True)
     if definition.quorum and not (definition.quorum.share or definition.quorum.ballots):
         yield Finding("quorum_empty", "quorum", True)
     if definition.quorum and definition.quorum.share:
@@ -108,11 +110,8 @@ def _rules(definition: Definition) -> Iterator[Finding]:
         elif Fraction(definition.quorum.share) == 1:
             yield Finding("quorum_of_everybody", "quorum/share", False)
     for question in definition.questions:
-        rule, path = question.rule, f"questions/{question.id}/rule"
-        if getattr(rule, "tie", None) is Tie.LOT:
-            yield Finding("lot_needs_secrets", path, False)
-        if getattr(rule, "denominator", None) is Denominator.ENTITLED and not definition.roll_known:
-            yield Finding("roll_not_known", path, True)
+        if getattr(question.rule, "tie", None) is Tie.LOT:
+            yield Finding("lot_needs_secrets", f"questions/{question.id}/rule", False)
 
 
 def _figures(definition: Definition, entitled: int | None, by_style: Mapping[int, int]) -> Iterator[Finding]:

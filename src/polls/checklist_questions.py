@@ -26,7 +26,7 @@ def check_question(question: AnyQuestion) -> Iterator[Finding]:
         case MultipleChoice():
             yield from _choices(question, path, len(question.regular))
         case Budget():
-            yield from _choices(question, path, _most_at_once(question))
+            yield from _choices(question, path, most_at_once(question))
             yield from _money(question, path)
             yield from _groups(question, path)
         case Rating():
@@ -72,7 +72,7 @@ def _choices(question: MultipleChoice | Budget, path: str, possible: int) -> Ite
         yield Finding("max_over_options", f"{path}/max_choices", False)
 
 
-def _most_at_once(question: Budget) -> int:
+def most_at_once(question: Budget) -> int:
     """How many projects one ballot can hold at most, by exclusive groups and the limit of a ballot."""
     costs = {option.id: option.cost or 0 for option in question.regular}
     if question.exclusive_on_ballot:
@@ -137,12 +137,18 @@ def _ranks(question: Ranking, path: str) -> Iterator[Finding]:
         yield Finding("ranking_of_one", f"{path}/max_ranked", False)
 
 
+def points_taken(question: Points) -> int:
+    """How many points the options can take together."""
+    cap = question.total if question.most_per_option is None else question.most_per_option
+    return cap * len(question.regular)
+
+
 def _points(question: Points, path: str) -> Iterator[Finding]:
     cap = question.most_per_option
     if cap is None:
         return
-    if question.spend_all and cap * len(question.regular) < question.total:
-        facts = {"total": question.total, "most": cap * len(question.regular)}
+    if question.spend_all and points_taken(question) < question.total:
+        facts = {"total": question.total, "most": points_taken(question)}
         yield Finding("points_impossible", f"{path}/most_per_option", True, facts)
     if cap > question.total:
         yield Finding("points_cap_idle", f"{path}/most_per_option", False)

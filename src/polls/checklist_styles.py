@@ -2,17 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from polls.checklist_finding import Finding
-from polls.definition import EVERYBODY_ELSE, AnyQuestion, Definition, FreeText, Points, Ranking, Rating, ShownIf
+from polls.checklist_questions import LEAST_OPTIONS, most_at_once, points_taken
+from polls.definition import (
+    EVERYBODY_ELSE,
+    AnyQuestion,
+    Budget,
+    Definition,
+    FreeText,
+    MultipleChoice,
+    Points,
+    Ranking,
+    Rating,
+    ShownIf,
+)
 from polls.questions import OWN, shown_in, takes_words
 
-LEAST_SHOWN = {"rating": 1, "budget": 1, "text": 0}
 
+def check_styles(definition: Definition, by_style: Mapping[int, int]) -> Iterator[Finding]:
+    """Styles named and not declared, styles of nobody, territories in two styles, ballots that cannot be filled in.
 
-def check_styles(definition: Definition) -> Iterator[Finding]:
-    """Styles named and not declared, styles of nobody, styles without questions, territories in two styles."""
+    `by_style` is how many are entitled by style, as far as known. Residents whom no style names get style 0: it is
+    looked at like any other unless the dry run found nobody to get it.
+    """
     declared = {style.id for style in definition.styles}
     for question in definition.questions:
         path = f"questions/{question.id}"
@@ -30,6 +44,8 @@ def check_styles(definition: Definition) -> Iterator[Finding]:
                 yield Finding("styles_overlap", f"{path}/territories", False, facts)
             owner.setdefault(code, style.id)
         yield from _what_is_shown(definition, style.id)
+    if definition.styles and by_style.get(EVERYBODY_ELSE) != 0:
+        yield from _what_is_shown(definition, EVERYBODY_ELSE)
 
 
 def _unknown(styles: tuple[int, ...], declared: set[int], path: str) -> Iterator[Finding]:
@@ -39,15 +55,65 @@ def _unknown(styles: tuple[int, ...], declared: set[int], path: str) -> Iterator
 
 
 def _what_is_shown(definition: Definition, style: int) -> Iterator[Finding]:
-    shown = [question for question in definition.questions if shown_in(question, style)]
-    if definition.questions and not shown:
+    """What the ballot of a style leaves nobody able to fill in, where the whole question could be."""
+    asked = _asked(definition, style)
+    if definition.questions and not asked and style == EVERYBODY_ELSE:
+        yield Finding("others_without_questions", "styles", True)
+    elif definition.questions and not asked:
         yield Finding("style_without_questions", f"styles/{style}", True, {"style": style})
-    for question in shown:
-        options = sum(1 for option in question.regular if shown_in(option, style))
-        least = LEAST_SHOWN.get(question.kind, 2)
-        if options < least <= len(question.regular):
-            facts = {"style": style, "at_least": least}
-            yield Finding("style_too_few_options", f"questions/{question.id}/options", True, facts)
+    for question in asked:
+        options, least = _narrowed(question, style), LEAST_OPTIONS.get(question.kind, 2)
+        if len(options.regular) < least <= len(question.regular):
+            facts, path = {"style": style, "at_least": least}, f"questions/{question.id}/options"
+            if style == EVERYBODY_ELSE:
+                yield Finding("others_too_few_options", path, True, facts)
+            else:
+                yield Finding("style_too_few_options", path, True, facts)
+        else:
+            yield from _bounds(question, options, style)
+
+
+def _narrowed(question: AnyQuestion, style: int) -> AnyQuestion:
+    """The question with the options that the style shows."""
+    return question.model_copy(update={"options": tuple(o for o in question.options if shown_in(o, style))})
+
+
+def _asked(definition: Definition, style: int) -> list[AnyQuestion]:
+    """The questions somebody of the style can come to: a follow-up needs its question, and an option it waits for."""
+    asked: dict[int, AnyQuestion] = {}
+    for question in definition.questions:
+        if not shown_in(question, style):
+            continue
+        if (condition := question.shown_if) is not None:
+            earlier = asked.get(condition.question)
+            if earlier is None:
+                continue
+            can_be_named = {OWN, *(option.id for option in _narrowed(earlier, style).options)}
+            if condition.options and can_be_named.isdisjoint(condition.options):
+                continue
+        asked[question.id] = question
+    return list(asked.values())
+
+
+def _bounds(question: AnyQuestion, shown: AnyQuestion, style: int) -> Iterator[Finding]:
+    """Bounds that all options together can meet, and those the style shows cannot."""
+    path = f"questions/{question.id}"
+    if isinstance(question, MultipleChoice | Budget) and isinstance(shown, MultipleChoice | Budget):
+        most = _most_chosen(shown)
+        if most < question.min_choices <= _most_chosen(question):
+            facts = {"style": style, "at_least": question.min_choices, "most": most}
+            yield Finding("style_choices_impossible", f"{path}/min_choices", True, facts)
+    if isinstance(question, Points) and isinstance(shown, Points) and question.spend_all:
+        most = points_taken(shown)
+        if most < question.total <= points_taken(question):
+            facts = {"style": style, "total": question.total, "most": most}
+            yield Finding("style_points_impossible", f"{path}/most_per_option", True, facts)
+    # A ranking asks for no more places than a style shows options, and a rating for no more than any.
+
+
+def _most_chosen(question: MultipleChoice | Budget) -> int:
+    """The most that one answer can hold; an own answer counts as one."""
+    return most_at_once(question) if isinstance(question, Budget) else len(question.regular) + question.own_answer
 
 
 def check_follow_ups(definition: Definition, question: AnyQuestion) -> Iterator[Finding]:

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from polls.checklist_finding import Finding
 from polls.definition import AnyQuestion, Definition, Privacy
+from polls.questions import takes_words
 from polls.rules import UnitRule
 
 
@@ -36,5 +37,7 @@ def _sides(question: AnyQuestion) -> Iterator[Finding]:
         yield Finding("unit_sides_unknown", path, True)
     elif len(regular) > 2:
         yield Finding("unit_third_side", f"questions/{question.id}/options", False)
+    if takes_words(question):
+        yield Finding("unit_own_answer", f"questions/{question.id}/own_answer", True)
     if not rule.law:
         yield Finding("law_missing", f"{path}/law", False)

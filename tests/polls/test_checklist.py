@@ -157,6 +157,72 @@ def test_a_style_with_too_few_options_blocks() -> None:
     assert codes["style_too_few_options"].facts == {"style": 2, "at_least": 2}
 
 
+STYLES = [{"id": 1, "territories": ["a"]}, {"id": 2, "territories": ["b"]}]
+
+
+def split(kind: str, everybody: int, first: int, **more: Any) -> dict[str, Any]:
+    """A question of options for everybody, and of others for style 1 alone."""
+    question = asked(kind, everybody + first, **more)
+    for option in question["options"][everybody:-1]:
+        option["styles"] = [1]
+    for option in question["options"][:-1]:
+        option.update({"cost": 100} if kind == "budget" else {})
+    return question
+
+
+def test_residents_whom_no_style_names_must_be_able_to_vote_unless_there_are_none() -> None:
+    question = asked("single_choice", 4)
+    for option, style in zip(question["options"], (1, 1, 2, 2), strict=False):
+        option["styles"] = [style]
+    told = found(question, styles=STYLES)["others_too_few_options"]
+    assert (told.blocking, told.path, told.facts) == (True, "questions/1/options", {"style": 0, "at_least": 2})
+    assert "others_too_few_options" in found(question, styles=STYLES, by_style={0: 12, 1: 12, 2: 12})
+    assert "others_too_few_options" not in found(question, styles=STYLES, by_style={0: 0, 1: 12, 2: 12})
+    assert "others_too_few_options" not in found({**question, "styles": [1, 2]}, asked("rating", 2, 2), styles=STYLES)
+
+
+def test_a_ballot_without_a_question_blocks_for_everybody_else_too() -> None:
+    first = asked("single_choice", styles=[1])
+    assert found(first, styles=STYLES[:1])["others_without_questions"].blocking
+    assert found(first, styles=STYLES[:1], by_style={0: 7, 1: 12})["others_without_questions"].path == "styles"
+    assert "others_without_questions" not in found(first, styles=STYLES[:1], by_style={0: 0, 1: 12})
+    assert "others_without_questions" not in found(asked("single_choice"))
+    follows = asked("text", 0, 2, shown_if={"question": 1})
+    assert "others_without_questions" in found(first, follows, styles=STYLES[:1]), "what it follows is never asked"
+    waits = asked("text", 0, 2, shown_if={"question": 1, "options": [3]}, styles=[1])
+    assert "style_without_questions" not in found(split("single_choice", 2, 1), waits, styles=STYLES)
+
+
+@pytest.mark.parametrize(
+    ("code", "question", "most"),
+    [
+        ("style_choices_impossible", split("multiple_choice", 2, 3, min_choices=3), 2),
+        ("style_choices_impossible", split("multiple_choice", 2, 3, min_choices=4, own_answer=True), 3),
+        ("style_choices_impossible", split("budget", 2, 3, min_choices=3, rule={"budget": 900}), 2),
+        ("style_choices_impossible", split("budget", 3, 1, min_choices=3, exclusive_groups=[[1, 2]],
+                                           exclusive_on_ballot=True, rule={"budget": 900}), 2),
+        ("style_points_impossible", split("points", 2, 3, total=10, most_per_option=4, spend_all=True), 8),
+    ],
+)  # fmt: skip
+def test_bounds_that_the_options_of_one_style_cannot_meet_block(code: str, question: dict[str, Any], most: int) -> None:
+    every = {0: 50, 1: 50, 2: 50}
+    told = found(question, styles=STYLES, by_style=every)[code]
+    assert (told.blocking, told.facts["style"], told.facts["most"]) == (True, 0, most)
+    assert found(question, styles=STYLES, by_style={**every, 0: 0})[code].facts["style"] == 2
+    assert code not in found(question, styles=STYLES[:1], by_style={0: 0, 1: 50})
+
+
+def test_bounds_that_a_style_can_just_meet_do_not() -> None:
+    fits = [
+        split("multiple_choice", 2, 3, min_choices=2),
+        split("multiple_choice", 2, 3, min_choices=3, own_answer=True, number=2),
+        split("points", 2, 3, total=10, most_per_option=5, spend_all=True, number=3),
+        split("points", 2, 3, total=10, most_per_option=4, number=4),
+        split("ranking", 2, 3, min_ranked=5, number=5),
+    ]
+    assert not any(code.startswith(("style", "others")) for code in found(*fits, styles=STYLES))
+
+
 def test_a_style_few_would_get_blocks_in_a_separated_poll_alone() -> None:
     two = [{"id": 1, "territories": ["a"]}]
     assert styled(*two, by_style={0: 500, 1: 9})["style_too_small"].facts["entitled"] == 9
@@ -203,6 +269,8 @@ def test_polls_of_owners_need_names_houses_owners_and_sides() -> None:
     assert owners(rule={"threshold": "1/1"})["threshold_impossible"].blocking
     assert "threshold_impossible" not in owners(rule={"threshold": "1/1", "inclusive": True})
     assert not owners(rule={"law": ""})["law_missing"].blocking
+    assert owners(question={"own_answer": True})["unit_own_answer"].path == "questions/1/own_answer"
+    assert owners(question={"own_answer": True})["unit_own_answer"].blocking
     assert "unit_third_side" in owners(question={"options": [an_option(1), an_option(2), an_option(3), HARD]})
     assert "units_unused" in found(a_single_choice(), units={"buildings": ["b1"]})
 
@@ -221,7 +289,8 @@ def test_figures_of_the_dry_run_make_some_rules_impossible() -> None:
     assert found(a_single_choice(rule={"min_votes": 51}), entitled=50)["min_votes_over_audience"].blocking
     assert found(quorum={"share": "0/1"})["quorum_of_nobody"].blocking
     assert not found(quorum={"share": "1/1"})["quorum_of_everybody"].blocking
-    assert found(a_single_choice(rule={"denominator": "entitled"}), roll_known=False)["roll_not_known"].blocking
+    assert found(roll_known=False)["roll_unknown"].path == "roll_known"
+    assert found(roll_known=False)["roll_unknown"].blocking
 
 
 # ---- the calendar

@@ -37,7 +37,8 @@ FINDINGS: Final[Mapping[str, str]] = {
     "quorum_of_everybody": "With such a quorum a single resident who stays away decides the poll.",
     "quorum_over_audience": "The quorum asks for more ballots than {entitled} residents can cast.",
     "lot_needs_secrets": "An official and an observer must each commit to a secret between scheduling and opening.",
-    "roll_not_known": "The number of those entitled is not known, and a share is to be counted of it.",
+    "roll_unknown": "The number of those entitled is marked as not known. That is for polls held elsewhere: here the "
+    "register knows it.",
     "min_votes_over_audience": "More votes are asked of a winner than {entitled} residents can cast.",
     "audience_empty": "Nobody in the register may vote by these rules.",
     # questions
@@ -72,12 +73,21 @@ FINDINGS: Final[Mapping[str, str]] = {
     "styles_overlap": "A territory stands in two ballots; its residents get the first of them.",
     "style_without_questions": "The ballot has no question.",
     "style_too_few_options": "On one ballot fewer than {at_least} options are left.",
+    "others_without_questions": "Residents whom no ballot names may vote, but have no question. Ask them one, or leave "
+    "them out of those who may vote.",
+    "others_too_few_options": "Residents whom no ballot names have fewer than {at_least} options left. Show them more, "
+    "or show the question on chosen ballots only.",
+    "style_choices_impossible": "On one ballot, or for residents whom none names, at most {most} can be chosen, and "
+    "{at_least} are asked for.",
+    "style_points_impossible": "All {total} points must be spent, but the options of one ballot, or of residents whom "
+    "none names, take only {most}.",
     "style_too_small": "Only {entitled} residents get this ballot; fewer than {at_least} could be told apart.",
     # owners
     "units_unused": "Houses are named, but no question is decided by flats.",
     "units_need_named": "Flats decide by owners' names: the poll must be named.",
     "units_need_buildings": "Choose the houses whose flats decide.",
     "unit_sides_unknown": "Say which option means «for» and which «against».",
+    "unit_own_answer": "Flats decide for or against: an own answer would count for neither. Turn own answers off.",
     "unit_third_side": "Flats decide for or against; other options count for neither.",
     "law_missing": "Name the law that asks for this majority.",
     "building_unknown": "The register does not know these houses: {buildings}.",
