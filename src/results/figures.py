@@ -37,7 +37,7 @@ from polls.territories import TerritoryTree
 from results.aggregation import ClassCount, breakdowns, total_row, turnout
 from results.decisions import CityDecision, decision_of
 from results.shapes import By, Row, Table, Turnout
-from results.visibility import Decision, Need, may_see, require
+from results.visibility import LEAST_BALLOTS, Decision, Need, enough, may_see, require
 
 KEPT = 64
 """How many polls' figures a process keeps."""
@@ -115,12 +115,16 @@ class PollFigures:
 
 @dataclass(frozen=True)
 class LiveFigures:
-    """The last live step of a poll shown live: totals as of `ballots` ballots, taken at `at`; never a breakdown."""
+    """The last live step of a poll shown live: totals as of `ballots` ballots, taken at `at`; never a breakdown.
+
+    `too_few` are ids of questions shown on under ten ballots so far: nothing of them is in `outcomes` and `totals`.
+    """
 
     ballots: int
     at: datetime
     outcomes: tuple[Outcome, ...]
     totals: tuple[Row, ...]
+    too_few: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -182,13 +186,15 @@ async def live_figures(session: ReadSession, slug_or_id: str, now: datetime) -> 
     row = (await session.execute(newest)).one_or_none()
     if row is None:
         return None
-    outcomes = tuple(Outcome.from_json(outcome) for outcome in row.outcomes)
+    taken = [Outcome.from_json(outcome) for outcome in row.outcomes]
+    outcomes = tuple(outcome for outcome in taken if outcome.cast >= LEAST_BALLOTS)
+    too_few = tuple(outcome.question_id for outcome in taken if outcome.cast < LEAST_BALLOTS)
     totals = tuple(
         total_row(question, outcome)
         for outcome in outcomes
         if (question := found.definition.question(outcome.question_id)) is not None
     )
-    return LiveFigures(row.ballots, row.at, outcomes, totals)
+    return LiveFigures(row.ballots, row.at, outcomes, totals, too_few)
 
 
 async def running_turnout(session: ReadSession, slug_or_id: str, now: datetime) -> RunningTurnout:
@@ -291,10 +297,11 @@ def _put_together(
     for outcome in counted.outcomes:
         question = definition.question(outcome.question_id)
         assert question is not None
-        own = tuple(table for table in tables if table.question_id == question.id)
+        many = enough(definition, outcome.cast)
+        own = tuple(table for table in tables if many and table.question_id == question.id)
         total = total_row(question, outcome)
         questions.append(QuestionFigures(question, outcome, total, own, shown_to.get(question.id),
-                                         placed.get(question.id)))  # fmt: skip
+                                         placed.get(question.id) if many else None))  # fmt: skip
     votes = turnout(definition, counted.participations, votes_by, entitled, days, places, broken_down=seen.breakdowns)
     return tuple(questions), votes
 

@@ -25,6 +25,12 @@ COUNTED = frozenset({State.COUNTED, State.CERTIFIED, State.DECIDED})
 """States in which the count is finished."""
 
 
+def enough(definition: Definition, cast: int) -> bool:
+    """Whether a question shown on `cast` ballots may have more than its outcome published: what holds for a poll of few
+    holds for a question few were asked, such as a follow-up."""
+    return definition.privacy is not Privacy.SEPARATED or cast >= LEAST_BALLOTS
+
+
 class Need(StrEnum):
     """What a consumer is about to show."""
 

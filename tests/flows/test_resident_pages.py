@@ -28,6 +28,8 @@ from polls.casting import cast_ballot
 from polls.catalogue import SealedPoll
 from polls.counting import LIVE_STEP, count_poll, take_live_step
 from polls.definition import Text
+from polls.own_answers import Status as Reviewed
+from polls.own_answers import review
 from results.decisions import Status, record_decision
 from voting.db import Database
 from voting.secrets import receipt_signer
@@ -386,6 +388,49 @@ async def test_a_live_poll_waits_for_its_first_step(town: Town, monkeypatch: pyt
     assert "As of 20 ballots" in page.words
     assert "Option 1" in page.words
     assert "By okrug" not in page.words
+
+
+async def test_a_live_follow_up_of_a_few_ballots_shows_no_figures(
+    town: Town, monkeypatch: pytest.MonkeyPatch
+) -> None:  # fmt: skip
+    monkeypatch.setattr("polls.counting.LIVE_STEP", 10)
+    poll = await town.poll(
+        visibility="live",
+        questions=[a_single_choice(), a_single_choice(2, text=both("Почему?", "Why so?"),
+                                                      shown_if={"question": 1, "options": [2]})],
+    )  # fmt: skip
+    await town.cast(poll, 20, lambda number: {"1": 1} if number else {"1": 2, "2": 3})
+    async with town.database.open_session() as session:
+        assert await take_live_step(session, poll, now())
+    page = await results(town, poll)
+    assert page.words.count("Option 1") == 1, "the first question alone has its options"
+    assert "Why so?" in page.words and "Fewer than 10 ballots have held this question so far" in page.words
+    sent = (await town.visitor().http.get(f"/api/v1/polls/{poll.slug}/results")).json()
+    assert [outcome["question_id"] for outcome in sent["outcomes"]] == [1] and sent["too_few"] == [2]
+
+
+@pytest.mark.parametrize("votes", [9, 12])
+async def test_texts_of_a_few_ballots_are_not_published_and_their_review_is_not_told(town: Town, votes: int) -> None:
+    poll = await town.poll(questions=[{"kind": "text", "id": 1, "text": both("Что улучшить?", "What to better?")}])
+    await town.cast(poll, votes, lambda number: {"1": f"Wish {number}"})
+    async with town.database.open_session() as session:
+        for number in range(votes):
+            await review(session, poll.public_id, 1, f"Wish {number}", Reviewed.APPROVED, 1, now())
+    visitor = town.visitor()
+    assert "text_reviewed" not in (await visitor.get(f"/polls/{poll.slug}")).html
+    told = (await visitor.http.get(f"/api/v1/polls/{poll.slug}")).json()["events"]
+    assert [event["kind"] for event in told] == ["poll_sealed"]
+    await town.close(poll)
+    page = await results(town, poll)
+    file = await visitor.http.get(f"/api/v1/polls/{poll.slug}/texts.csv")
+    if votes < 10:
+        assert "Wish" not in page.words and "texts.csv" not in page.html
+        assert "Texts are not published: fewer than 10 ballots held this question." in page.words
+        assert (file.status_code, file.json()["code"]) == (403, "too_few_to_publish")
+    else:
+        assert "Wish 3" in page.words and "texts.csv" in page.html and "Wish 3" in file.text
+    russian = await results(town, poll, **{"accept-language": "ru"})
+    assert ("Тексты не публикуются" in russian.words) is (votes < 10)
 
 
 async def test_the_decision_stands_on_its_result_and_in_the_lists(town: Town) -> None:

@@ -75,8 +75,12 @@ async def a_counted_poll(
     ballots: Sequence[Ballot],
     *,
     entitled: int | None = 100,
+    styles: Sequence[int] = (),
 ) -> SealedPoll:
-    """Seal the poll and count these ballots; `entitled` per stratum of the roll. The city must be loaded."""
+    """Seal the poll and count these ballots; `entitled` per stratum of the roll. The city must be loaded.
+
+    `styles`: the ballots' styles in their order; all have style 0 where it is empty.
+    """
     found = await a_sealed_poll(session, definition)
     tree = await territory_tree(session)
     counts: dict[Stratum, int] = {}
@@ -86,7 +90,7 @@ async def a_counted_poll(
     named = definition.privacy == "named"
     rows = [
         {"poll_id": found.id, "ballot_id": hashlib.sha256(f"{found.public_id}{i}".encode()).digest()[:16],
-         "answers": list(answers), "style": 0, "stratum": merged[Stratum.of(stratum)].code}
+         "answers": list(answers), "style": styles[i] if styles else 0, "stratum": merged[Stratum.of(stratum)].code}
         for i, (answers, stratum) in enumerate(ballots)
     ]  # fmt: skip
     if named:

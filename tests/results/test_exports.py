@@ -6,6 +6,7 @@ import csv
 import io
 import json
 import tracemalloc
+from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
@@ -14,7 +15,9 @@ from fractions import Fraction
 import asyncpg
 import pandas
 import pytest
-from sqlalchemy import select, text
+from hypothesis import given
+from hypothesis import strategies as st
+from sqlalchemy import insert, select, text
 from tests.builders import a_city, a_definition, a_single_choice, an_option, both
 from tests.results.counted import (
     AFTER,
@@ -28,14 +31,16 @@ from tests.results.counted import (
 from tests.results.test_figures import body, opener
 
 from polls.board import entry, leaf_hash, leaf_hashes
-from polls.errors import NotFound
+from polls.errors import NotFound, TooFewToPublish
 from polls.sessions import ReadSession, Session
-from polls.tables import ballot
-from results.exports.answers import _copied, answers_csv
+from polls.tables import ballot, text_answer
+from polls.tally.profile import NOT_SHOWN
+from results.exports.answers import _copied, answers_csv, withheld
 from results.exports.codebook import codebook
 from results.exports.columns import ANSWERS, DETAILS, RESULTS, TEXTS, TURNOUT
 from results.exports.csv import results_csv, results_json, results_rows
 from results.exports.dialects import Dialect, cell_text, csv_chunks, file_name, number_text, safe_text
+from results.exports.texts import texts_csv
 from results.figures import poll_figures
 from results.shapes import By
 from voting.db import Database
@@ -193,6 +198,85 @@ async def test_one_question_at_a_time_and_the_excel_dialect(session: Session) ->
     assert all(line.split(b";")[1] == b"3" for line in lines[1:-1])
     with pytest.raises(NotFound):
         await answers_csv(opener(session), found.slug, now=AFTER, question_id=99)
+
+
+@pytest.mark.parametrize(
+    ("shown", "back"),
+    [
+        ({0: 5_000}, set()),
+        ({0: 30, 1: 10}, set()),
+        ({0: 30, 1: 1}, {0, 1}),  # what is missing of style 1 alone would be its voter's answers
+        ({0: 30, 1: 4, 2: 6}, {1, 2}),
+        ({0: 30, 1: 1, 2: 12}, {1, 2}),
+        ({0: 30, 1: 3, 2: 4, 3: 5, 4: 9}, {1, 2, 3, 4}),
+        ({0: 9}, {0}),
+        ({0: 4, 1: 3}, {0, 1}),
+        ({0: 0, 1: 12, 2: 0}, set()),
+        ({}, set()),
+    ],
+)
+def test_small_styles_are_withheld_and_never_fewer_than_ten_records(shown: dict[int, int], back: set[int]) -> None:
+    assert withheld(shown, separated=True) == back
+    assert withheld(shown, separated=False) == (set() if len([n for n in shown.values() if n]) < 2 else back)
+
+
+@given(st.dictionaries(st.integers(0, 20), st.integers(0, 40)))
+def test_what_is_withheld_is_nothing_everything_or_ten(shown: dict[int, int]) -> None:
+    back = withheld(shown, separated=True)
+    held = sum(shown[style] for style in back)
+    assert not back or held >= 10 or held == sum(shown.values())
+    assert all(style in back for style, n in shown.items() if 0 < n < 10)
+
+
+async def test_a_style_of_one_voter_has_no_record_and_is_not_found_by_subtraction(session: Session) -> None:
+    await a_city(session)
+    strata = await city_strata(session)
+    styles = [
+        {"id": 1, "title": both("Арбат"), "territories": ["msk-cao-arbat"]},
+        {"id": 2, "title": both("Басманный"), "territories": ["msk-cao-basmanny"]},
+    ]
+    questions = [a_single_choice(), a_single_choice(2), a_single_choice(3, styles=[2])]
+    ballots = [(("[3]", "[2]", NOT_SHOWN), strata[0])]
+    ballots += [(("[1]", "[1]", "[1]"), strata[6])] * 12 + [(("[1]", "[2]", NOT_SHOWN), strata[-1])] * 30
+    definition = a_definition(questions=questions, styles=styles)
+    found = await a_counted_poll(session, definition, ballots, styles=[1] + [2] * 12 + [0] * 30)
+    lines = list(csv.DictReader(io.StringIO((await body(
+        await answers_csv(opener(session), found.slug, now=AFTER))).decode())))  # fmt: skip
+    of = Counter((int(line["question_id"]), int(line["style"])) for line in lines)
+    assert of == {(1, 0): 30, (2, 0): 30, (3, 2): 12}, "style 2 stands in for style 1 where both were asked"
+    assert (await poll_figures(session, found.slug, AFTER)).questions[0].outcome.cast == 43, "totals stay exact"
+
+
+async def test_a_question_of_which_nothing_can_be_published_is_a_first_line_alone(session: Session) -> None:
+    await a_city(session)
+    strata = await city_strata(session)
+    styles = [{"id": 1, "title": both("Арбат"), "territories": ["msk-cao-arbat"]}]
+    ballots = [(("[3]",), strata[0])] + [(("[1]",), strata[-1])] * 30
+    found = await a_counted_poll(session, a_definition(styles=styles), ballots, styles=[1] + [0] * 30)
+    data = await body(await answers_csv(opener(session), found.slug, now=AFTER))
+    assert data == b"poll_hash,question_id,style,answer,nonce\n"
+
+
+async def test_a_question_of_a_few_ballots_has_no_records_and_no_texts(session: Session) -> None:
+    await a_city(session)
+    strata = await city_strata(session)
+    asked = {"kind": "text", "id": 2, "text": both("Почему?"), "shown_if": {"question": 1, "options": [3]}}
+    ballots = [(("[3]", "[0]"), strata[0])] * 9 + [(("[1]", NOT_SHOWN), strata[0])] * 30
+    definition = a_definition(questions=[a_single_choice(own_answer=True), asked])
+    found = await a_counted_poll(session, definition, ballots)
+    for question, words in ((1, "Пруд"), (2, "Потому")):
+        await session.execute(
+            insert(text_answer).values(poll_id=found.id, question_id=question, text=words, status="approved")
+        )
+    records = (await body(await answers_csv(opener(session), found.slug, now=AFTER))).decode().splitlines()
+    assert {line.split(",")[1] for line in records[1:]} == {"1"} and len(records) == 40
+    texts = (await body(await texts_csv(opener(session), found.slug, now=AFTER))).decode()
+    assert "Пруд" in texts and "Потому" not in texts
+    assert "Потому" not in (await body(await texts_csv(opener(session), found.slug, now=AFTER, question_id=2))).decode()
+    few = await a_counted_poll(session, a_definition(questions=[a_single_choice(own_answer=True)]),
+                               [(("[0]",), strata[0])] * 9)  # fmt: skip
+    with pytest.raises(TooFewToPublish):
+        await texts_csv(opener(session), few.slug, now=AFTER)
 
 
 async def test_two_hundred_thousand_records_stream_in_flat_memory(session: Session) -> None:

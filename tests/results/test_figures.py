@@ -12,7 +12,7 @@ from typing import Any
 import pandas
 import pytest
 from sqlalchemy import insert, select, text, update
-from tests.builders import NOW, a_city, a_definition, a_sealed_poll, a_single_choice
+from tests.builders import NOW, a_city, a_definition, a_sealed_poll, a_single_choice, an_option, both
 from tests.results.counted import AFTER, a_counted_poll, a_typical_poll, city_strata, four_questions, random_ballots
 
 from polls.definition import Text
@@ -20,7 +20,7 @@ from polls.errors import Invalid, NotCounted, PollNotFound, ResultsHidden, TooFe
 from polls.sessions import ReadSession, Session
 from polls.tables import live_step, participation, poll, profile, roll_amendment
 from polls.tally import tally
-from polls.tally.profile import Profile
+from polls.tally.profile import NOT_SHOWN, Profile
 from results.aggregation import class_counts
 from results.decisions import Status, decision_of, decisions, record_decision
 from results.exports.answers import answers_csv
@@ -170,6 +170,38 @@ async def test_a_poll_shown_live_moves_in_steps_and_shows_totals_only(session: S
     hidden = await a_sealed_poll(session)
     with pytest.raises(ResultsHidden):
         await live_figures(session, hidden.slug, NOW)
+
+
+async def test_a_live_question_of_a_few_ballots_has_no_figures_yet(session: Session) -> None:
+    """The step is of the poll: a follow-up that one person was asked would show their answer."""
+    follow_up = a_single_choice(2, shown_if={"question": 1, "options": [2]})
+    found = await a_sealed_poll(session, a_definition(visibility="live", questions=[a_single_choice(), follow_up]))
+    first, second = found.definition.questions
+    for asked, shown in ((9, [1]), (10, [1, 2])):
+        outcomes = [tally(first, Profile({"[1]": 1000 * asked, "[2]": asked})), tally(second, Profile({"[1]": asked}))]
+        values = {"ballots": 1001 * asked, "at": NOW, "outcomes": [outcome.as_json() for outcome in outcomes]}
+        await session.execute(insert(live_step).values(poll_id=found.id, **values))
+        live = await live_figures(session, found.slug, NOW)
+        assert live is not None
+        assert [outcome.question_id for outcome in live.outcomes] == shown and len(live.totals) == len(shown)
+        assert live.too_few == (() if 2 in shown else (2,))
+
+
+@pytest.mark.parametrize(("asked", "broken_down"), [(9, False), (40, True)])
+async def test_a_question_of_a_few_ballots_is_not_broken_down(session: Session, asked: int, broken_down: bool) -> None:
+    await a_city(session)
+    strata = await city_strata(session)
+    ranking = {"kind": "ranking", "id": 2, "text": both("Порядок"), "options": [an_option(1), an_option(2)],
+               "rule": {"method": "borda"}, "shown_if": {"question": 1, "options": [2]}}  # fmt: skip
+    questions = [a_single_choice(), ranking]
+    ballots = [(("[2]", "[[1],[2]]"), strata[0])] * asked + [(("[1]", NOT_SHOWN), stratum) for stratum in strata * 20]
+    found = await a_counted_poll(session, a_definition(questions=questions), ballots)
+    figures = await poll_figures(session, found.slug, AFTER)
+    follow_up = figures.questions[1]
+    assert figures.questions[0].tables and follow_up.outcome.cast == asked, "its outcome is public either way"
+    assert bool(follow_up.tables) is broken_down and (follow_up.placed is not None) is broken_down
+    table = pandas.read_csv(io.BytesIO(await body(await results_csv(opener(session), found.slug, now=AFTER))))
+    assert (set(table[table["question_id"] == 2]["dimension"]) == {"all"}) is not broken_down
 
 
 async def test_the_number_of_votes_is_public_once_the_poll_is_open(session: Session) -> None:

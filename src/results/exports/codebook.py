@@ -57,6 +57,16 @@ NOTES = {
         "en": "Ballots on which a question was not shown (another ballot style, or a follow-up) are in none of its "
         "classes and no record of them is published: a question's cast may be less than the ballots of the poll.",
     },
+    "withheld": {
+        "ru": "Записи видов бюллетеня, которых при вопросе меньше десяти, не публикуются, и с ними самых малых "
+        "остальных видов — пока в сумме не наберётся десять: иначе по точным итогам вычислялись бы ответы немногих. "
+        "Не публикуются ни записи, ни тексты вопроса, который был меньше чем в десяти бюллетенях. Сколько записей "
+        "не опубликовано, говорит разность cast вопроса и строк файла. Итоги точны всегда.",
+        "en": "Records of a ballot style with fewer than ten ballots that held the question are not published, nor "
+        "those of the smallest other styles until ten ballots are withheld: exact totals would give away the answers "
+        "of a few. Records and texts of a question fewer than ten ballots held are not published either. How many "
+        "records are withheld is the question's cast less the lines of the file. Totals are exact, always.",
+    },
     "pandas": {
         "ru": "pandas.read_csv(путь) читает файл одним вызовом; целые столбцы с пустыми ячейками становятся float.",
         "en": "pandas.read_csv(path) reads a file in one call; integer columns with empty cells become float.",

@@ -76,7 +76,7 @@ async def show_results(
         step = await live_figures(session, name, now)
     shown = LiveResults(
         poll_id=found.public_id, ballots=step.ballots if step else None, at=step.at if step else None,
-        outcomes=outcomes_as_sent(step.outcomes) if step else [],
+        outcomes=outcomes_as_sent(step.outcomes) if step else [], too_few=list(step.too_few) if step else [],
     )  # fmt: skip
     return public_json(request, shown)
 
@@ -183,7 +183,9 @@ async def send_details(
     guards=[public],
     summary="Reviewed texts as CSV",
     tags=["results"],
-    opt=_file("getTextsCsv", "One line per text that was reviewed, in an order that means nothing", unknown=True),
+    opt=_file(
+        "getTextsCsv", "One line per text that was reviewed, in an order that means nothing", few=True, unknown=True
+    ),
 )
 async def send_texts(
     request: AnyRequest, slug: FromPath[str], database: NamedDependency[Database], now: NamedDependency[datetime],

@@ -155,6 +155,7 @@ class LiveResults(Shape):
     ballots: int | None
     at: datetime | None
     outcomes: list[QuestionOutcome]
+    too_few: list[int] = Field([], description="Ids of questions on under ten ballots so far: not shown yet.")
 
 
 AnyResults = Results | LiveResults

@@ -30,7 +30,7 @@ from results.decisions import decisions
 from results.explained import Explained, explain
 from results.figures import PollFigures, counted_version, live_figures, poll_figures, running_turnout, see
 from results.shapes import By, Turnout
-from results.visibility import Decision
+from results.visibility import Decision, enough
 from voting.db import Database
 from voting.identity.guards import public
 from voting.identity.sessions import Viewer
@@ -78,7 +78,7 @@ async def _counted(session: ReadSession, poll: SealedPoll, asked: Mapping[str, s
     return {
         "views": views,
         "exact": Fraction,
-        **await _beside(session, poll, asked),
+        **await _beside(session, poll, figures, asked),
         **await _ties(session, poll, figures),
         **await _houses(session, views),
         "figures": figures,
@@ -90,17 +90,27 @@ async def _counted(session: ReadSession, poll: SealedPoll, asked: Mapping[str, s
     }
 
 
-async def _beside(session: ReadSession, poll: SealedPoll, asked: Mapping[str, str]) -> dict[str, Any]:
-    """Reviewed texts and own answers of each question that takes any, a page at a time (`?words=QUESTION&from=N`)."""
+async def _beside(
+    session: ReadSession, poll: SealedPoll, figures: PollFigures, asked: Mapping[str, str]
+) -> dict[str, Any]:
+    """Reviewed texts and own answers of each question that takes any, a page at a time (`?words=QUESTION&from=N`).
+
+    `texts` leaves out, and `words_kept` names, questions that too few ballots held for their texts to be published.
+    """
     texts: dict[int, WordingPage] = {}
+    kept: set[int] = set()
     counts = await statuses(session, poll.id)
-    for question in poll.definition.questions:
+    for found in figures.questions:
+        question = found.question
         if takes_words(question):
+            if not (figures.seen.answers and enough(poll.definition, found.outcome.cast)):
+                kept.add(question.id)
+                continue
             here = asked.get("words") == str(question.id)
             offset = int(asked["from"]) if here and re.fullmatch("[0-9]{1,7}", asked.get("from", "")) else 0
             texts[question.id] = await published(session, poll.id, question.id, offset)
-    waiting = {question_id: found.get(Status.PENDING, 0) for question_id, found in counts.items()}
-    return {"texts": texts, "waiting": waiting}
+    waiting = {question_id: count.get(Status.PENDING, 0) for question_id, count in counts.items()}
+    return {"texts": texts, "waiting": waiting, "words_kept": kept}
 
 
 async def _ties(session: ReadSession, poll: SealedPoll, figures: PollFigures) -> dict[str, Any]:
