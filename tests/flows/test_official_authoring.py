@@ -9,7 +9,7 @@ from typing import Any
 import httpx
 import pytest
 from sqlalchemy import text
-from tests.builders import ASigner, a_citizen, a_key, a_single_choice
+from tests.builders import ASigner, a_citizen, a_definition, a_key, a_single_choice
 from tests.flows.test_official_pages import (
     Official,
     a_draft,
@@ -26,6 +26,7 @@ from tests.sites import NATIONAL_ID, Clock, add_account, add_citizen, browser, f
 from polls.casting import cast_ballot
 from polls.catalogue import sealed_poll
 from polls.counting import count_poll
+from polls.definition import canonical_bytes
 from polls.poll_templates import TEMPLATES
 from voting.db import Database
 
@@ -91,6 +92,13 @@ async def import_file(official: Official, data: bytes, status: int = 200) -> htt
     )
     assert reply.status_code == status, reply.text[:2000]
     return reply
+
+
+async def test_a_poll_from_elsewhere_can_be_told_that_its_roll_is_known_here(official: Official) -> None:
+    elsewhere = await import_file(official, canonical_bytes(a_definition(roll_known=False)))
+    assert 'type="checkbox" name="roll_known" id="roll_known" value="1">' in elsewhere.text
+    here = await import_file(official, canonical_bytes(a_definition()))
+    assert 'type="hidden" name="roll_known" value="1"' in here.text
 
 
 @pytest.mark.parametrize(
