@@ -276,7 +276,8 @@ async def _change(
         )
     ).one()
     leaves = leaf_hashes(poll.poll_hash, old.ballot_id, poll.question_ids, old.answers, old.style)
-    await session.execute(insert(superseded), [{"poll_id": poll.id, "leaf_hash": leaf} for leaf in leaves])
+    if leaves:  # none where the resident was asked nothing
+        await session.execute(insert(superseded), [{"poll_id": poll.id, "leaf_hash": leaf} for leaf in leaves])
     await session.execute(
         update(named_ballot)
         .where(named_ballot.c.poll_id == poll.id, named_ballot.c.citizen_id == citizen_id)
