@@ -41,8 +41,8 @@ def shown(definition: Definition, outcome: Outcome, language: str, **more: Any) 
     found = QuestionFigures(question, outcome, total_row(question, outcome), (), 400, more.pop("placed", None))
     values = {
         "definition": definition, "figures": type("Figures", (), {"ballots": outcome.cast + 5}), "found": found,
-        "view": explain(question, outcome), "exact": Fraction, "texts": {}, "waiting": {}, "words_kept": (), "tie_decisions": {},
-        "lots": {}, "house_names": {}, "poll": type("Poll", (), {"slug": "dom"}), "okrug_names": {}, **more,
+        "view": explain(question, outcome), "exact": Fraction, "texts": {}, "waiting": {}, "words_kept": (),
+        "tie_decisions": {}, "lots": {}, "house_names": {}, "poll": type("Poll", (), {"slug": "dom"}), "okrug_names": {}, **more,
     }  # fmt: skip
     template = environment().from_string(
         '{% import "words/results.html" as told with context %}{% include "results/_question.html" %}'
