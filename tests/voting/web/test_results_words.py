@@ -42,8 +42,8 @@ def shown(definition: Definition, outcome: Outcome, language: str, **more: Any) 
     values = {
         "definition": definition, "figures": type("Figures", (), {"ballots": outcome.cast + 5}), "found": found,
         "view": explain(question, outcome), "exact": Fraction, "texts": {}, "waiting": {}, "words_kept": (),
-        "tie_decisions": {}, "lots": {}, "house_names": {}, "poll": type("Poll", (), {"slug": "dom"}), "okrug_names": {},
-        **more,
+        "tie_decisions": {}, "lots": {}, "house_names": {}, "okrug_names": {},
+        "poll": type("Poll", (), {"slug": "dom"}), **more,
     }  # fmt: skip
     template = environment().from_string(
         '{% import "words/results.html" as told with context %}{% include "results/_question.html" %}'
