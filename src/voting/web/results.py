@@ -35,7 +35,7 @@ from voting.db import Database
 from voting.identity.guards import public
 from voting.identity.sessions import Viewer
 from voting.web.home import Wanted, places_of, reading_for
-from voting.web.i18n import current
+from voting.web.i18n import language_of
 from voting.web.rendering import page
 from voting.web.standing import poll_at
 from voting.web.topics import TOPICS
@@ -57,9 +57,7 @@ async def show_results(
         shared |= {"seen": seen, "now": now}
         if not seen.outcome:
             return page(request, "results/pending.html", **shared, **await _pending(session, poll, seen, now))
-        return page(
-            request, "results/counted.html", **shared, **await _counted(session, poll, request.query_params, now)
-        )
+        return page(request, "results/counted.html", **shared, **await _counted(session, poll, request, now))
 
 
 async def _pending(session: ReadSession, poll: SealedPoll, seen: Decision, now: datetime) -> dict[str, Any]:
@@ -69,22 +67,23 @@ async def _pending(session: ReadSession, poll: SealedPoll, seen: Decision, now: 
     return {"running": running, "live": live, "state": seen.state.value, "exact": Fraction}
 
 
-async def _counted(session: ReadSession, poll: SealedPoll, asked: Mapping[str, str], now: datetime) -> dict[str, Any]:
+async def _counted(session: ReadSession, poll: SealedPoll, request: AnyRequest, now: datetime) -> dict[str, Any]:
     """The figures of a counted poll, their charts and what explains them."""
     figures = await poll_figures(session, poll.slug, now)
     places = await territory_tree(session)
     votes = figures.turnout
     views = {found.question.id: explain(found.question, found.outcome) for found in figures.questions}
+    language = language_of(request)
     return {
         "views": views,
         "exact": Fraction,
-        **await _beside(session, poll, figures, asked),
+        **await _beside(session, poll, figures, request.query_params),
         **await _ties(session, poll, figures),
-        **await _houses(session, views),
+        **await _houses(session, views, language),
         "figures": figures,
         "state": figures.state.value,
         "quorum": check_quorum(poll.definition.quorum, figures.ballots, votes.entitled),
-        "map": okrug_map(votes, places),
+        "map": okrug_map(votes, places, language),
         "days": day_series(list(votes.days.items())) if len(votes.days) > 1 else None,
         "okrug_names": {place.code: place for place in places.of_kind("okrug")},
     }
@@ -134,21 +133,20 @@ async def _ties(session: ReadSession, poll: SealedPoll, figures: PollFigures) ->
     return {"tie_decisions": decided, "lots": lots}
 
 
-async def _houses(session: ReadSession, views: Mapping[int, Explained]) -> dict[str, Any]:
+async def _houses(session: ReadSession, views: Mapping[int, Explained], language: str) -> dict[str, Any]:
     """Names of the houses of a poll of owners."""
     codes = {house.building for view in views.values() for house in view.houses}
-    language = current.get()
     found = await buildings_named(session, codes) if codes else {}
     return {"house_names": {code: place.name(language) for code, place in found.items()}}
 
 
-def okrug_map(votes: Turnout, places: TerritoryTree) -> TileMap | None:
+def okrug_map(votes: Turnout, places: TerritoryTree, language: str) -> TileMap | None:
     """Turnout by okrug as a tile map; None when the poll has no such table or its okrugs no place on the grid."""
     table = votes.by(By.OKRUG)
     if table is None or votes.entitled is None:
         return None
     cells = [
-        Cell(place.code, place.short_ru or place.name_ru, place.tile_column, place.tile_row, row.share)
+        Cell(place.code, place.short(language), place.tile_column, place.tile_row, row.share)
         for row in table.rows
         if (place := places.by_code.get(row.group.code)) is not None
         and place.tile_column is not None
