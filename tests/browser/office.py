@@ -6,7 +6,7 @@ import re
 from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
-from playwright.async_api import Page, expect
+from playwright.async_api import Error, Page, expect
 from tests.browser.visitors import Visitor
 
 MOSCOW = ZoneInfo("Europe/Moscow")
@@ -26,8 +26,18 @@ async def press(page: Page, operation: str) -> None:
 
 
 async def unfold(page: Page) -> None:
-    """Open every folded part, as somebody looking for a field does."""
-    await page.evaluate("document.querySelectorAll('main details').forEach(one => one.open = true)")
+    """Open every folded part, as somebody looking for a field does.
+
+    A choice may have asked the server for the fields of its kind a moment ago: then once more on the page that came.
+    """
+    for again in range(3):
+        await page.wait_for_load_state()
+        try:
+            await page.evaluate("document.querySelectorAll('main details').forEach(one => one.open = true)")
+            return
+        except Error as error:
+            if "navigation" not in str(error) or again == 2:
+                raise
 
 
 async def set_times(page: Page, opens_in: timedelta = timedelta(0)) -> None:

@@ -10,6 +10,7 @@ import pytest
 from playwright.async_api import Page, expect
 from tests.browser.city import OFFICIAL, City
 from tests.browser.conftest import Visit
+from tests.browser.office import press, unfold
 from tests.browser.test_accessibility import AXE, faults_of
 from tests.browser.visitors import Visitor
 
@@ -23,18 +24,6 @@ async def fill(page: Page, **typed: str) -> None:
     """Type into fields by name; ``__`` stands for a dot."""
     for name, value in typed.items():
         await page.locator(f"[name='{name.replace('__', '.')}']").fill(value)
-
-
-async def open_all(page: Page) -> None:
-    """Unfold every folded part, as somebody looking for a field does."""
-    await page.evaluate("document.querySelectorAll('main details').forEach(one => one.open = true)")
-
-
-async def press(page: Page, operation: str) -> None:
-    """Press a button of the form and wait for the page that answers."""
-    async with page.expect_navigation():
-        await page.locator(f"button[name=op][value='{operation}']:not(.sr)").first.click()
-    await open_all(page)
 
 
 async def schedule(official: Visitor) -> None:
@@ -56,7 +45,7 @@ async def start(official: Visitor, kind: str) -> Page:
     """An empty poll with a question of this kind and two named options."""
     page = official.page
     await official.go("/officials/polls/new")
-    await open_all(page)
+    await unfold(page)
     await page.locator("[name='questions.1.kind']").select_option(kind)
     await press(page, "refresh")
     await fill(page, title__ru=f"Вид: {kind}", title__en=f"Kind: {kind}", questions__1__text__ru="Что выбрать?",
@@ -108,7 +97,7 @@ async def test_every_template_from_the_gallery_to_a_scheduled_poll(visit: Visit,
     await expect(official.main).to_contain_text(
         official.words("From a template: its texts are examples to be replaced. Nothing is saved yet.")
     )
-    await open_all(official.page)
+    await unfold(official.page)
     await schedule(official)
 
 
@@ -140,7 +129,7 @@ async def test_the_pages_of_authoring_pass_axe(visit: Visit, city: City, size: s
     for path in ("/officials", "/officials/polls/start", "/officials/lists", "/officials/words",
                  *(f"/officials/polls/new?template={code}" for code in drafts)):  # fmt: skip
         await official.go(path)
-        await open_all(page)
+        await unfold(page)
         found = await faults_of(page, "light")
         assert not found, f"{path}: {found}"
     await press(page, "refine_audience")
