@@ -1,4 +1,4 @@
-"""Officials in Chromium: every kind of question and every template from the page to a scheduled poll, and axe."""
+"""Officials in Chromium: every kind of question from the editor to a scheduled poll, the tree by keyboard, and axe."""
 
 from __future__ import annotations
 
@@ -14,10 +14,7 @@ from tests.browser.office import press, unfold
 from tests.browser.test_accessibility import AXE, faults_of
 from tests.browser.visitors import Visitor
 
-from polls.poll_templates import TEMPLATES
-
 MOSCOW = ZoneInfo("Europe/Moscow")
-NEEDS_HOUSE = {code for code, template in TEMPLATES.items() if template.of_owners}
 
 
 async def fill(page: Page, **typed: str) -> None:
@@ -84,20 +81,6 @@ async def test_every_kind_from_the_editor_to_a_scheduled_poll(visit: Visit, city
             for option in (2, 1):
                 await press(page, f"remove_option:1:{option}")
             await page.locator("[name='questions.1.required']").uncheck()
-    await schedule(official)
-
-
-@pytest.mark.parametrize("code", [code for code in TEMPLATES if code not in NEEDS_HOUSE])
-async def test_every_template_from_the_gallery_to_a_scheduled_poll(visit: Visit, city: City, code: str) -> None:
-    official = await visit(OFFICIAL)
-    await official.go("/officials")
-    await official.link("New poll").click()
-    await official.page.locator("#territory").select_option("msk")
-    await official.page.locator(f"button[name=template][value={code}]").click()
-    await expect(official.main).to_contain_text(
-        official.words("From a template: its texts are examples to be replaced. Nothing is saved yet.")
-    )
-    await unfold(official.page)
     await schedule(official)
 
 
