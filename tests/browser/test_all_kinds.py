@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import product
 from typing import Any
 
 import pytest
@@ -10,7 +11,7 @@ from sqlalchemy import text
 from tests.browser.city import City
 from tests.browser.conftest import Visit
 from tests.browser.test_accessibility import AXE, SETTLED, faults_of
-from tests.browser.visitors import Visitor
+from tests.browser.visitors import Visitor, in_full
 from tests.voting.web.every_kind import STORED, WORDS, all_kinds
 
 from polls.catalogue import sealed_poll
@@ -107,8 +108,8 @@ async def answer_all(voter: Visitor, *, javascript: bool, look: Any = None) -> N
     await voter.headed(CHECK)
 
 
-@pytest.mark.parametrize("javascript", [True, False], ids=["with_javascript", "without_javascript"])
-@pytest.mark.parametrize("size", ["desktop", "reflow"])
+@pytest.mark.parametrize(("size", "javascript"), in_full(product(["desktop", "reflow"], [True, False]),
+                                                         [("desktop", True), ("reflow", False)]))  # fmt: skip
 async def test_every_kind_is_stored_as_chosen(visit: Visit, city: City, size: str, javascript: bool) -> None:
     slug = await city.open_poll(questions=all_kinds())
     voter = await visit(await city.resident(), javascript=javascript, size=size)

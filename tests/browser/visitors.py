@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -208,3 +208,8 @@ class Visitor:
     def main(self) -> Locator:
         """The page's content."""
         return self.page.locator("main")
+
+
+def in_full(every: Iterable[Any], some: Iterable[Any]) -> list[Any]:
+    """Every case with VECHE_FULL_COUNTS, as a release is tested; otherwise some, since a browser takes its time."""
+    return list(every if os.environ.get("VECHE_FULL_COUNTS") else some)
