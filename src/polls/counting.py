@@ -46,7 +46,7 @@ from polls.unit_roll import take_unit_roll
 from polls.units_counting import tally_unit_question
 
 LIVE_STEP = 1_000
-LEAST_BALLOTS = 10
+"""Figures of a poll shown live move in steps of at least so many ballots."""
 
 
 class CopyDiffers(Exception):

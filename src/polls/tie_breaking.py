@@ -19,11 +19,12 @@ from polls.authoring import lock_key
 from polls.board import RootOf
 from polls.catalogue import SealedPoll, sealed_poll
 from polls.counting import entitled_of, leaf_sql, profile_of
-from polls.definition import AnyQuestion, Privacy, Tie
+from polls.definition import AnyQuestion, Tie
 from polls.errors import AlreadyCommitted, FieldError, Invalid, LotCannotBeDrawn, LotPending, WrongState
 from polls.journal import record_event
 from polls.lifecycle import State
 from polls.lots import SECRET_BYTES, Lot, Party, commitment
+from polls.published import counted_ballots, published_styles
 from polls.sessions import ReadSession, Session
 from polls.tables import count_record, lot_secret, tie_decision
 from polls.tally import tally
@@ -245,15 +246,18 @@ async def _draw(session: Session, poll: SealedPoll, now: datetime) -> bool:
 
 
 async def question_root(session: ReadSession, poll: SealedPoll, question_id: int) -> bytes:
-    """The Merkle root of a question's counted leaves, in rising order, streamed from the database."""
+    """The Merkle root of a question's published leaves, in rising order, streamed from the database.
+
+    Only of what is published, so that anybody can make it again from ``answers.csv``.
+    """
     position = poll.question_ids.index(question_id) + 1
-    table = "ballot" if poll.definition.privacy is Privacy.SEPARATED else "named_ballot"
+    styles = (await published_styles(session, poll))[question_id]
     rows = await session.stream(
         text(
-            f"SELECT {leaf_sql(poll, 'b', ':question', position)} AS leaf FROM {table} b"
-            f" WHERE b.poll_id = :poll AND b.answers[{position}] <> :hidden ORDER BY 1"
+            f"SELECT {leaf_sql(poll, 'b', ':question', position)} AS leaf FROM {counted_ballots(poll)} b"
+            f" WHERE b.poll_id = :poll AND b.answers[{position}] <> :hidden AND b.style = ANY (:styles) ORDER BY 1"
         ),
-        {"poll": poll.id, "question": question_id, "hash": poll.poll_hash.hex(), "hidden": NOT_SHOWN},
+        {"poll": poll.id, "question": question_id, "hash": poll.poll_hash.hex(), "hidden": NOT_SHOWN, "styles": styles},
     )
     tree = RootOf()
     async for row in rows:

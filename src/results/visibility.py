@@ -15,11 +15,10 @@ from enum import StrEnum
 from polls.definition import Definition, Privacy, Visibility
 from polls.errors import NotCounted, PollNotFound, ResultsHidden, TooFewToPublish, WrongState
 from polls.lifecycle import PUBLIC, State, state_at
+from polls.strata import LEAST
 
-LEAST_BALLOTS = 10
+LEAST_BALLOTS = LEAST
 """A separated poll with fewer ballots publishes its turnout and its outcome only."""
-LIVE_STEP = 1_000
-"""Figures of a poll shown live move in steps of at least so many ballots."""
 
 COUNTED = frozenset({State.COUNTED, State.CERTIFIED, State.DECIDED})
 """States in which the count is finished."""

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import csv
 import hashlib
+import io
 from datetime import timedelta
 from typing import Any
 
@@ -18,10 +20,12 @@ from tests.builders import (
     a_key,
     a_sealed_poll,
     a_single_choice,
+    an_open_poll,
     close_now,
 )
+from tests.results.test_figures import body, opener
 
-from polls.board import merkle_root
+from polls.board import entry, leaf_hash, merkle_root
 from polls.casting import cast_ballot
 from polls.catalogue import SealedPoll, sealed_poll
 from polls.counting import count_poll
@@ -42,6 +46,7 @@ from polls.tie_breaking import (
     reveal_secret,
 )
 from results.decisions import Status, record_decision
+from results.exports.answers import answers_csv
 from results.figures import poll_figures
 
 OFFICIAL, OBSERVER = 11, 12
@@ -50,7 +55,7 @@ WHO = {Party.OFFICIAL: OFFICIAL, Party.OBSERVER: OBSERVER}
 
 
 async def a_tied_poll(session: Session, rule: dict[str, Any], *, committed: bool = True) -> SealedPoll:
-    """Options 1 and 2 with two votes each, option 3 with one; committed to before opening; closed, not yet counted."""
+    """Options 1 and 2 with five votes each, option 3 with one; committed to before opening; closed, not yet counted."""
     await a_city(session)
     clock = await session.scalar(text("SELECT clock_timestamp()"))
     opens = (clock + timedelta(hours=1)).replace(microsecond=0)
@@ -65,7 +70,7 @@ async def a_tied_poll(session: Session, rule: dict[str, Any], *, committed: bool
     await session.execute(text("ALTER TABLE poll DISABLE TRIGGER sealed"))  # time passes
     await session.execute(text("UPDATE poll SET opens_at = clock_timestamp() - interval '1 hour'"))
     await session.execute(text("ALTER TABLE poll ENABLE TRIGGER sealed"))
-    for choice in (1, 1, 2, 2, 3, 1, 2):
+    for choice in (*(1, 2) * 5, 3):
         citizen = await a_citizen(session)
         await cast_ballot(
             session, await sealed_poll(session, poll.public_id), citizen, {"1": choice}, a_key(), ASigner(), NOW
@@ -90,18 +95,16 @@ async def test_both_secrets_decide_and_anybody_repeats_the_lot(session: Session)
     assert not await reveal_secret(session, poll.public_id, Party.OFFICIAL, OFFICIAL, SECRETS[Party.OFFICIAL], NOW)
     assert await winners(session, poll) == ()
     assert await reveal_secret(session, poll.public_id, Party.OBSERVER, OBSERVER, SECRETS[Party.OBSERVER], NOW)
-    # Again by hand, from what is public: the secrets, the counted ballots, the formula.
-    rows = await session.execute(
-        text("SELECT ballot_id, answers[1] AS answer FROM ballot WHERE poll_id = :p"), {"p": poll.id}
-    )
-    leaves = sorted(
+    # Again by hand, from what is public: the secrets, the file of records, the formula.
+    download = await answers_csv(opener(session), poll.slug, now=NOW + timedelta(days=30), question_id=1)
+    records = csv.DictReader(io.StringIO((await body(download)).decode()))
+    leaves = [
         hashlib.sha256(
-            b"\x00" + f'["{poll.poll_hash.hex()}",1,0,{row.answer},"'.encode()
-            + hashlib.sha256(b"veche/entry/v1" + row.ballot_id + (1).to_bytes(4, "big")).digest()[:16].hex().encode()
-            + b'"]'
+            f'\0["{r["poll_hash"]}",{r["question_id"]},{r["style"]},{r["answer"]},"{r["nonce"]}"]'.encode()
         ).digest()
-        for row in rows
-    )  # fmt: skip
+        for r in records
+    ]
+    assert (len(leaves), leaves) == (11, sorted(leaves))
     root = merkle_root(leaves)
     assert await question_root(session, poll, 1) == root
     best, _ = Lot(SECRETS[Party.OFFICIAL], SECRETS[Party.OBSERVER], root).order(1, tie.stage, (1, 2))
@@ -211,3 +214,34 @@ async def test_the_city_decides_only_once_no_tie_is_open(session: Session) -> No
     await decide_tie(session, poll.public_id, 1, [1, 2], "Первый вариант дешевле.", OFFICIAL, NOW)
     await record_decision(session, poll.public_id, **what, author_id=OFFICIAL, now=NOW)
     assert (await sealed_poll(session, poll.public_id)).stored_state is State.DECIDED
+
+
+async def test_the_root_is_of_the_records_that_are_published(session: Session) -> None:
+    """A style of few voters is withheld from the file, so it is no part of what anybody has to make again."""
+    await a_city(session)
+    styles = [{"id": 1, "territories": ["msk-sao"]}]
+    poll = await an_open_poll(session, styles=styles, questions=[a_single_choice(rule={"tie": "lot"})])
+    for district, choice in [("msk-cao-arbat", 1 + n % 2) for n in range(24)] + [("msk-sao-timiryazevsky", 3)] * 11:
+        citizen = await a_citizen(session, district=district)
+        await cast_ballot(session, poll, citizen, {"1": choice}, a_key(), ASigner(), NOW)
+    few = await a_city_with_few_of_a_style(session)
+    for one, published in ((poll, 35), (few, 0)):
+        await close_now(session, one)
+        await count_poll(session, one.public_id, NOW)
+        download = await answers_csv(opener(session), one.slug, now=NOW + timedelta(days=30), question_id=1)
+        records = list(csv.DictReader(io.StringIO((await body(download)).decode())))
+        assert len(records) == published
+        leaves = [
+            leaf_hash(entry(one.poll_hash, 1, int(r["style"]), r["answer"], bytes.fromhex(r["nonce"]))) for r in records
+        ]
+        assert await question_root(session, one, 1) == merkle_root(leaves)
+
+
+async def a_city_with_few_of_a_style(session: Session) -> SealedPoll:
+    """Twelve ballots of everybody's style and three of a district's: nothing of the question can be published."""
+    styles = [{"id": 1, "territories": ["msk-sao"]}]
+    poll = await an_open_poll(session, styles=styles, questions=[a_single_choice(rule={"tie": "lot"})])
+    for district in ["msk-cao-arbat"] * 12 + ["msk-sao-timiryazevsky"] * 3:
+        citizen = await a_citizen(session, district=district)
+        await cast_ballot(session, poll, citizen, {"1": 1}, a_key(), ASigner(), NOW)
+    return poll

@@ -32,10 +32,11 @@ from tests.results.test_figures import body, opener
 
 from polls.board import entry, leaf_hash, leaf_hashes
 from polls.errors import NotFound, TooFewToPublish
+from polls.published import withheld
 from polls.sessions import ReadSession, Session
 from polls.tables import ballot, text_answer
 from polls.tally.profile import NOT_SHOWN
-from results.exports.answers import _copied, answers_csv, withheld
+from results.exports.answers import _copied, answers_csv
 from results.exports.codebook import codebook
 from results.exports.columns import ANSWERS, DETAILS, RESULTS, TEXTS, TURNOUT
 from results.exports.csv import results_csv, results_json, results_rows

@@ -5,7 +5,7 @@ never a stratum, a ballot id, or anything that joins two questions: patterns of 
 comes from the ballot id by SHA-256, so the id cannot be had back.
 
 A style names a district, so a style of few voters would show their answers one question beside another and where they
-live. :func:`withheld` says which records stay back for that.
+live. :mod:`polls.published` says which records stay back for that.
 
 Hashing, ordering and formatting are the database's work (COPY), so millions of lines take no memory here. Polls with
 names publish the same records: an entry has no name in it.
@@ -22,14 +22,13 @@ from typing import Any
 from sqlalchemy import text
 
 from polls.catalogue import SealedPoll, sealed_poll
-from polls.definition import Privacy
 from polls.errors import NotFound
-from polls.sessions import ReadSession
+from polls.published import counted_ballots, published_styles
 from polls.tally.profile import NOT_SHOWN
 from results.exports.columns import ANSWERS
 from results.exports.dialects import Dialect, Download, OpenSession, file_name
 from results.figures import counted_version, see
-from results.visibility import LEAST_BALLOTS, Need, require
+from results.visibility import Need, require
 
 AHEAD = 8
 """Chunks the database may be ahead of a slow reader; beyond that it waits."""
@@ -58,47 +57,6 @@ async def answers_csv(
     return Download(name, "text/csv", _stream(open_session, found, question_id, dialect))
 
 
-def withheld(shown: Mapping[int, int], *, separated: bool) -> frozenset[int]:
-    """The styles whose records of one question are not published, from style → ballots that held the question.
-
-    A style with under ten ballots is withheld, and so are the smallest others until ten ballots are: totals are exact,
-    so what is withheld is known in sum, and the sum of a few would be their answers. A question that under ten ballots
-    of a separated poll held is withheld whole; one of a named poll that a single style held is published.
-    """
-    styles = sorted((n, style) for style, n in shown.items() if n)
-    if len(styles) < 2 and not separated:
-        return frozenset()
-    kept: list[int] = []
-    held = 0
-    for n, style in styles:
-        if n >= LEAST_BALLOTS and (not kept or held >= LEAST_BALLOTS):
-            break
-        kept.append(style)
-        held += n
-    return frozenset(kept)
-
-
-async def published_styles(session: ReadSession, found: SealedPoll) -> dict[int, list[int]]:
-    """Question id → styles whose records are published, in one pass over the ballots of a counted poll."""
-    shown = ", ".join(
-        f"count(*) FILTER (WHERE answers[{position}] <> '{NOT_SHOWN}')"
-        for position in range(1, len(found.question_ids) + 1)
-    )
-    query = f"SELECT style, {shown} FROM {_table(found)} WHERE poll_id = {int(found.id)} GROUP BY style"
-    counts = {int(row[0]): row[1:] for row in await session.execute(text(query))}
-    separated = found.definition.privacy is Privacy.SEPARATED
-    styles = {}
-    for position, question in enumerate(found.question_ids):
-        held = {style: n[position] for style, n in counts.items()}
-        back = withheld(held, separated=separated)
-        styles[question] = sorted(style for style, n in held.items() if n and style not in back)
-    return styles
-
-
-def _table(found: SealedPoll) -> str:
-    return "ballot" if found.definition.privacy is Privacy.SEPARATED else "named_ballot"
-
-
 def entries_sql(found: SealedPoll, styles: Mapping[int, Sequence[int]]) -> str:
     """SELECT of the records of these styles (question id → styles, not all empty) in leaf order.
 
@@ -108,7 +66,7 @@ def entries_sql(found: SealedPoll, styles: Mapping[int, Sequence[int]]) -> str:
     parts = [
         f"SELECT {question}::int AS question_id, style, answers[{position}] AS answer,"
         f" encode(substr(sha256('veche/entry/v1'::bytea || ballot_id || int4send({question})), 1, 16), 'hex') AS nonce"
-        f" FROM {_table(found)} WHERE poll_id = {int(found.id)} AND answers[{position}] <> '{NOT_SHOWN}'"
+        f" FROM {counted_ballots(found)} WHERE poll_id = {int(found.id)} AND answers[{position}] <> '{NOT_SHOWN}'"
         f" AND style IN ({', '.join(str(int(style)) for style in styles[question])})"
         for position, question in enumerate(found.question_ids, start=1)
         if styles.get(question)
