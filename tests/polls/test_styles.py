@@ -27,7 +27,9 @@ from polls.catalogue import SealedPoll
 from polls.counting import count_poll, entitled_of
 from polls.definition import Definition
 from polls.errors import InvalidAnswer
+from polls.register_sum import sum_up_register
 from polls.sessions import Session
+from polls.style_roll import entitled_by_style
 
 SIGNER = ASigner()
 ARBAT, TIMIRYAZEVSKY = "msk-cao-arbat", "msk-sao-timiryazevsky"
@@ -148,3 +150,31 @@ async def test_no_leaf_stands_for_a_question_that_was_not_asked(session: Session
     assert [len(one.receipt.facts["leaves"]) for one in (cast[0], cast[12], cast[-1])] == [2, 3, 2]
     leaves = leaf_hashes(poll.poll_hash, cast[-1].ballot_id, poll.question_ids, ("[1]", "null", "[1]"), 0)
     assert cast[-1].receipt.facts["leaves"] == [leaf.hex() for leaf in leaves]
+
+
+async def test_styles_are_counted_alike_in_sum_entry_by_entry_and_by_building(session: Session) -> None:
+    await a_city(session)
+    arbat = await session.scalar(text("SELECT id FROM territory WHERE code = :code"), {"code": ARBAT})
+    await session.execute(
+        text(
+            "INSERT INTO territory (code, kind, parent_id, name_ru, name_en) VALUES ('dom', 'building', :a, 'Дом', 'H')"
+        ),
+        {"a": arbat},
+    )
+    for district in [ARBAT] * 5 + ["msk-cao-basmanny"] * 3 + [TIMIRYAZEVSKY] * 2:
+        await a_citizen(session, district=district)
+    at_home = await a_citizen(session, district=ARBAT)
+    await session.execute(
+        text("UPDATE citizen_period SET building_id = (SELECT id FROM territory WHERE code = 'dom')"
+             " WHERE citizen_id = :c"), {"c": at_home},
+    )  # fmt: skip
+    definition = styled()
+    one_by_one = await entitled_by_style(session, definition)
+    await sum_up_register(session, NOW)
+    assert await entitled_by_style(session, definition) == one_by_one == {0: 2, 1: 6, 2: 3}
+    house = styled_with([{"id": 7, "territories": ["dom"]}, *STYLES])
+    assert await entitled_by_style(session, house) == {0: 2, 7: 1, 1: 5, 2: 3}
+
+
+def styled_with(styles: list[dict[str, Any]]) -> Definition:
+    return a_definition(styles=styles, questions=QUESTIONS)
