@@ -29,9 +29,10 @@ sys.path[:0] = [str(ROOT), str(ROOT / "src")]
 from tests.databases import Databases, running_server  # noqa: E402
 
 from polls.audience import dry_run, entitled_by_stratum  # noqa: E402
-from polls.definition import Definition  # noqa: E402
+from polls.definition import BallotStyle, Definition  # noqa: E402
 from polls.register_sum import sum_up_register  # noqa: E402
 from polls.sessions import ReadSession  # noqa: E402
+from polls.style_roll import entitled_by_style  # noqa: E402
 from voting.db import Database  # noqa: E402
 from voting.demo_register import load_city  # noqa: E402
 
@@ -161,6 +162,13 @@ async def compare(database: Database, times: int, plain: TextClause) -> None:
             f"{run.small_strata.residents} in {run.small_strata.strata} small of {len(run.by_stratum)} strata",
             flush=True,
         )
+    codes = RULES["all of it together"]["of"][1]["codes"]
+    of_okrugs = [{"id": number, "territories": [code]} for number, code in enumerate(codes, start=1)]
+    draft = definition(RULES["city, 14 and older"]).model_copy(
+        update={"styles": tuple(BallotStyle.model_validate(style) for style in of_okrugs)}
+    )
+    styled, counts = await median(times, lambda: reading(lambda s: entitled_by_style(s, draft)))
+    print(f"  {'by ballot style':30} {styled:.3f} s for {len(counts)} styles", flush=True)
 
 
 async def measure(url: str, citizens: int, times: int, slow: bool) -> None:
