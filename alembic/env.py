@@ -11,15 +11,16 @@ from alembic import context
 from sqlalchemy import NullPool, create_engine, text
 from sqlalchemy.engine import Connection
 
+import polls.board_tables
 import polls.unit_tables
 import results.tables
 import voting.tables
 from polls.tables import metadata
 from voting.migrations import LOCK, settings_url
 
-assert {polls.unit_tables.metadata, results.tables.metadata, voting.tables.metadata} == {metadata}, (
-    "all tables share one metadata"
-)
+assert {polls.board_tables.metadata, polls.unit_tables.metadata, results.tables.metadata, voting.tables.metadata} == {
+    metadata
+}, "all tables share one metadata"
 
 # Made and dropped by other means than migrations: the job queue's schema, each poll's intake, partitions.
 UNMANAGED_PREFIXES = ("procrastinate_", "idx_procrastinate_", "intake_")
