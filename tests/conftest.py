@@ -1,16 +1,23 @@
 """Fixtures every test may ask for: databases, sessions, and no network where no network is due."""
 
+import os
 import socket
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import settings
 from sqlalchemy.ext.asyncio import AsyncSession
 from tests.databases import Databases, running_server
 
 from polls.sessions import ReadSession, Session
 from voting.db import Database
+
+# The same examples at every run, so that what passed once passes again; a soak looks for new ones (HYPOTHESIS_PROFILE).
+settings.register_profile("fixed", derandomize=True, deadline=None)
+settings.register_profile("search", deadline=None, max_examples=1_000, print_blob=True)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "fixed"))
 
 PURE = (Path(__file__).parent / "polls", Path(__file__).parent / "results")
 

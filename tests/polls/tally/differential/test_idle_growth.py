@@ -3,6 +3,7 @@
 import time
 
 import pytest
+from tests.polls.tally.differential.profiles import COUNT
 from tests.polls.tally.differential.test_budgets import elections
 
 from polls.tally import equal_shares as module
@@ -21,7 +22,7 @@ def unit_by_unit(monkeypatch):
 @pytest.mark.parametrize("grouped", [False, True])
 def test_a_leap_ends_where_small_steps_do(monkeypatch, satisfaction, ties, grouped):
     leaps = 0
-    for budget, costs, ballots in elections(f"leaps {satisfaction} {ties} {grouped}"):
+    for budget, costs, ballots in elections(f"leaps {satisfaction} {ties} {grouped}", count=COUNT // 5):
         voters = Electorate(costs, ballots)
         groups = [list(costs)[:2]] if grouped else []
         rest = {"satisfaction": satisfaction, "ties": ties, "exclusive": groups, "increment": 7}
