@@ -107,7 +107,7 @@ async def dry_run(session: ReadSession, definition: Definition, seconds: float =
         refused = [n.filter(not_(condition(part, terms, facts))) for part in parts]
         return facts.select(*columns, n, n.filter(may), *refused).group_by(*columns)
 
-    async with _within(session, seconds):
+    async with within(session, seconds):
         rows = await _counted(session, definition, terms, query)
     return _dry_run_of(definition, parts, rows)
 
@@ -187,13 +187,15 @@ async def _counted(
             days = [*(born_by(terms.on, bound) for bound in definition.age_bands), *lines(definition.audience, terms)]
             since, alone = moments(definition.audience), apart(definition.audience, terms)
             facts = in_sum(definition.register_code, terms.opens_at, summary, days, since, alone)
-            if rows := list(await session.execute(query(facts))):
-                return rows  # none: nobody there, or the register has changed between the two questions
+            rows = list(await session.execute(query(facts)))
+            # None: nobody there, or the register has changed between the two questions and the sum is forgotten.
+            if rows or await sum_holding_at(session, terms.opens_at) == summary:
+                return rows
         return list(await session.execute(query(entries(definition.register_code, terms.opens_at))))
 
 
 @asynccontextmanager
-async def _within(session: ReadSession, seconds: float) -> AsyncIterator[None]:
+async def within(session: ReadSession, seconds: float) -> AsyncIterator[None]:
     """Let no statement take longer. Refuses `DryRunTooLong`."""
     allowed = await session.scalar(text("SELECT setting::int FROM pg_settings WHERE name = 'statement_timeout'")) or 0
     limit = min(int(seconds * 1000), allowed or int(seconds * 1000))

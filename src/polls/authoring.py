@@ -15,7 +15,7 @@ from typing import Any
 
 from sqlalchemy import delete, func, insert, select, text, update
 
-from polls.audience import DryRun, dry_run
+from polls.audience import DRY_RUN_SECONDS, DryRun, dry_run, within
 from polls.cards import card_of, search_of
 from polls.checklist import Finding, findings
 from polls.checklist_register import register_findings
@@ -181,7 +181,8 @@ async def check_draft(session: ReadSession, definition: Definition, now: datetim
     run, by_style = None, dict[int, int]()
     if definition.opens_at is not None:
         run = await dry_run(session, definition)
-        by_style = await entitled_by_style(session, definition)
+        async with within(session, DRY_RUN_SECONDS):
+            by_style = await entitled_by_style(session, definition)
     found = [
         *findings(definition, now, run.entitled if run else None, by_style),
         *await register_findings(session, definition, now),

@@ -12,10 +12,11 @@ from datetime import UTC, date, datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import ColumnElement, RowMapping, Select, and_, false, func, null, or_, select
+from sqlalchemy import ColumnElement, RowMapping, Select, and_, false, func, literal_column, null, or_, select
 
 from polls.cards import matching
 from polls.definition import PUBLIC_ID, Definition, read_definition
+from polls.document import known_zone
 from polls.errors import PollNotFound
 from polls.lifecycle import PUBLIC, State, state_at
 from polls.sessions import ReadSession
@@ -24,8 +25,6 @@ from polls.tables import count_record, participation, poll, sealed_definition, t
 PAGE = 24
 POLL = tuple(column for column in poll.c if column.name not in ("search", "card"))
 """The row of a poll without what serves lists alone."""
-YEAR = func.date_part("year", func.timezone("Europe/Moscow", poll.c.closes_at))
-"""The year a poll closed in. City time is the deployment's; a few hours at New Year are nobody's filter."""
 
 
 @dataclass(frozen=True)
@@ -139,8 +138,8 @@ class Narrowing:
     """What narrows a list.
 
     `territories`: with `Scope.MINE`, the codes of the reader's district and everything above it. `within`: the code of
-    a territory whose polls, and those of its parts, are wanted. `year`: of closing, in city time. `words`: see
-    :func:`polls.cards.matching`. `citizen_id`: the reader, for `Scope.NEW` and for «you voted on».
+    a territory whose polls, and those of its parts, are wanted. `year`: of closing, in city time, which is `zone`.
+    `words`: see :func:`polls.cards.matching`. `citizen_id`: the reader, for `Scope.NEW` and for «you voted on».
     """
 
     scope: Scope = Scope.ALL
@@ -150,6 +149,7 @@ class Narrowing:
     within: str | None = None
     year: int | None = None
     words: str | None = None
+    zone: str = "Europe/Moscow"
 
     def conditions(self) -> Iterator[ColumnElement[bool]]:
         """The conditions on a query of `_cards`."""
@@ -158,7 +158,7 @@ class Narrowing:
         if self.within:
             yield poll.c.territory_id.in_(_below(self.within))
         if self.year is not None:
-            yield YEAR.in_([self.year])
+            yield _year(self.zone).in_([self.year])
         if self.scope is Scope.MINE:
             yield territory.c.code.in_(self.territories)
         if self.words and self.words.strip():
@@ -200,19 +200,20 @@ async def number_found(session: ReadSession, now: datetime, phase: Phase, narrow
     return await session.scalar(found.with_only_columns(func.count())) or 0
 
 
-async def facets(session: ReadSession, now: datetime, phase: Phase) -> Facets:
-    """What the filters of a phase offer, with how many polls each has."""
+async def facets(session: ReadSession, now: datetime, phase: Phase, zone: str = "Europe/Moscow") -> Facets:
+    """What the filters of a phase offer, with how many polls each has; years as city time has them."""
+    year = _year(zone).label("year")
     rows = await session.execute(
-        select(poll.c.topic, YEAR.label("year"), territory.c.code, func.count().label("n"))
+        select(poll.c.topic, year, territory.c.code, func.count().label("n"))
         .select_from(poll.outerjoin(territory, territory.c.id == poll.c.territory_id))
         .where(_phase(phase, now))
-        .group_by(poll.c.topic, YEAR, territory.c.code)
+        .group_by(poll.c.topic, year, territory.c.code)
     )
     topics, years, places = Counter[str](), Counter[int](), Counter[str]()
-    for topic, year, code, n in rows:
+    for topic, closed_in, code, n in rows:
         topics[topic] += n
-        if year is not None:
-            years[int(year)] += n
+        if closed_in is not None:
+            years[int(closed_in)] += n
         if code is not None:
             places[code] += n
     return Facets(dict(topics.most_common()), dict(sorted(years.items(), reverse=True)), dict(places.most_common()))
@@ -286,6 +287,11 @@ def _phase(phase: Phase, now: datetime) -> ColumnElement[bool]:
         return and_(poll.c.state == State.CANCELLED, poll.c.sealed_at.is_not(None))
     ended = poll.c.state.in_([State.COUNTED, State.CERTIFIED, State.DECIDED])
     return or_(ended, and_(scheduled, poll.c.closes_at <= now, poll.c.paused_at.is_(None)))
+
+
+def _year(zone: str) -> ColumnElement[Any]:
+    """The year a poll closed in, in a time zone."""
+    return func.date_part("year", func.timezone(literal_column(f"'{known_zone(zone)}'"), poll.c.closes_at))
 
 
 def _below(code: str) -> Select[tuple[int]]:

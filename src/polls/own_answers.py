@@ -179,14 +179,25 @@ class WaitingPoll:
     n: int
 
 
-async def waiting_polls(session: ReadSession, limit: int = 200) -> list[WaitingPoll]:
-    """Polls with texts that wait, the most first; cancelled polls publish nothing and wait for nobody."""
+async def waiting_polls(session: ReadSession, offset: int = 0, limit: int = PAGE) -> list[WaitingPoll]:
+    """A page of polls with texts that wait, the most first; cancelled polls publish nothing and wait for nobody."""
     rows = await session.execute(
         select(poll_table.c.public_id, poll_table.c.title_ru, poll_table.c.title_en, func.count().label("n"))
         .join(text_answer, text_answer.c.poll_id == poll_table.c.id)
         .where(text_answer.c.status == Status.PENDING, poll_table.c.state != State.CANCELLED)
         .group_by(poll_table.c.id)
         .order_by(text("n DESC"), poll_table.c.id)
+        .offset(offset)
         .limit(limit)
     )
     return [WaitingPoll(row.public_id, row.title_ru, row.title_en, row.n) for row in rows]
+
+
+async def number_waiting(session: ReadSession) -> int:
+    """How many texts of all polls wait for a moderator."""
+    waits = (
+        select(func.count())
+        .select_from(text_answer.join(poll_table, poll_table.c.id == text_answer.c.poll_id))
+        .where(text_answer.c.status == Status.PENDING, poll_table.c.state != State.CANCELLED)
+    )
+    return await session.scalar(waits) or 0

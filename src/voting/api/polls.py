@@ -38,6 +38,7 @@ from voting.api.schemas import (
 from voting.db import Database
 from voting.identity.guards import public
 from voting.identity.sessions import Viewer
+from voting.settings import Settings
 
 AnyRequest = Request[Any, Any, Any]
 TURNOUT_KEPT = 10.0
@@ -56,6 +57,7 @@ async def show_polls(
     visitor: NamedDependency[Viewer | None],
     read_session: NamedDependency[ReadSession],
     now: NamedDependency[datetime],
+    settings: NamedDependency[Settings],
     phase: Annotated[Phase, QueryParameter(description="Which part of their lives.")] = Phase.OPEN,
     which: Annotated[
         Scope,
@@ -89,7 +91,7 @@ async def show_polls(
     territories: tuple[str, ...] = ()
     if which is Scope.MINE:
         territories = await _own_territories(read_session, visitor, now)
-    narrowing = Narrowing(which, citizen_id, territories, topic, territory, year, q)
+    narrowing = Narrowing(which, citizen_id, territories, topic, territory, year, q, settings.time_zone)
     found = await list_polls(read_session, now, phase, narrowing, cursor=cursor, limit=limit)
     page = PollPage(polls=[PollSummary.of(card) for card in found.cards], next_cursor=found.next_cursor)
     return public_json(request, page) if citizen_id is None else json_reply(page)

@@ -25,6 +25,7 @@ from results.decisions import decisions
 from voting.db import Database
 from voting.identity.guards import public
 from voting.identity.sessions import Viewer
+from voting.settings import Settings
 from voting.web.rendering import page
 from voting.web.topics import TOPICS, art_of
 
@@ -75,11 +76,11 @@ class Wanted:
         """Whether anything but the scope narrows the list."""
         return bool(self.topic or self.place or self.year or self.words)
 
-    def narrowing(self, citizen_id: int | None, territories: Sequence[str]) -> Narrowing:
-        """The same for the catalogue."""
+    def narrowing(self, citizen_id: int | None, territories: Sequence[str], zone: str) -> Narrowing:
+        """The same for the catalogue; years are those of the time zone."""
         return Narrowing(
             self.scope, citizen_id, territories, self.topic or None, self.place or None,
-            int(self.year) if self.year else None, self.words or None,
+            int(self.year) if self.year else None, self.words or None, zone,
         )  # fmt: skip
 
 
@@ -97,17 +98,17 @@ async def reading_for(database: Database, reader: Viewer | None) -> AsyncIterato
 @get("/", guards=[public], include_in_schema=False)
 async def show_home(
     request: AnyRequest, visitor: NamedDependency[Viewer | None], database: NamedDependency[Database],
-    now: NamedDependency[datetime],
+    now: NamedDependency[datetime], settings: NamedDependency[Settings],
 ) -> Response[Any]:  # fmt: skip
     """The polls and the decisions."""
     citizen_id = visitor.citizen_id if visitor else None
     wanted = Wanted.read(request.query_params, personal=citizen_id is not None)
     async with reading_for(database, visitor) as session:
         places = tuple((await facts_as_of(session, citizen_id, now)).territories) if citizen_id is not None else ()
-        narrowing = wanted.narrowing(citizen_id, places)
+        narrowing = wanted.narrowing(citizen_id, places, settings.time_zone)
         found = await list_polls(session, now, wanted.phase, narrowing, cursor=wanted.cursor or None)
         total = await number_found(session, now, wanted.phase, narrowing) if wanted.narrowed else None
-        offered = await facets(session, now, wanted.phase)
+        offered = await facets(session, now, wanted.phase, settings.time_zone)
         tree = await territory_tree(session)
         counts = await count_polls(session, now, wanted.phase, citizen_id=citizen_id, territories=places)
         waiting = counts

@@ -18,7 +18,7 @@ from polls.authoring import copy_poll
 from polls.catalogue import cast_counts
 from polls.desk import PAGE, Pile, desk_counts, desk_polls
 from polls.errors import PollNotFound
-from polls.own_answers import waiting_polls
+from polls.own_answers import number_waiting
 from polls.sessions import Session
 from voting.identity.guards import official
 from voting.identity.names import names_of
@@ -91,7 +91,7 @@ async def show_desk(
     return page(
         request, "officials/desk.html", nav="officials", wanted=wanted, rows=rows, more=more, votes=votes,
         counts={pile.value: n for pile, n in counts.items()},
-        words_waiting=sum(one.n for one in await waiting_polls(session)),
+        words_waiting=await number_waiting(session),
         piles=[pile.value for pile in Pile], names=names,
     )  # fmt: skip
 

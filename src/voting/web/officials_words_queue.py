@@ -65,8 +65,11 @@ class Done:
 
 @get("/officials/words", guards=[official], include_in_schema=False)
 async def show_queues(request: AnyRequest, session: NamedDependency[Session]) -> Response[Any]:
-    """Polls with words that wait, the most first."""
-    return page(request, "officials/words_polls.html", nav="officials", rows=await waiting_polls(session))
+    """Polls with words that wait, the most first, a page at a time."""
+    offset = _number(request.query_params.get("offset", ""))
+    rows = await waiting_polls(session, offset, PAGE + 1)
+    more = offset + PAGE if len(rows) > PAGE else None
+    return page(request, "officials/words_polls.html", nav="officials", rows=rows[:PAGE], next_offset=more)
 
 
 @get("/officials/polls/{public_id:str}/words", guards=[official], include_in_schema=False)

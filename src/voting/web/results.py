@@ -34,6 +34,7 @@ from results.visibility import Decision, enough
 from voting.db import Database
 from voting.identity.guards import public
 from voting.identity.sessions import Viewer
+from voting.settings import Settings
 from voting.web.home import Wanted, places_of, reading_for
 from voting.web.i18n import language_of
 from voting.web.rendering import page
@@ -158,16 +159,16 @@ def okrug_map(votes: Turnout, places: TerritoryTree, language: str) -> TileMap |
 @get("/results", guards=[public], include_in_schema=False)
 async def show_ended(
     request: AnyRequest, visitor: NamedDependency[Viewer | None], database: NamedDependency[Database],
-    now: NamedDependency[datetime],
+    now: NamedDependency[datetime], settings: NamedDependency[Settings],
 ) -> Response[Any]:  # fmt: skip
     """Ended polls, newest first, with the decisions."""
     wanted = Wanted.read({**request.query_params, "phase": Phase.ENDED.value, "show": ""}, personal=False)
     citizen_id = visitor.citizen_id if visitor else None
     async with reading_for(database, visitor) as session:
-        narrowing = wanted.narrowing(citizen_id, ())
+        narrowing = wanted.narrowing(citizen_id, (), settings.time_zone)
         found = await list_polls(session, now, Phase.ENDED, narrowing, cursor=wanted.cursor or None)
         total = await number_found(session, now, Phase.ENDED, narrowing) if wanted.narrowed else None
-        offered = await facets(session, now, Phase.ENDED)
+        offered = await facets(session, now, Phase.ENDED, settings.time_zone)
         places = places_of(await territory_tree(session), offered.territories)
         votes = await cast_counts(session, [card.id for card in found.cards])
         decided = {decision.poll_slug: decision for decision in await decisions(session, limit=100)}
