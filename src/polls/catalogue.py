@@ -18,7 +18,7 @@ from polls.cards import matching
 from polls.definition import PUBLIC_ID, Definition, read_definition
 from polls.document import known_zone
 from polls.errors import PollNotFound
-from polls.lifecycle import PUBLIC, State, state_at
+from polls.lifecycle import COUNTED, PUBLIC, State, state_at
 from polls.sessions import ReadSession
 from polls.tables import count_record, participation, poll, sealed_definition, territory
 
@@ -285,7 +285,7 @@ def _phase(phase: Phase, now: datetime) -> ColumnElement[bool]:
         return and_(scheduled, poll.c.opens_at > now)
     if phase is Phase.CANCELLED:
         return and_(poll.c.state == State.CANCELLED, poll.c.sealed_at.is_not(None))
-    ended = poll.c.state.in_([State.COUNTED, State.CERTIFIED, State.DECIDED])
+    ended = poll.c.state.in_(COUNTED)
     return or_(ended, and_(scheduled, poll.c.closes_at <= now, poll.c.paused_at.is_(None)))
 
 

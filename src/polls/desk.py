@@ -12,7 +12,7 @@ from enum import StrEnum
 
 from sqlalchemy import ColumnElement, and_, func, or_, select, text, true
 
-from polls.lifecycle import State, state_at
+from polls.lifecycle import COUNTED, State, state_at
 from polls.register import GroupRow
 from polls.sessions import ReadSession
 from polls.tables import citizen_group, poll
@@ -123,5 +123,5 @@ def _pile(pile: Pile, now: datetime) -> ColumnElement[bool]:
         case Pile.ARCHIVED:
             return poll.c.archived_at.is_not(None)
         case Pile.ENDED:
-            ended = poll.c.state.in_([State.COUNTED, State.CERTIFIED, State.DECIDED])
+            ended = poll.c.state.in_(COUNTED)
             return or_(ended, and_(scheduled, poll.c.closes_at <= now, poll.c.paused_at.is_(None)))

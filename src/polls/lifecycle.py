@@ -41,9 +41,10 @@ class Move(StrEnum):
     DELETE = "delete"
 
 
-PUBLIC = frozenset(
-    {State.SCHEDULED, State.OPEN, State.CLOSED, State.COUNTED, State.CERTIFIED, State.DECIDED, State.CANCELLED}
-)
+COUNTED = frozenset({State.COUNTED, State.CERTIFIED, State.DECIDED})
+"""Stored states of a poll whose ballots have been counted."""
+
+PUBLIC = COUNTED | {State.SCHEDULED, State.OPEN, State.CLOSED, State.CANCELLED}
 """States in which anybody may see the poll's page."""
 
 ALLOWED: dict[Move, frozenset[State]] = {

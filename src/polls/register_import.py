@@ -248,8 +248,6 @@ async def _count(session: Session, rows: int, snapshot: bool, bound: Mapping[str
 
 # ---- applying
 
-END = f"UPDATE citizen_period p SET valid_to = :now FROM citizen c WHERE {ABSENT} AND p.valid_from < :now"
-REMOVE_EMPTY = f"DELETE FROM citizen_period p USING citizen c WHERE {ABSENT}"
 CLOSE = """
     UPDATE citizen_period p SET valid_to = :now FROM register_match m
     WHERE p.citizen_id = m.citizen_id AND p.valid_to IS NULL AND m.verdict = 'moved' AND p.valid_from < :now

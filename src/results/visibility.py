@@ -14,13 +14,12 @@ from enum import StrEnum
 
 from polls.definition import Definition, Privacy, Visibility
 from polls.errors import NotCounted, PollNotFound, ResultsHidden, TooFewToPublish, WrongState
-from polls.lifecycle import PUBLIC, State, state_at
+from polls.lifecycle import COUNTED, PUBLIC, State, state_at
 from polls.strata import LEAST
 
 LEAST_BALLOTS = LEAST
 """A separated poll with fewer ballots publishes its turnout and its outcome only."""
 
-COUNTED = frozenset({State.COUNTED, State.CERTIFIED, State.DECIDED})
 """States in which the count is finished."""
 
 
