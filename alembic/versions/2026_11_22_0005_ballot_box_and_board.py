@@ -6,6 +6,8 @@ Created: 2026-11-22
 
 New tables and functions only, so the previous release runs on beside it. `veche_settle_turnout` writes the counters by
 minute anew when their poll is counted: rows that grew batch by batch would tell which ballots came with them.
+`veche_shuffle_texts` now forgets who judged a text before the count and when: what is judged as soon as it comes was
+written by whoever voted last. A downgrade leaves it so.
 """
 
 import sqlalchemy as sa
@@ -25,6 +27,16 @@ BEGIN
         SELECT poll, minute, okrug, -1, sum(n) FROM gone GROUP BY minute, okrug ORDER BY minute, okrug;
     WITH gone AS (DELETE FROM turnout_shard t WHERE t.poll_id = poll AND t.shard >= 0 RETURNING n)
     INSERT INTO turnout_shard (poll_id, shard, n) SELECT poll, -1, sum(n) FROM gone HAVING count(*) > 0;
+END $$;
+
+CREATE OR REPLACE FUNCTION veche_shuffle_texts(poll bigint) RETURNS void LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = public, pg_temp AS $$
+BEGIN
+    -- One statement: what a moderator decides meanwhile is waited for, and its outcome is what is written anew.
+    WITH gone AS (
+        DELETE FROM text_answer WHERE poll_id = poll RETURNING question_id, text, status, merged_into, note)
+    INSERT INTO text_answer (poll_id, id, question_id, text, status, merged_into, note)
+        SELECT poll, gen_random_uuid(), question_id, text, status, merged_into, note FROM gone ORDER BY random();
 END $$;
 """
 

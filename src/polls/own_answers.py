@@ -128,8 +128,9 @@ async def review(
     n = int(changed.rowcount)  # type: ignore[attr-defined]
     if not n:
         raise NotFound(question=question_id)
-    await record_event(session, "text_reviewed", poll.id, now, by=official_id, question=question_id, status=status,
-                       merged_into=merged_into, texts=n)  # fmt: skip
+    # Till the count no more than that somebody judged a wording: which one it was would tell when it was written.
+    decided = {} if poll.stored_state is State.SCHEDULED else {"status": status, "merged_into": merged_into, "texts": n}
+    await record_event(session, "text_reviewed", poll.id, now, by=official_id, question=question_id, **decided)
     return n
 
 
