@@ -16,7 +16,8 @@ from sqlalchemy import insert, select, text
 from polls.definition import Text
 from polls.errors import FieldError, Invalid, Refusal
 from polls.file_copy import Source, copy_file
-from polls.file_lines import KEPT_ERRORS, Errors
+from polls.file_lines import Errors
+from polls.file_matching import citizen_joins, report_rows
 from polls.invited_file import InvitedReader
 from polls.journal import record_event
 from polls.sessions import ReadSession, Session
@@ -111,29 +112,19 @@ async def _read(session: Session, source: Source, secrets: Mapping[int, bytes], 
         )
     )
     await copy_file(session, reader, source, "invited_file", lambda: ["line", "id_kind", "key", *older])
-    joins, found = "", []
-    for version in versions:
-        key = "f.key" if version == versions[0] else f"f.key_{version:d}"
-        joins += (
-            f" LEFT JOIN identity i{version:d} ON i{version:d}.kind = f.id_kind"
-            f" AND i{version:d}.key_version = {version:d} AND i{version:d}.key = {key}"
-        )
-        found.append(f"i{version:d}.citizen_id")
+    joins, citizen = citizen_joins(versions, "f.id_kind")
     await session.execute(text("ANALYZE invited_file"))
     await session.execute(
         text(
             "CREATE TEMPORARY TABLE invited_match ON COMMIT DROP AS"
-            f" SELECT f.line, coalesce({', '.join(found)}) AS citizen_id FROM invited_file f{joins}"
+            f" SELECT f.line, {citizen} AS citizen_id FROM invited_file f{joins}"
         )
     )
     for query, reason_code, reason in (
         (UNKNOWN, "unknown_person", "the register does not know this person"),
         (REPEATED, "repeated", "the same person as in line {first}"),
     ):
-        rows = (await session.execute(text(query), {"kept": KEPT_ERRORS})).all()
-        for row in rows:
-            errors.add(row.line, "national_id", reason_code, reason.format(first=row.first))
-        errors.count += rows[0].n - len(rows) if rows else 0
+        await report_rows(session, errors, query, "national_id", reason_code, reason)
     errors.refuse()
     return reader.rows
 

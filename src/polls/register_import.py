@@ -22,10 +22,11 @@ from sqlalchemy import TextClause, text
 
 from polls.errors import Refusal
 from polls.file_copy import Source, copy_file
+from polls.file_matching import citizen_joins, report_rows
 from polls.journal import record_event
 from polls.register import group_ids, places_named
 from polls.register_fields import Vocabulary
-from polls.register_file import KEPT_ERRORS, BadRegister, Errors, RegisterReader, RowError
+from polls.register_file import BadRegister, Errors, RegisterReader, RowError
 from polls.roll_corrections import amend_rolls
 from polls.sessions import ReadSession, Session
 from polls.tables import citizen_group
@@ -145,14 +146,7 @@ async def _match(session: Session, versions: list[int], *, with_buildings: bool)
     A file without buildings leaves them as they are, but for those who have moved to another district.
     """
     building = "f.building" if with_buildings else "CASE WHEN p.district_id = f.district THEN p.building_id END"
-    joins, found = "", []
-    for version in versions:
-        key = "f.key" if version == versions[0] else f"f.key_{version:d}"
-        joins += (
-            f" LEFT JOIN identity i{version:d} ON i{version:d}.kind = 'national_id'"
-            f" AND i{version:d}.key_version = {version:d} AND i{version:d}.key = {key}"
-        )
-        found.append(f"i{version:d}.citizen_id")
+    joins, citizen = citizen_joins(versions, "'national_id'")
     await session.execute(text("ANALYZE register_file"))
     await session.execute(
         text(
@@ -160,14 +154,14 @@ async def _match(session: Session, versions: list[int], *, with_buildings: bool)
             " SELECT f.line, f.key, f.birth_date, f.sex, f.district AS district_id, f.level, f.groups, f.registered_at,"
             f" {building} AS building_id,"
             " c.id AS citizen_id, c.register_code, p.valid_from,"
-            f" c.id IS NOT NULL AND {found[0]} IS NULL AS key_missing,"
+            f" c.id IS NOT NULL AND i{versions[0]:d}.citizen_id IS NULL AS key_missing,"
             " c.id IS NOT NULL AND c.birth_date IS DISTINCT FROM f.birth_date AS other_birth_date,"
             " c.id IS NOT NULL AND c.sex IS DISTINCT FROM f.sex AS other_sex,"
             " CASE WHEN c.id IS NULL THEN 'added' WHEN p.citizen_id IS NULL THEN 'returned'"
             f" WHEN (p.district_id, p.building_id, p.level, p.groups)"
             f" IS DISTINCT FROM (f.district, {building}, f.level, f.groups) THEN 'moved'"
             " ELSE 'same' END AS verdict"
-            f" FROM register_file f{joins} LEFT JOIN citizen c ON c.id = coalesce({', '.join(found)})"
+            f" FROM register_file f{joins} LEFT JOIN citizen c ON c.id = {citizen}"
             " LEFT JOIN citizen_period p ON p.citizen_id = c.id AND p.valid_to IS NULL"
         )
     )
@@ -198,28 +192,19 @@ AHEAD = """
 async def _check(session: Session, errors: Errors, bound: Mapping[str, Any]) -> None:
     """Refuse a file with bad rows, with rows of another register, or older than the register itself."""
     for column in ("key", "citizen_id"):
-        rows = (await session.execute(text(REPEATED.format(column=column)), {"kept": KEPT_ERRORS})).all()
-        for row in rows:
-            reason = f"the same person as in line {row.first}"
-            errors.add(row.line, "national_id", "repeated", reason)
-        errors.count += rows[0].n - len(rows) if rows else 0
-        if rows:
+        query = REPEATED.format(column=column)
+        if await report_rows(session, errors, query, "national_id", "repeated", "the same person as in line {first}"):
             break  # the same key is the same citizen: do not report it twice
-    await _check_register(session, errors, bound)
-    rows = (await session.execute(text(ELSEWHERE), {"kept": KEPT_ERRORS})).all()
-    for row in rows:
-        errors.add(row.line, "building", "building_elsewhere", "the building lies in another district")
-    errors.count += rows[0].n - len(rows) if rows else 0
+    await report_rows(
+        session, errors, OF_OTHERS, "national_id", "other_register", "this person is in another register",
+        _some(bound, "register"),
+    )  # fmt: skip
+    await report_rows(
+        session, errors, ELSEWHERE, "building", "building_elsewhere", "the building lies in another district"
+    )
     errors.refuse()
     if (await session.execute(text(AHEAD), _some(bound, "register", "now"))).scalar_one():
         raise RegisterAhead(register=bound["register"])
-
-
-async def _check_register(session: Session, errors: Errors, bound: Mapping[str, Any]) -> None:
-    rows = (await session.execute(text(OF_OTHERS), {**_some(bound, "register"), "kept": KEPT_ERRORS})).all()
-    for row in rows:
-        errors.add(row.line, "national_id", "other_register", "this person is in another register")
-    errors.count += rows[0].n - len(rows) if rows else 0
 
 
 COUNTS = """

@@ -21,7 +21,8 @@ from zoneinfo import ZoneInfo
 from sqlalchemy import TextClause, text
 
 from polls.file_copy import Source, copy_file
-from polls.file_lines import KEPT_ERRORS, Errors
+from polls.file_lines import Errors
+from polls.file_matching import citizen_joins, report_rows
 from polls.journal import record_event
 from polls.register import places_named
 from polls.register_import import MANY, RegisterAhead
@@ -100,20 +101,13 @@ async def _create_file_table(session: Session, older: list[str]) -> None:
 
 async def _match(session: Session, versions: list[int]) -> None:
     """Give every row its citizen, and every flat of the file the one that stands in the register."""
-    joins, found = "", []
-    for version in versions:
-        key = "f.key" if version == versions[0] else f"f.key_{version:d}"
-        joins += (
-            f" LEFT JOIN identity i{version:d} ON i{version:d}.kind = f.id_kind"
-            f" AND i{version:d}.key_version = {version:d} AND i{version:d}.key = {key}"
-        )
-        found.append(f"i{version:d}.citizen_id")
+    joins, citizen = citizen_joins(versions, "f.id_kind")
     await session.execute(text("ANALYZE unit_file"))
     await session.execute(
         text(
             "CREATE TEMPORARY TABLE unit_match ON COMMIT DROP AS"
             " SELECT f.line, f.building, f.number, f.kind, f.area, f.numerator, f.denominator, f.since, f.id_kind,"
-            f" coalesce({', '.join(found)}) AS citizen_id FROM unit_file f{joins}"
+            f" {citizen} AS citizen_id FROM unit_file f{joins}"
         )
     )
     await session.execute(
@@ -161,10 +155,7 @@ async def _check(session: Session, errors: Errors, now: datetime, *, skip_unknow
     if not skip_unknown:
         checks.append((UNKNOWN, "national_id", "unknown_person", "the register does not know this person"))
     for query, name, code, reason in checks:
-        rows = (await session.execute(text(f"{query} ORDER BY 1 LIMIT :kept"), {"kept": KEPT_ERRORS})).all()
-        for row in rows:
-            errors.add(row.line, name, code, reason.format(first=row.first))
-        errors.count += rows[0].n - len(rows) if rows else 0
+        await report_rows(session, errors, f"{query} ORDER BY 1 LIMIT :kept", name, code, reason)
     errors.refuse()
     if await session.scalar(text(AHEAD), {"now": now}):
         raise RegisterAhead(register="units")

@@ -20,12 +20,12 @@ from polls.catalogue import sealed_poll
 from polls.definition import Text
 from polls.errors import FieldError, Invalid, TieStillOpen
 from polls.journal import record_event
-from polls.lifecycle import State
+from polls.lifecycle import COUNTED, State
 from polls.sessions import ReadSession, Session
 from polls.tables import poll
 from polls.tie_breaking import open_ties
 from results.tables import decision
-from results.visibility import COUNTED, require_results
+from results.visibility import require_results
 
 MOST_WORDS = 10_000
 

@@ -29,7 +29,7 @@ from polls.definition import Definition, Text, Tie
 from polls.errata import add_erratum, errata_of
 from polls.errors import FieldError, Invalid, PollPaused
 from polls.journal import poll_events
-from polls.lifecycle import Move, State, may
+from polls.lifecycle import COUNTED, Move, State, may
 from polls.own_answers import Status as Waiting
 from polls.own_answers import statuses
 from polls.pausing import pause_poll, pauses_of, resume_poll, whole_seconds
@@ -37,7 +37,6 @@ from polls.questions import takes_words
 from polls.register import territory_tree
 from polls.sessions import ReadSession, Session
 from results.decisions import Status, decision_of, record_decision
-from results.visibility import COUNTED
 from voting.identity.guards import official
 from voting.identity.names import names_of
 from voting.identity.sessions import Viewer
