@@ -154,7 +154,7 @@ EXPECTED: Mapping[str, Callable[[Any], str | None]] = {
     "polls.errors:Refusal": _refusal,
     "pydantic:ValidationError": _bad_settings,
     "voting.embedded_home:EmbeddedError": _as_it_is,
-    "voting.secrets:BadKey": _as_it_is,
+    "voting.key_files:BadKey": _as_it_is,
     "sqlalchemy.exc:DBAPIError": _no_database,
     "asyncpg:InvalidAuthorizationSpecificationError": _refused_connection,
     "asyncpg:InvalidCatalogNameError": _refused_connection,

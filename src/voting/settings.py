@@ -6,17 +6,21 @@ hosting platforms set it. An empty variable counts as not set. Nothing else in t
 
 import hashlib
 import os
+import re
 import secrets
 from collections.abc import Mapping
 from datetime import timedelta
 from pathlib import Path
 from typing import Any, Self
+from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import BaseModel, ConfigDict, Field, IPvAnyNetwork, field_validator, model_validator
 
 ENVIRONMENT_NAMES = {"port": "PORT"}
 KEY_BYTES = 32
+ORIGIN = re.compile(r"[a-z0-9._:\[\]-]{1,200}")
+"""A name of a log: what may stand in a signed note, which takes neither spaces nor plus signs."""
 
 
 def variable(field: str) -> str:
@@ -72,6 +76,11 @@ class Settings(BaseModel):
         default_factory=lambda data: f"http://{data.get('host', '127.0.0.1')}:{data.get('port', 8000)}",
         description="The address citizens type, used in mail, receipts and feeds. No trailing slash.",
     )
+    log_origin: str = Field(
+        default_factory=lambda data: urlsplit(str(data.get("base_url", ""))).netloc.lower(),
+        description="The name under which boards and the registry log are signed. Not set: the base URL's host. "
+        "Keep it when the site moves.",
+    )
     trusted_proxies: tuple[IPvAnyNetwork, ...] = Field(
         (), description="Proxies whose X-Forwarded-For is believed: addresses or networks, separated by commas."
     )
@@ -120,6 +129,13 @@ class Settings(BaseModel):
         if not value.startswith(("http://", "https://")):
             raise ValueError("must start with http:// or https://")
         return value.rstrip("/")
+
+    @field_validator("log_origin")
+    @classmethod
+    def _know_origin(cls, value: str) -> str:
+        if not ORIGIN.fullmatch(value):
+            raise ValueError("must be a host name in small letters, with a port if there is one, and nothing else")
+        return value
 
     @field_validator("time_zone")
     @classmethod

@@ -67,6 +67,9 @@ def test_a_key_that_is_not_what_it_should_be_is_refused(settings: Settings) -> N
     renamed.write_bytes(other.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
     with pytest.raises(BadKey, match="Ed25519"):
         receipt_signer(settings)
+    renamed.chmod(0o640)
+    with pytest.raises(BadKey, match="chmod 600"):
+        receipt_signer(settings)
     path.write_bytes(b"")
     with pytest.raises(BadKey, match="2 receipt keys"):
         receipt_signer(settings)

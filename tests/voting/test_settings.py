@@ -15,6 +15,7 @@ def test_defaults_are_those_of_a_demo_on_this_machine() -> None:
     settings = Settings.from_env({})
     assert settings.embedded and settings.demo
     assert (settings.host, settings.port) == ("127.0.0.1", 8000)
+    assert settings.log_origin == "127.0.0.1:8000"
     assert settings.base_url == "http://127.0.0.1:8000" and not settings.secure_cookies
     assert settings.site_name_ru == "Голос города" and settings.zone.key == "Europe/Moscow"
     assert settings.trusted_proxies == ()
@@ -34,6 +35,7 @@ def test_the_environment_is_read_and_typed() -> None:
         }
     )
     assert not settings.demo and not settings.embedded
+    assert settings.log_origin == "golos.example"
     assert settings.base_url == "https://golos.example" and settings.secure_cookies
     assert [str(network) for network in settings.trusted_proxies] == ["10.0.0.1/32", "fd00::/8"]
     assert settings.keys_dir == Path("/srv/veche/keys")
@@ -48,6 +50,9 @@ def test_the_environment_is_read_and_typed() -> None:
         {"VECHE_DEMO": "no"},
         {"VECHE_TIME_ZONE": "Moscow/Europe"},
         {"VECHE_BASE_URL": "golos.example"},
+        {"VECHE_LOG_ORIGIN": "golos example"},
+        {"VECHE_LOG_ORIGIN": "https://golos.example"},
+        {"VECHE_LOG_ORIGIN": "golos+example"},
         {"VECHE_TRUSTED_PROXIES": "everyone"},
         {"PORT": "http"},
     ],
