@@ -7,7 +7,8 @@ Created: 2026-11-22
 New tables and functions only, so the previous release runs on beside it. `veche_settle_turnout` writes the counters by
 minute anew when their poll is counted: rows that grew batch by batch would tell which ballots came with them.
 `veche_shuffle_texts` now forgets who judged a text before the count and when: what is judged as soon as it comes was
-written by whoever voted last. A downgrade leaves it so.
+written by whoever voted last. A downgrade leaves it so. `veche_drop_intake` refuses an intake that is not copied,
+unless its poll is cancelled; the previous release, which drops before it cancels, can cancel no poll meanwhile.
 """
 
 import sqlalchemy as sa
@@ -37,6 +38,35 @@ BEGIN
         DELETE FROM text_answer WHERE poll_id = poll RETURNING question_id, text, status, merged_into, note)
     INSERT INTO text_answer (poll_id, id, question_id, text, status, merged_into, note)
         SELECT poll, gen_random_uuid(), question_id, text, status, merged_into, note FROM gone ORDER BY random();
+END $$;
+
+CREATE OR REPLACE FUNCTION veche_drop_intake(poll bigint) RETURNS void LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = public, pg_temp AS $$
+DECLARE
+    stored bigint;
+    copied bigint;
+BEGIN
+    -- The caller proves the copy equal; this holds for any caller, whatever it has proven.
+    IF NOT EXISTS (SELECT FROM poll AS p WHERE p.id = $1 AND p.state = 'cancelled') THEN
+        EXECUTE format('SELECT count(*) FROM %I', 'intake_' || $1) INTO stored;
+        SELECT count(*) INTO copied FROM ballot AS b WHERE b.poll_id = $1;
+        IF stored <> copied THEN
+            RAISE EXCEPTION 'the intake of poll % holds % ballots, % are copied', $1, stored, copied
+                USING ERRCODE = 'integrity_constraint_violation';
+        END IF;
+    END IF;
+    EXECUTE format('DROP TABLE %I', 'intake_' || $1);
+END $$;
+
+REVOKE ALL ON FUNCTION veche_create_intake(bigint), veche_drop_intake(bigint), veche_shuffle_texts(bigint),
+    veche_settle_turnout(bigint) FROM PUBLIC;
+"""
+
+FORMER = """
+CREATE OR REPLACE FUNCTION veche_drop_intake(poll bigint) RETURNS void LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = public, pg_temp AS $$
+BEGIN
+    EXECUTE format('DROP TABLE %I', 'intake_' || poll);
 END $$;
 """
 
@@ -159,7 +189,7 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    run_script("DROP FUNCTION veche_settle_turnout(bigint)")
+    run_script(FORMER + "DROP FUNCTION veche_settle_turnout(bigint)")
     for table in (
         "public_key", "registry_checkpoint", "registry_leaf", "board_manifest", "board_tree", "turnout_minute",
         "turnout_shard",

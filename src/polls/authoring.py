@@ -252,12 +252,12 @@ async def cancel_poll(session: Session, public_id: str, official_id: int, reason
     """
     row = await lock_for_amendment(session, public_id, Move.CANCEL, checked_reason(reason))
     await end_pause(session, row, official_id)
-    destroyed = await _destroy_ballots(session, row)
     await session.execute(
         update(poll)
         .where(poll.c.id == row.id)
         .values(state=State.CANCELLED, cancelled_at=now, reason=reason.strip(), updated_at=now)
     )
+    destroyed = await _destroy_ballots(session, row)  # after it: the intake of any other poll has to be copied first
     await record_event(session, "poll_cancelled", row.id, now, by=official_id, reason=reason.strip(),
                        ballots_destroyed=destroyed)  # fmt: skip
 

@@ -256,7 +256,8 @@ async def _copy_ballots(session: Session, found: SealedPoll) -> None:
         ),
         {"poll": found.id, "first": found.question_ids[0] if found.question_ids else 0, "hash": found.poll_hash.hex()},
     )
-    before = (await session.execute(text(f"SELECT {_FINGERPRINT} FROM {intake}"))).one()
+    wanted = f"(SELECT ballot_id, answers, style, into_ AS stratum FROM {intake} JOIN merging USING (stratum)) AS b"
+    before = (await session.execute(text(f"SELECT {_FINGERPRINT} FROM {wanted}"))).one()
     after = (
         await session.execute(text(f"SELECT {_FINGERPRINT} FROM ballot WHERE poll_id = :poll"), {"poll": found.id})
     ).one()
@@ -268,7 +269,7 @@ async def _copy_ballots(session: Session, found: SealedPoll) -> None:
 
 _FINGERPRINT = (
     "count(*), coalesce(bit_xor(('x' || encode(substr(sha256(ballot_id || convert_to(array_to_string(answers, ';')"
-    " || ':' || style, 'UTF8')), 1, 8), 'hex'))::bit(64)::bigint), 0)"
+    " || ':' || style || ':' || stratum, 'UTF8')), 1, 8), 'hex'))::bit(64)::bigint), 0)"
 )
 """Count and XOR of row hashes: equal for two sets of ballots whatever their order."""
 
