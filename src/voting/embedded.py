@@ -238,6 +238,11 @@ def _spawn(home: Home, binaries: Path, *, durable: bool, max_connections: int) -
         "log_timezone": "UTC",
         "log_error_verbosity": "terse",  # a duplicate key's DETAIL would name the citizen
         "log_min_error_statement": "panic",
+        "log_statement": "none",
+        "log_min_duration_statement": -1,
+        "log_parameter_max_length": 0,  # a slow vote's values are the citizen and the answers
+        "log_parameter_max_length_on_error": 0,
+        "track_commit_timestamp": "off",  # it would date every row
         "jit": "off",
     }
     switch = "on" if durable else "off"
