@@ -15,7 +15,7 @@ from typing import Any, Self
 
 import asyncpg  # type: ignore[import-untyped]
 from litestar.di import NamedDependency, Provide
-from sqlalchemy import event, exc, insert
+from sqlalchemy import event, exc, insert, text
 from sqlalchemy.engine import make_url
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker, create_async_engine
 
@@ -108,6 +108,16 @@ class Database:
         """Open a transaction of its own while another is in progress, from a small pool apart."""
         async with AsyncSession(self.aside_engine, expire_on_commit=False) as session, session.begin():
             yield Session(ReadSession(session))
+
+    async def vacuum(self, *tables: str) -> None:
+        """Remove the old versions of rows from tables, which VACUUM does in no transaction."""
+        async with self.engine.connect() as connection:
+            outside = await connection.execution_options(isolation_level="AUTOCOMMIT")
+            await outside.execute(text("SET statement_timeout = 0"))
+            try:
+                await outside.execute(text(f"VACUUM {', '.join(tables)}"))
+            finally:
+                await outside.execute(text("RESET statement_timeout"))
 
     async def close(self) -> None:
         """Close every connection."""

@@ -31,6 +31,10 @@ logger = structlog.get_logger(__name__)
 EVERY_FIVE_SECONDS = "* * * * * */5"
 EVERY_FIVE_MINUTES = "*/5 * * * *"
 
+REWRITTEN = ("text_answer", "named_ballot", "turnout_minute", "turnout_shard")
+"""Tables whose rows are written anew at the count or by a changed vote. What was there before lies in the table, with
+the transaction that wrote it, until it is vacuumed; the database by itself waits for a fifth of the table to change."""
+
 
 @registry.periodic("follow_the_clock", cron=EVERY_FIVE_SECONDS)
 async def follow_the_clock(work: Work) -> None:
@@ -90,8 +94,9 @@ async def sum_up_the_register(work: Work) -> None:
 
 @registry.periodic("sweep", cron="17 * * * *")
 async def sweep(work: Work) -> None:
-    """Delete what has run out: sessions ended by time, counters no window reaches back to."""
+    """Delete what has run out: sessions ended by time, counters no window reaches back to, old versions of rows."""
     now = datetime.now(UTC)
     async with work.database.open_session() as session:
         await sweep_web_sessions(session, idle=work.settings.session_idle, now=now)
         await sweep_throttle(session, now=now)
+    await work.database.vacuum(*REWRITTEN)

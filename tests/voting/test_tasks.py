@@ -67,6 +67,30 @@ async def test_sweeping_deletes_what_has_run_out(fresh_database: Database, tmp_p
         assert list(await session.scalars(text("SELECT key FROM throttle"))) == ["new"]
 
 
+async def test_sweeping_leaves_no_words_as_they_were_before_the_count(fresh_database: Database, tmp_path: Path) -> None:
+    """Rows written anew at the count leave the old ones behind, with the transaction of the vote, until a vacuum."""
+
+    async def write(n: int) -> set[int]:
+        """The places new rows get: those of old ones, once these are gone."""
+        async with fresh_database.open_session() as session:
+            rows = await session.scalars(
+                text("INSERT INTO text_answer (poll_id, question_id, text)"
+                     " SELECT :p, 1, 'x' FROM generate_series(1, :n)"
+                     " RETURNING split_part(trim(both '()' from ctid::text), ',', 2)::int"), {"p": poll.id, "n": n}
+            )  # fmt: skip
+            return set(rows)
+
+    async with fresh_database.open_session() as session:
+        await a_city(session)
+        poll = await an_open_poll(session)
+    written = await write(5)
+    async with fresh_database.open_session() as session:
+        await session.execute(text("SELECT veche_shuffle_texts(:p)"), {"p": poll.id})
+    assert written.isdisjoint(await write(1)), "the old rows are in their places still"
+    await tasks.sweep(Work(fresh_database, site_settings(tmp_path)))
+    assert await write(5) == written
+
+
 async def test_a_register_that_has_changed_is_summed_up(fresh_database: Database, tmp_path: Path) -> None:
     work = Work(fresh_database, site_settings(tmp_path))
     made = []
