@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,8 @@ SOURCES = sorted((ROOT / "src").rglob("*.py"))
 # Rule 5: only voting.db and the ballot box begin and commit; migrations run by a tool of their own.
 MAY_COMMIT = {"src/voting/db.py", "src/voting/migrations.py"}
 LONGEST_MODULE = 450
+# One file by design: whoever doubts the city's count downloads it, reads it and runs it, with nothing of ours beside it.
+MAY_BE_LONG = {"src/veche_verify.py": 2_700}
 LONGEST_FUNCTION = 60
 
 
@@ -35,11 +38,21 @@ def test_only_the_database_module_begins_and_commits() -> None:
 @pytest.mark.parametrize("path", SOURCES, ids=relative)
 def test_modules_and_functions_stay_readable(path: Path) -> None:
     tree = ast.parse(path.read_text())
-    assert len(path.read_text().splitlines()) <= LONGEST_MODULE
+    assert len(path.read_text().splitlines()) <= MAY_BE_LONG.get(relative(path), LONGEST_MODULE)
     for node in ast.walk(tree):
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
             length = (node.end_lineno or node.lineno) - node.lineno + 1
             assert length <= LONGEST_FUNCTION, f"{node.name} has {length} lines"
+
+
+def test_the_verifier_shares_no_code_with_what_it_verifies() -> None:
+    """It has to stand alone: the standard library and one library for signatures."""
+    tree = ast.parse((ROOT / "src" / "veche_verify.py").read_text())
+    imported = {alias.name for node in ast.walk(tree) if isinstance(node, ast.Import) for alias in node.names}
+    imported |= {node.module or "." for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)}
+    assert {name.split(".")[0] for name in imported} - sys.stdlib_module_names == {"cryptography"}
+    called = {node.func.id for node in ast.walk(tree) if isinstance(node, ast.Call) and isinstance(node.func, ast.Name)}
+    assert not called & {"__import__", "exec", "eval"}
 
 
 def test_files_are_named_for_what_they_do() -> None:
