@@ -1,0 +1,49 @@
+// RFC 8785: the one way to write a JSON value. A file that says it is canonical is parsed, written again and compared,
+// so that no two files mean the same and no parser can see something else in it.
+import { compare, utf8 } from "./bytes";
+
+export type Json = null | boolean | number | string | Json[] | { [key: string]: Json };
+export type Facts = { [key: string]: Json };
+
+export function canonical(value: Json): string {
+  if (value === null || typeof value === "boolean") return String(value);
+  if (typeof value === "string") {
+    if (/\p{Surrogate}/u.test(value)) throw new Error("a lone surrogate");
+    return JSON.stringify(value);
+  }
+  if (typeof value === "number") {
+    if (!Number.isFinite(value)) throw new Error("not a number of JSON");
+    return JSON.stringify(value);
+  }
+  if (Array.isArray(value)) return `[${value.map(canonical).join(",")}]`;
+  const keys = Object.keys(value).sort(); // by UTF-16 code units, as RFC 8785 asks
+  return `{${keys.map((key) => `${canonical(key)}:${canonical(value[key]!)}`).join(",")}}`;
+}
+
+// The object in canonical bytes; throws on anything else.
+export function readCanonical(data: Uint8Array): Facts {
+  const value = JSON.parse(new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(data)) as Json;
+  if (value === null || typeof value !== "object" || Array.isArray(value)) throw new Error("not an object");
+  if (compare(utf8(canonical(value)), data) !== 0) throw new Error("not canonical JSON (RFC 8785)");
+  return value;
+}
+
+// Where two values differ first, as a path; null where they are equal. The order of keys does not matter.
+export function difference(a: Json | undefined, b: Json | undefined, path = ""): string | null {
+  if (a === b) return null;
+  if (Array.isArray(a) && Array.isArray(b)) {
+    for (let i = 0; i < Math.max(a.length, b.length); i++) {
+      const found = difference(a[i], b[i], `${path}/${i}`);
+      if (found !== null) return found;
+    }
+    return null;
+  }
+  if (a && b && typeof a === "object" && typeof b === "object" && !Array.isArray(a) && !Array.isArray(b)) {
+    for (const key of new Set([...Object.keys(a), ...Object.keys(b)])) {
+      const found = difference(Object.hasOwn(a, key) ? a[key] : undefined, Object.hasOwn(b, key) ? b[key] : undefined, `${path}/${key}`);
+      if (found !== null) return found;
+    }
+    return null;
+  }
+  return path || "/";
+}
