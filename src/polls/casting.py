@@ -1,311 +1,259 @@
-"""The use case of a resident: cast_ballot. One vote per citizen, kept apart from the person.
+"""The use case of a resident: casting a ballot. One vote per citizen, kept apart from the person.
 
-In one transaction the participation and the ballot are written to tables that share no key. The primary key
-(poll, citizen) makes the vote single; the poll's shared advisory lock and the database's own clock make the closing
-time exact. A retry with the same key finds the ballot and gets the same receipt; nothing is stored for that.
+Participation and ballot are written in one transaction to tables that share no key. The primary key (poll, citizen)
+makes the vote single; the poll's shared advisory lock and the database's own clock make the closing time exact. A
+retry with the same key finds the ballot and gets the same receipt; nothing is stored for that.
+
+`BallotBox` is how a serving process casts: votes that arrive while the last transaction commits ride the next one.
+`cast_ballot` casts one vote in a transaction of the caller's. Both write by :mod:`polls.box_batch`.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
-from dataclasses import dataclass
-from datetime import date, datetime
+import logging
+import random
+from collections import deque
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
+from contextvars import Context
+from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
-from zoneinfo import ZoneInfo
 
-from sqlalchemy import Integer, Row, bindparam, func, insert, select, text, update
-from sqlalchemy.dialects.postgresql import ARRAY
-from sqlalchemy.types import LargeBinary, Text
-
-from polls.authoring import lock_key
-from polls.ballot import EncodedBallot, encode_ballot, style_of
-from polls.board import Receipt, Signer, acceptance_receipt, ballot_id, inclusion_receipt, leaf_hashes
+from polls.board import Signer
+from polls.box_batch import one_of_each, write_votes
 from polls.catalogue import SealedPoll
-from polls.definition import Privacy, ReceiptKind
-from polls.eligibility import CitizenFacts, opening_day, reasons_against
-from polls.errors import (
-    AlreadyVoted,
-    Busy,
-    NotCounted,
-    NotEligible,
-    PollClosed,
-    PollNotFound,
-    PollNotOpen,
-    PollPaused,
-    RetryDiffers,
-    Superseded,
-)
-from polls.register import facts_as_of
-from polls.sessions import ReadSession, Session
-from polls.strata import Stratum, stratum_of
-from polls.tables import ballot, named_ballot, poll_pause, roll_amendment, superseded, text_answer
+from polls.database_failures import REPEATABLE_STATES, is_passing, sqlstate_of
+from polls.entitlement import entitlement
+from polls.errors import Busy, Unavailable
+from polls.sessions import Session
+from polls.votes import Cast, Held, Outcome, Taken, Vote, receipt_of
+
+__all__ = ["BallotBox", "BoxFigures", "Cast", "Vote", "cast_ballot", "entitlement"]
 
 ATTEMPTS, PAUSE = 20, 0.05  # seconds: a second in all, since extending and closing take milliseconds
+REPEATS = 4  # times a batch is written over a deadlock
+LARGEST = 1_000
+"""Votes in one transaction at most: about 20 ms of judging, during which nothing else is answered."""
+SOON = 2  # seconds after which what passes by itself is worth another try
+LONGEST_WAIT = 30  # seconds we ask anybody to wait
+log = logging.getLogger(__name__)
 
-
-@dataclass(frozen=True)
-class Cast:
-    """What the resident is told. `repeated`: this was a retry and the receipt is the first one again."""
-
-    receipt: Receipt
-    ballot_id: bytes
-    day: date
-    repeated: bool
-    changed: bool = False
-
-
-@dataclass(frozen=True)
-class Entitlement:
-    """The facts a citizen is judged by in one poll: as of `opens_at`, or as of now for late registrations."""
-
-    facts: CitizenFacts
-    late: bool
-
-
-async def entitlement(session: ReadSession, poll: SealedPoll, citizen_id: int, now: datetime) -> Entitlement:
-    """The facts that decide. Refuses nothing: `eligibility.reasons_against` says what stands against."""
-    facts = await facts_as_of(session, citizen_id, poll.definition.opens_at or now)
-    if not facts.present and poll.definition.late_registration:
-        later = await facts_as_of(session, citizen_id, now)
-        if later.present and later.registered_at > (poll.definition.opens_at or now):
-            return Entitlement(later, late=True)
-    return Entitlement(facts, late=False)
+OpenSession = Callable[[], AbstractAsyncContextManager[Session]]
+Write = Callable[[Session, Sequence[Vote]], Awaitable[list[Outcome]]]
 
 
 async def cast_ballot(
     session: Session, poll: SealedPoll, citizen_id: int, answers: Mapping[str, Any], key: bytes, signer: Signer,
     now: datetime, channel: str = "online",
 ) -> Cast:  # fmt: skip
-    """Cast one ballot. `key` is the voter's K (at least 16 random bytes), never stored.
+    """Cast one ballot in the caller's transaction. `key` is the voter's K (at least 16 random bytes), never stored.
 
     Refuses `InvalidAnswer`, `NotEligible` with reasons, `AlreadyVoted` with the day, `RetryDiffers`, `PollNotOpen`,
     `PollPaused`, `PollClosed`, `Busy`, `NotCounted` while the count runs. Nothing is written on any refusal.
     """
-    await _enter(session, poll, citizen_id)  # before judging: a correction of the register takes the lock alone
-    judged = await entitlement(session, poll, citizen_id, now)
-    reasons = reasons_against(judged.facts, poll.definition)
-    if reasons:
-        raise NotEligible(reasons)
-    encoded = encode_ballot(poll.definition, answers, style_of(poll.definition, judged.facts.territories))
-    made = ballot_id(poll.poll_hash, key)
-    stratum = stratum_of(judged.facts, opening_day(poll.definition), poll.definition.strata, poll.definition.age_bands)
-    day = await _admit(session, poll, citizen_id, channel)
-    if day is None:
-        return await _refused(session, poll, citizen_id, made, encoded, stratum, signer)
-    if judged.late:
-        await _add_to_roll(session, poll.id, stratum, encoded.style, day, poll.definition.time_zone)
-    await _store(session, poll, citizen_id, made, encoded, stratum)
-    await _store_words(session, poll.id, encoded)
-    return Cast(_receipt(poll, signer, made, encoded, day), made, day, repeated=False)
-
-
-async def _enter(session: Session, poll: SealedPoll, citizen_id: int) -> None:
-    """Share the poll's lock, so that nothing closes or counts it while this cast is in flight.
-
-    Whoever holds the lock alone is extending, closing, cancelling or counting. A count may take minutes, and casts that
-    came too late must not wait for it with a connection each: they hear what the clock says. Refuses `PollClosed`,
-    `NotCounted` (a retry while the count runs) and `Busy`.
-    """
+    vote = Vote(poll, citizen_id, answers, key, now, channel)
     for _ in range(ATTEMPTS):
-        if await session.scalar(select(func.pg_try_advisory_xact_lock_shared(lock_key(poll.id)))):
-            return
-        row = (
-            await session.execute(
-                text(
-                    "SELECT p.state <> 'scheduled'"
-                    " OR (p.closes_at <= clock_timestamp() AND p.paused_at IS NULL) AS over,"
-                    " p.state, p.closes_at, v.day"
-                    " FROM poll p LEFT JOIN participation v ON v.poll_id = p.id AND v.citizen_id = :citizen"
-                    " WHERE p.id = :poll"
-                ),
-                {"poll": poll.id, "citizen": citizen_id},
-            )
-        ).one()
-        if row.over and row.day is not None:
-            raise NotCounted()
-        if row.over:
-            raise PollClosed(closed_at=row.closes_at.isoformat(), state=row.state)
+        [outcome] = await write_votes(session, [vote])
+        if isinstance(outcome, Taken):
+            return receipt_of(outcome, signer)
+        if isinstance(outcome, Exception):
+            raise outcome
         await asyncio.sleep(PAUSE)
-    raise Busy(retry_after=2)
+    raise Busy(retry_after=SOON)
 
 
-_ADMIT = text(
+@dataclass(slots=True, eq=False)
+class _Waiting:
+    """A vote in the box and who waits for it."""
+
+    vote: Vote
+    answer: asyncio.Future[Taken]
+    tries: int = 0
+
+    @property
+    def gone(self) -> bool:
+        """Whether nobody waits any more: the client went away."""
+        return self.answer.done()
+
+    def refuse(self, refusal: Exception) -> None:
+        """Answer with a refusal."""
+        if not self.answer.done():
+            self.answer.set_exception(refusal)
+
+
+@dataclass
+class BoxFigures:
+    """What a box has done so far: transactions committed, votes they decided, votes refused for want of room."""
+
+    batches: int = 0
+    votes: int = 0
+    turned_away: int = 0
+    repeated: int = 0
+    """Transactions written once more over a deadlock."""
+
+
+@dataclass
+class BallotBox:
+    """Group commit: one transaction at a time, and in it every vote that came while the last one was committed.
+
+    There is no timer: a vote alone goes at once, and the busier it gets the more votes share a commit. Each caller is
+    answered only after the commit that holds its vote. One process has one box; several share nothing but the database.
+
+    `open_session` opens a transaction that commits when its block ends. `signer` gives the receipt key. `waiting` is
+    the most votes inside at a time; beyond it the answer is `Busy`. `write` stands for :func:`write_votes`, and a
+    benchmark may give another, or an `open_session` that rolls back, to see what the commit costs.
     """
-    INSERT INTO participation (poll_id, citizen_id, day, channel)
-    SELECT poll.id, :citizen, (clock_timestamp() AT TIME ZONE :zone)::date, :channel
-      FROM poll
-     WHERE poll.id = :poll AND poll.state = 'scheduled'
-       AND poll.opens_at <= clock_timestamp() AND clock_timestamp() < poll.closes_at AND poll.paused_at IS NULL
-    ON CONFLICT DO NOTHING
-    RETURNING day
-    """
-)
 
+    open_session: OpenSession
+    signer: Callable[[], Signer]
+    waiting: int = 2_000
+    write: Write = write_votes
+    figures: BoxFigures = field(default_factory=BoxFigures)
+    _queue: deque[_Waiting] = field(default_factory=deque)
+    _in_hand: int = 0
+    _held: set[_Waiting] = field(default_factory=set)
+    _runner: asyncio.Task[None] | None = None
+    _closed: bool = False
+    _pace: float = 0.0
+    """Seconds a vote takes lately, for telling those turned away when to come again."""
 
-async def _admit(session: Session, poll: SealedPoll, citizen_id: int, channel: str) -> date | None:
-    """Insert the participation if the poll is open by the database's clock; None when it was not inserted."""
-    day: date | None = await session.scalar(
-        _ADMIT, {"poll": poll.id, "citizen": citizen_id, "channel": channel, "zone": poll.definition.time_zone}
-    )
-    return day
+    async def cast(self, vote: Vote) -> Cast:
+        """Cast a vote; returns once it is committed. Refuses as `cast_ballot` does, and `Unavailable` when the
+        database does not answer: then nobody is told that the vote was taken, and with the same key it may be sent
+        again, whatever became of it.
 
+        A caller that is cancelled harms no other vote. Its own may have been taken all the same.
+        """
+        if self._closed or self.inside >= self.waiting:
+            self.figures.turned_away += 1
+            raise Busy(retry_after=self._come_again())
+        waiting = _Waiting(vote, asyncio.get_running_loop().create_future())
+        self._queue.append(waiting)
+        self._start()
+        taken = await waiting.answer
+        return receipt_of(taken, self.signer())
 
-_STORE = "INSERT INTO intake_{} (ballot_id, answers, style, stratum) VALUES (:ballot, :answers, :style, :stratum)"
+    @property
+    def inside(self) -> int:
+        """Votes that wait, those being written among them."""
+        return len(self._queue) + self._in_hand + len(self._held)
 
+    async def close(self, within: float = 10.0) -> None:
+        """Take no more votes, write those inside, and refuse with `Busy` what is left after `within` seconds."""
+        self._closed = True
+        self._refuse(self._held)
+        runner = self._runner
+        if runner is not None and not runner.done():
+            await asyncio.wait([runner], timeout=within)
+            runner.cancel()  # does nothing to one that is done
+            await asyncio.wait([runner])
+        self._refuse(self._queue)
 
-async def _store(
-    session: Session, poll: SealedPoll, citizen_id: int, made: bytes, encoded: EncodedBallot, stratum: Stratum
-) -> None:
-    values = {"ballot": made, "answers": list(encoded.answers), "style": encoded.style, "stratum": stratum.code}
-    if poll.definition.privacy is Privacy.NAMED:
-        await session.execute(
-            insert(named_ballot).values(
-                poll_id=poll.id, citizen_id=citizen_id, seq=1, ballot_id=made, answers=list(encoded.answers),
-                style=encoded.style, stratum=stratum.code,
-            )
-        )  # fmt: skip
-        return
-    await session.execute(
-        text(_STORE.format(int(poll.id))).bindparams(
-            bindparam("ballot", type_=LargeBinary), bindparam("answers", type_=ARRAY(Text)),
-            bindparam("style", type_=Integer), bindparam("stratum", type_=Integer),
-        ),
-        values,
-    )  # fmt: skip
+    # ---- parts
 
+    def _start(self) -> None:
+        """Have somebody write, in a context of its own: its log lines are not those of whoever came first."""
+        if self._runner is None or self._runner.done():
+            loop = asyncio.get_running_loop()
+            self._runner = loop.create_task(self._run(), name="ballot box", context=Context())
 
-async def _store_words(session: Session, poll_id: int, encoded: EncodedBallot) -> None:
-    """Texts and own answers, with nothing beside them that leads to the ballot or the person."""
-    if encoded.words:
-        await session.execute(
-            insert(text_answer),
-            [{"poll_id": poll_id, "question_id": question, "text": words} for question, words in encoded.words.items()],
-        )
+    async def _run(self) -> None:
+        """Write batch after batch until nobody waits."""
+        while self._queue:
+            await asyncio.sleep(0)  # handlers that are ready in this turn of the loop join
+            batch = self._next()
+            if batch:
+                await self._serve(batch)
 
+    def _next(self) -> list[_Waiting]:
+        """The next batch, in the order of coming; a citizen's second vote in the same poll waits for the one after."""
+        found = [waiting for waiting in self._queue if not waiting.gone]
+        self._queue.clear()
+        first = one_of_each(waiting.vote for waiting in found)
+        batch = [waiting for waiting, alone in zip(found, first, strict=True) if alone][:LARGEST]
+        taken = {id(waiting) for waiting in batch}
+        self._queue.extend(waiting for waiting in found if id(waiting) not in taken)
+        return batch
 
-async def _refused(
-    session: Session, poll: SealedPoll, citizen_id: int, made: bytes, encoded: EncodedBallot, stratum: Stratum,
-    signer: Signer,
-) -> Cast:  # fmt: skip
-    """Why the participation did not go in: a retry, a second vote, a change of a named vote, or the clock."""
-    row = (
-        await session.execute(
-            text(
-                "SELECT p.state, p.opens_at, p.closes_at, p.paused_at, clock_timestamp() AS clock, v.day FROM poll p"
-                " LEFT JOIN participation v ON v.poll_id = p.id AND v.citizen_id = :citizen WHERE p.id = :poll"
-            ),
-            {"poll": poll.id, "citizen": citizen_id},
-        )
-    ).one_or_none()
-    if row is None:
-        raise PollNotFound()
-    if row.day is None:
-        if row.state == "scheduled" and row.clock < row.opens_at:
-            raise PollNotOpen(opens_at=row.opens_at.isoformat())
-        await _refuse_paused(session, poll.id, row)
-        raise PollClosed(closed_at=row.closes_at.isoformat(), state=row.state)
-    stored = await _stored_answers(session, poll, made)
-    if stored is not None:
-        if stored != encoded.answers:
-            raise RetryDiffers(day=row.day.isoformat())
-        return Cast(_receipt(poll, signer, made, encoded, row.day), made, row.day, repeated=True)
-    if poll.definition.privacy is Privacy.NAMED and poll.definition.may_change and _open(row):
-        await _change(session, poll, citizen_id, made, encoded, stratum)
-        return Cast(_receipt(poll, signer, made, encoded, row.day), made, row.day, repeated=False, changed=True)
-    if poll.definition.privacy is Privacy.NAMED and poll.definition.may_change:
-        await _refuse_paused(session, poll.id, row)
-    raise AlreadyVoted(day=row.day.isoformat())
+    async def _serve(self, batch: list[_Waiting]) -> None:
+        started = asyncio.get_running_loop().time()
+        self._in_hand = len(batch)
+        try:
+            await self._commit(batch)
+        except BaseException as error:  # cancelled at the end, or our own mistake: nobody may be left waiting
+            self._refuse(batch)
+            if not isinstance(error, Exception):
+                raise
+            log.exception("a batch of votes could not be answered")
+        finally:
+            self._in_hand = 0
+            spent = (asyncio.get_running_loop().time() - started) / len(batch)
+            self._pace = spent if not self._pace else 0.8 * self._pace + 0.2 * spent
 
+    async def _commit(self, batch: list[_Waiting]) -> None:
+        """Write a batch and answer it. What fails for good is written in halves, so that a bad vote fails alone."""
+        for time in range(1, REPEATS + 1):
+            try:
+                async with self.open_session() as session:
+                    outcomes = await self.write(session, [waiting.vote for waiting in batch])
+                break
+            except Exception as error:
+                if sqlstate_of(error) in REPEATABLE_STATES and time < REPEATS:
+                    self.figures.repeated += 1
+                    await asyncio.sleep(random.uniform(0, PAUSE * time))  # noqa: S311  two that met do not meet again
+                    continue
+                await self._failed(batch, error)
+                return
+        self.figures.batches += 1
+        self.figures.votes += len(batch)
+        for waiting, outcome in zip(batch, outcomes, strict=True):
+            self._answer(waiting, outcome)
 
-def _open(row: Row[Any]) -> bool:
-    return bool(row.state == "scheduled" and row.paused_at is None and row.opens_at <= row.clock < row.closes_at)
-
-
-async def _refuse_paused(session: Session, poll_id: int, row: Row[Any]) -> None:
-    """Refuse `PollPaused` with the public reason while a pause lasts."""
-    if row.state == "scheduled" and row.paused_at is not None:
-        reason = await session.scalar(
-            select(poll_pause.c.reason).where(poll_pause.c.poll_id == poll_id, poll_pause.c.resumed_at.is_(None))
-        )
-        raise PollPaused(since=row.paused_at.isoformat(), reason=reason or "")
-
-
-async def _stored_answers(session: Session, poll: SealedPoll, made: bytes) -> tuple[str, ...] | None:
-    """The answers under this ballot id, from the intake, or from the counted ballots, or from the named ones."""
-    query: Any
-    if poll.definition.privacy is Privacy.NAMED:
-        query = select(named_ballot.c.answers).where(
-            named_ballot.c.poll_id == poll.id, named_ballot.c.ballot_id == made
-        )
-    else:
-        intake = await session.scalar(text("SELECT to_regclass(:name)::text"), {"name": f"intake_{int(poll.id)}"})
-        if intake is not None:
-            query = text(f"SELECT answers FROM intake_{int(poll.id)} WHERE ballot_id = :ballot").bindparams(
-                bindparam("ballot", made, type_=LargeBinary)
-            )
+    async def _failed(self, batch: list[_Waiting], error: Exception) -> None:
+        """Nothing of the batch is acknowledged. Whether a commit that was cut off took place, a retry finds out."""
+        if is_passing(error):
+            log.warning("a batch of votes was not committed", exc_info=error)
+            for waiting in batch:
+                refusal = Unavailable(retry_after=SOON)
+                refusal.__cause__ = error
+                waiting.refuse(refusal)
+        elif len(batch) == 1:
+            batch[0].refuse(error)
         else:
-            query = select(ballot.c.answers).where(ballot.c.poll_id == poll.id, ballot.c.ballot_id == made)
-    found = (await session.execute(query)).scalar_one_or_none()
-    return None if found is None else tuple(found)
+            middle = len(batch) // 2
+            await self._commit(batch[:middle])
+            await self._commit(batch[middle:])
 
+    def _answer(self, waiting: _Waiting, outcome: Outcome) -> None:
+        if isinstance(outcome, Held):
+            self._hold(waiting)
+        elif isinstance(outcome, Exception):
+            waiting.refuse(outcome)
+        elif not waiting.gone:
+            waiting.answer.set_result(outcome)
 
-async def _change(
-    session: Session, poll: SealedPoll, citizen_id: int, made: bytes, encoded: EncodedBallot, stratum: Stratum
-) -> None:
-    """Replace a named vote: `seq` rises, the old answers are purged, only their leaf hashes are kept.
+    def _hold(self, waiting: _Waiting) -> None:
+        """Somebody holds the poll alone: the vote tries again in a moment, and no other waits for it."""
+        waiting.tries += 1
+        if self._closed or waiting.tries >= ATTEMPTS:
+            waiting.refuse(Busy(retry_after=SOON))
+            return
+        self._held.add(waiting)
+        asyncio.get_running_loop().call_later(PAUSE, self._release, waiting)
 
-    A request that is an old vote sent once more (a page reloaded, a retry come late) must not bring it back: its leaves
-    are known. Refuses `Superseded`.
-    """
-    known = await session.scalar(
-        select(superseded.c.leaf_hash)
-        .where(
-            superseded.c.poll_id == poll.id,
-            superseded.c.leaf_hash.in_(_leaves(poll, made, encoded)),
-        )
-        .limit(1)
-    )
-    if known is not None:
-        raise Superseded()
-    old = (
-        await session.execute(
-            select(named_ballot.c.ballot_id, named_ballot.c.answers, named_ballot.c.style)
-            .where(named_ballot.c.poll_id == poll.id, named_ballot.c.citizen_id == citizen_id)
-            .with_for_update()
-        )
-    ).one()
-    leaves = leaf_hashes(poll.poll_hash, old.ballot_id, poll.question_ids, old.answers, old.style)
-    if leaves:  # none where the resident was asked nothing
-        await session.execute(insert(superseded), [{"poll_id": poll.id, "leaf_hash": leaf} for leaf in leaves])
-    await session.execute(
-        update(named_ballot)
-        .where(named_ballot.c.poll_id == poll.id, named_ballot.c.citizen_id == citizen_id)
-        .values(
-            seq=named_ballot.c.seq + 1,
-            ballot_id=made,
-            answers=list(encoded.answers),
-            style=encoded.style,
-            stratum=stratum.code,
-        )
-    )
+    def _release(self, waiting: _Waiting) -> None:
+        self._held.discard(waiting)
+        if not waiting.gone:
+            self._queue.append(waiting)
+            self._start()
 
+    def _refuse(self, left: Iterable[_Waiting]) -> None:
+        for waiting in left:
+            waiting.refuse(Busy(retry_after=SOON))
 
-async def _add_to_roll(session: Session, poll_id: int, stratum: Stratum, style: int, day: date, zone: str) -> None:
-    """A late registration enters the roll as a logged addition, stamped with the day only."""
-    at = datetime.combine(day, datetime.min.time(), ZoneInfo(zone))
-    await session.execute(
-        insert(roll_amendment).values(
-            poll_id=poll_id, stratum=stratum.code, style=style, change=1, reason="late_registration", at=at
-        )
-    )
-
-
-def _leaves(poll: SealedPoll, made: bytes, encoded: EncodedBallot) -> tuple[bytes, ...]:
-    return leaf_hashes(poll.poll_hash, made, poll.question_ids, encoded.answers, encoded.style)
-
-
-def _receipt(poll: SealedPoll, signer: Signer, made: bytes, encoded: EncodedBallot, day: date) -> Receipt:
-    if poll.definition.receipt is ReceiptKind.ACCEPTANCE_ONLY:
-        return acceptance_receipt(signer, poll.poll_hash, made, day.isoformat())
-    return inclusion_receipt(signer, poll.poll_hash, made, _leaves(poll, made, encoded), day.isoformat())
+    def _come_again(self) -> int:
+        """Seconds after which the votes inside should be done, spread so that not everybody comes back at once."""
+        soonest = min(max(SOON, round(self.inside * self._pace)), LONGEST_WAIT // 2)
+        return random.randint(soonest, 2 * soonest)  # noqa: S311

@@ -5,7 +5,7 @@ Nothing here reads a ballot. Lists come from the columns beside the document; ru
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, OrderedDict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
@@ -14,6 +14,7 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, RowMapping, Select, and_, false, func, literal_column, null, or_, select
 
+from polls.board_tables import turnout_shard
 from polls.cards import matching
 from polls.definition import PUBLIC_ID, Definition, read_definition
 from polls.document import known_zone
@@ -117,20 +118,32 @@ class Page:
 
 async def sealed_poll(session: ReadSession, slug_or_id: str) -> SealedPoll:
     """One public poll by its slug or its 32-digit id. Refuses `PollNotFound` for drafts, as for what never was."""
-    row = (
-        await session.execute(
-            select(*POLL, sealed_definition.c.bytes)
-            .select_from(poll)
-            .join(sealed_definition, sealed_definition.c.poll_id == poll.c.id)
-            .where(poll.c.public_id == slug_or_id if PUBLIC_ID.match(slug_or_id) else poll.c.slug == slug_or_id)
-        )
-    ).one_or_none()
-    if row is None or State(row.state) not in PUBLIC:
+    named = poll.c.public_id == slug_or_id if PUBLIC_ID.match(slug_or_id) else poll.c.slug == slug_or_id
+    row = (await session.execute(select(*POLL).where(named))).one_or_none()
+    if row is None or State(row.state) not in PUBLIC or row.poll_hash is None:
         raise PollNotFound()
     return SealedPoll(
-        row.id, row.public_id, row.slug, State(row.state), read_definition(row.bytes), row.poll_hash, row.opens_at,
-        row.closes_at, row.sealed_at, row.counted_at, row.reason, row.paused_at,
+        row.id, row.public_id, row.slug, State(row.state), await _sealed_definition(session, row.id, row.poll_hash),
+        row.poll_hash, row.opens_at, row.closes_at, row.sealed_at, row.counted_at, row.reason, row.paused_at,
     )  # fmt: skip
+
+
+_definitions: OrderedDict[bytes, Definition] = OrderedDict()
+DEFINITIONS_KEPT = 512
+
+
+async def _sealed_definition(session: ReadSession, poll_id: int, sealed_hash: bytes) -> Definition:
+    """The sealed document, parsed once in this process: a hash names the same bytes for ever, so none can be stale."""
+    known = _definitions.get(sealed_hash)
+    if known is None:
+        sealed = await session.scalar(select(sealed_definition.c.bytes).where(sealed_definition.c.poll_id == poll_id))
+        if sealed is None:
+            raise PollNotFound()
+        known = _definitions[sealed_hash] = read_definition(sealed)
+        if len(_definitions) > DEFINITIONS_KEPT:
+            _definitions.popitem(last=False)
+    _definitions.move_to_end(sealed_hash)
+    return known
 
 
 @dataclass(frozen=True)
@@ -258,7 +271,7 @@ async def participation_day(session: ReadSession, poll_id: int, citizen_id: int)
 async def cast_counts(session: ReadSession, poll_ids: Sequence[int]) -> dict[int, int]:
     """Votes cast per poll so far: turnout, which may be shown while results are hidden. None cast: no entry.
 
-    Of counted polls the count knows; only those still running are counted from their participations.
+    Of counted polls the count knows; of those still running the counters of the ballot box, a few dozen rows each.
     """
     counted = await session.execute(
         select(count_record.c.poll_id, func.max(count_record.c.participations).label("n"))
@@ -267,11 +280,11 @@ async def cast_counts(session: ReadSession, poll_ids: Sequence[int]) -> dict[int
     )
     found = {row.poll_id: row.n for row in counted}
     rows = await session.execute(
-        select(participation.c.poll_id, func.count().label("n"))
-        .where(participation.c.poll_id.in_([poll_id for poll_id in poll_ids if poll_id not in found]))
-        .group_by(participation.c.poll_id)
+        select(turnout_shard.c.poll_id, func.sum(turnout_shard.c.n).label("n"))
+        .where(turnout_shard.c.poll_id.in_([poll_id for poll_id in poll_ids if poll_id not in found]))
+        .group_by(turnout_shard.c.poll_id)
     )
-    return found | {row.poll_id: row.n for row in rows}
+    return found | {row.poll_id: int(row.n) for row in rows}
 
 
 # ---- parts

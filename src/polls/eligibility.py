@@ -51,6 +51,8 @@ class CitizenFacts:
     level: int
     owns_in: frozenset[str] = frozenset()
     lists: frozenset[str] = frozenset()
+    okrug_id: int | None = None
+    """The okrug above the district, for counters of turnout; no rule asks for it."""
 
 
 @dataclass(frozen=True)

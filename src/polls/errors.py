@@ -133,6 +133,14 @@ class Busy(Refusal):
     next_step = "Nothing was taken. Try again in a few seconds."
 
 
+class Unavailable(Refusal):
+    """The database does not answer. Facts: `retry_after` seconds."""
+
+    code = "unavailable"
+    detail = "The service cannot reach its database just now; nothing was taken."
+    next_step = "Try again in a minute."
+
+
 class AccountExists(Refusal):
     """The register entry, e-mail or phone already has an account."""
 

@@ -16,7 +16,7 @@ from datetime import date, datetime
 from sqlalchemy import func, select, text
 
 from polls.audience import roll_total
-from polls.catalogue import SealedPoll, sealed_poll
+from polls.catalogue import SealedPoll, cast_counts, sealed_poll
 from polls.counting import entitled_of
 from polls.definition import AnyQuestion, Definition, Ranking
 from polls.errors import ResultsHidden
@@ -26,7 +26,6 @@ from polls.sessions import ReadSession
 from polls.tables import (
     count_record,
     live_step,
-    participation,
     roll,
     roll_amendment,
     turnout_day,
@@ -204,11 +203,9 @@ async def running_turnout(session: ReadSession, slug_or_id: str, now: datetime) 
     if not seen.turnout:
         require(seen, Need.TURNOUT)
         raise ResultsHidden(until=None)
-    votes = await session.scalar(
-        select(func.count()).select_from(participation).where(participation.c.poll_id == found.id)
-    )
+    votes = (await cast_counts(session, [found.id])).get(found.id, 0)
     entitled = await roll_total(session, found.id) if found.definition.roll_known else None
-    return RunningTurnout(int(votes or 0), entitled)
+    return RunningTurnout(votes, entitled)
 
 
 async def counted_version(session: ReadSession, poll_id: int) -> CountedVersion | None:

@@ -14,7 +14,8 @@ import pydantic
 from litestar.exceptions import HTTPException, ValidationException
 from sqlalchemy import exc as database_errors
 
-from polls.errors import FieldError, Invalid, NotFound, Refusal
+from polls.database_failures import is_passing
+from polls.errors import FieldError, Invalid, NotFound, Refusal, Unavailable
 
 Translate = Callable[[str], str]
 
@@ -68,14 +69,6 @@ class Conflict(Refusal):
     code = "conflict"
     detail = "Somebody changed this at the same moment; nothing was saved."
     next_step = "Reload the page and try again."
-
-
-class Unavailable(Refusal):
-    """The database does not answer. Facts: `retry_after` seconds."""
-
-    code = "unavailable"
-    detail = "The service cannot reach its database just now; nothing was taken."
-    next_step = "Try again in a minute."
 
 
 class WrongHost(Refusal):
@@ -193,18 +186,6 @@ COUNTED_MESSAGES: Mapping[str, str] = {
 BY_STATUS: Mapping[int, type[Refusal]] = {
     400: Malformed, 404: NotFound, 405: MethodNotAllowed, 413: BodyTooLarge, 415: MediaTypeNotSupported,
 }  # fmt: skip
-UNREACHABLE = (
-    database_errors.OperationalError,
-    database_errors.InterfaceError,
-    database_errors.TimeoutError,
-    database_errors.DisconnectionError,
-    ConnectionError,
-)
-# Through asyncpg most errors of the server arrive as a plain DBAPIError, so the SQLSTATE decides and not the class.
-PASSING_STATES = frozenset({"40P01", "40001", "55P03", "57014", "57P01", "57P02", "57P03"})
-PASSING_CLASSES = ("08", "53")  # the connection; what the server has run out of
-REPEATABLE_STATES = frozenset({"40P01", "40001"})
-"""A deadlock and a failed serialization: the server asks for the same transaction once more, at once."""
 
 
 @dataclass(frozen=True)
@@ -263,26 +244,6 @@ def retry_after(refusal: Refusal) -> int | None:
     if status_of(refusal) not in (429, 503):
         return None
     return max(1, round(float(refusal.facts.get("retry_after") or BUSY_SECONDS)))
-
-
-def sqlstate_of(error: BaseException) -> str | None:
-    """Give the SQLSTATE of a failure of the database, through asyncpg or psycopg, wrapped by SQLAlchemy or not."""
-    original = getattr(error, "orig", None)
-    for found in (error, original, getattr(original, "__cause__", None)):
-        state = getattr(found, "sqlstate", None)
-        if isinstance(state, str):
-            return state
-    return None
-
-
-def is_passing(error: BaseException) -> bool:
-    """Tell whether the database failed in a way that passes by itself: out of reach, overloaded, or cut short."""
-    if isinstance(error, UNREACHABLE):
-        return True
-    if isinstance(error, database_errors.DBAPIError) and error.connection_invalidated:
-        return True
-    state = sqlstate_of(error) or ""
-    return state in PASSING_STATES or state[:2] in PASSING_CLASSES
 
 
 def as_refusal(error: Exception) -> Refusal:

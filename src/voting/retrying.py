@@ -9,8 +9,8 @@ import random
 from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
+from polls.database_failures import REPEATABLE_STATES, sqlstate_of
 from voting.db import Database, Session
-from voting.problems import REPEATABLE_STATES, sqlstate_of
 
 TIMES = 3
 PAUSE = 0.05

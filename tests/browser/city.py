@@ -16,6 +16,7 @@ from tests.sites import fast_passwords
 
 from polls.authoring import cancel_poll, close_early, create_draft, schedule_poll
 from polls.ballot import encode_ballot
+from polls.board_tables import turnout_shard
 from polls.catalogue import SealedPoll, cast_counts, sealed_poll
 from polls.counting import count_poll, polls_without_roll, take_live_step, take_roll_of
 from polls.definition import DEFAULT_AGE_BANDS, Definition, Text
@@ -263,6 +264,7 @@ async def _write_ballots(
         [{"poll_id": poll.id, "citizen_id": one, "day": day, "channel": "online"}
          for (one, _), day in zip(people, days, strict=True)],
     )  # fmt: skip
+    await session.execute(insert(turnout_shard).values(poll_id=poll.id, shard=0, n=len(people)))
     await session.execute(
         text(f"INSERT INTO intake_{poll.id} (ballot_id, answers, style, stratum) VALUES (:id, :answers, 0, :stratum)"),
         [{"id": hashlib.sha256(str(one).encode()).digest()[:16], "answers": list(answer), "stratum": stratum}

@@ -15,10 +15,11 @@ from sqlalchemy import insert, select, text, update
 from tests.builders import NOW, a_city, a_definition, a_sealed_poll, a_single_choice, an_option, both
 from tests.results.counted import AFTER, a_counted_poll, a_typical_poll, city_strata, four_questions, random_ballots
 
+from polls.board_tables import turnout_shard
 from polls.definition import Text
 from polls.errors import Invalid, NotCounted, PollNotFound, ResultsHidden, TooFewToPublish, WrongState
 from polls.sessions import ReadSession, Session
-from polls.tables import live_step, participation, poll, profile, roll_amendment
+from polls.tables import live_step, poll, profile, roll_amendment
 from polls.tally import tally
 from polls.tally.profile import NOT_SHOWN, Profile
 from results.aggregation import class_counts
@@ -206,10 +207,8 @@ async def test_a_question_of_a_few_ballots_is_not_broken_down(session: Session, 
 
 async def test_the_number_of_votes_is_public_once_the_poll_is_open(session: Session) -> None:
     found = await a_sealed_poll(session)
-    for citizen in range(3):
-        await session.execute(
-            insert(participation).values(poll_id=found.id, citizen_id=citizen, day=date(2026, 11, 22))
-        )
+    for shard, n in ((0, 2), (7, 1)):
+        await session.execute(insert(turnout_shard).values(poll_id=found.id, shard=shard, n=n))
     assert (await running_turnout(session, found.slug, NOW)).votes == 3
     with pytest.raises(ResultsHidden):
         await running_turnout(session, found.slug, found.opens_at - timedelta(hours=1))

@@ -7,10 +7,11 @@ import pytest
 from sqlalchemy import func, select, text
 from tests.builders import ASigner, a_key
 
-from polls.casting import cast_ballot, entitlement
+from polls.casting import cast_ballot
 from polls.catalogue import Phase, list_polls, my_votes, sealed_poll
 from polls.definition import Privacy, Visibility
 from polls.eligibility import reasons_against
+from polls.entitlement import entitlement
 from polls.errors import AlreadyVoted, PollClosed
 from polls.lifecycle import State
 from polls.tables import count_record, participation, poll, roll, turnout_day

@@ -20,6 +20,7 @@ from tests.sites import browser, build_site
 
 import polls
 import voting.problems
+from polls.database_failures import is_passing, sqlstate_of
 from polls.errors import Busy, FieldError, Invalid, NotFound, Refusal, Sealed, TooMany
 from voting.db import Session
 from voting.identity.guards import public
@@ -30,8 +31,6 @@ from voting.problems import (
     all_refusals,
     as_refusal,
     describe,
-    is_passing,
-    sqlstate_of,
 )
 
 SOURCE = Path(voting.problems.__file__).parents[1]

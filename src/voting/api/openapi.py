@@ -16,7 +16,7 @@ from litestar.params import BodyKwarg, ParameterKwarg, PathParameter, QueryParam
 from pydantic import TypeAdapter
 from pydantic.json_schema import GenerateJsonSchema, JsonSchemaMode
 
-from polls.errors import BadCsrf, Invalid, NotAllowed, Refusal, SignInNeeded, TooMany
+from polls.errors import BadCsrf, Invalid, NotAllowed, Refusal, SignInNeeded, TooMany, Unavailable
 from voting.api.operations import BODY_EXAMPLES, JSON, OWN_REFUSALS, Operation, Returned
 from voting.api.schemas import ProblemReply
 from voting.identity.guards import access_rules, is_public
@@ -28,7 +28,6 @@ from voting.problems import (
     Failed,
     Malformed,
     MediaTypeNotSupported,
-    Unavailable,
 )
 
 PREFIX = "/api/v1"

@@ -10,10 +10,10 @@ from litestar.params import FromPath, QueryParameter
 
 from polls import sealed
 from polls.ballot import style_of
-from polls.casting import entitlement
 from polls.catalogue import Narrowing, Phase, Scope, SealedPoll, list_polls, participation_day, sealed_poll
 from polls.definition import Privacy
 from polls.eligibility import reasons_against
+from polls.entitlement import entitlement
 from polls.errata import errata_of
 from polls.errors import NotAllowed, PollNotFound, ResultsHidden, SignInNeeded, WrongState
 from polls.journal import poll_events
