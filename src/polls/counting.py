@@ -362,6 +362,7 @@ async def _fix_turnout(session: Session, found: SealedPoll) -> None:
             insert(turnout_stratum),
             [{"poll_id": found.id, "stratum": stratum.code, "n": n} for stratum, n in counts.items()],
         )
+    await session.execute(text("SELECT veche_settle_turnout(:poll)"), {"poll": found.id})
 
 
 async def _finish(session: Session, found: SealedPoll, counted: Counted, now: datetime) -> None:
