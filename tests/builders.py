@@ -14,6 +14,7 @@ from sqlalchemy import insert, text
 
 from polls.authoring import create_draft, schedule_poll
 from polls.catalogue import SealedPoll, sealed_poll
+from polls.checkpoint import BoardSealer
 from polls.definition import Definition
 from polls.register import TerritoryRow, load_territories, territory_tree
 from polls.sessions import Session
@@ -38,11 +39,15 @@ class ASigner:
     def __init__(self) -> None:
         self.private = Ed25519PrivateKey.from_private_bytes(hashlib.sha256(b"a test's signer").digest())
         self.public = self.private.public_key()
-        raw = self.public.public_bytes(Encoding.Raw, PublicFormat.Raw)
-        self.key_id = hashlib.sha256(raw).hexdigest()[:8]
+        self.public_bytes = self.public.public_bytes(Encoding.Raw, PublicFormat.Raw)
+        self.key_id = hashlib.sha256(self.public_bytes).hexdigest()[:8]
 
     def sign(self, message: bytes) -> bytes:
         return self.private.sign(message)
+
+
+SEALER = BoardSealer("127.0.0.1:8000", ASigner(), "veche test")
+"""What tests count polls with."""
 
 
 def a_key() -> bytes:

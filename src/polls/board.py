@@ -1,7 +1,7 @@
 """Ballot ids, entries, leaves and receipts: their exact bytes. Pure.
 
-The board's files, trees and proofs grow from these leaves. Nothing here knows a person: a ballot id comes from a key
-the voter's browser holds, a nonce comes from the ballot id.
+The trees and files of the board grow from these leaves (:mod:`polls.tlog`). Nothing here knows a person: a ballot id
+comes from a key the voter's browser holds, a nonce comes from the ballot id.
 """
 
 from __future__ import annotations
@@ -9,13 +9,14 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
 import rfc8785
 
 from polls.tally.profile import NOT_SHOWN
+from polls.tlog import hash_leaf
 
 BALLOT_DOMAIN = b"veche/ballot/v1"
 ENTRY_DOMAIN = b"veche/entry/v1"
@@ -29,6 +30,11 @@ class Signer(Protocol):
     @property
     def key_id(self) -> str:
         """The key's short name, listed with its validity."""
+        ...
+
+    @property
+    def public_bytes(self) -> bytes:
+        """The public half, 32 bytes."""
         ...
 
     def sign(self, message: bytes) -> bytes:
@@ -58,7 +64,7 @@ def entry(poll_hash: bytes, question_id: int, style: int, answer: str, entry_non
 
 def leaf_hash(entry_bytes: bytes) -> bytes:
     """RFC 6962 §2.1: SHA-256(0x00 ‖ entry), 32 bytes."""
-    return hashlib.sha256(b"\x00" + entry_bytes).digest()
+    return hash_leaf(entry_bytes)
 
 
 def leaf_hashes(
@@ -70,41 +76,6 @@ def leaf_hashes(
         for question, answer in zip(question_ids, answers, strict=True)
         if answer != NOT_SHOWN
     )
-
-
-class RootOf:
-    """The RFC 6962 §2.1 tree hash of leaf hashes added in their order.
-
-    Keeps one hash per level, so seven million leaves need no memory.
-    """
-
-    def __init__(self) -> None:
-        self._complete: list[tuple[int, bytes]] = []  # (size, hash) of complete subtrees, the larger first
-
-    def add(self, leaf: bytes) -> None:
-        """The next leaf hash (32 bytes)."""
-        size, right = 1, leaf
-        while self._complete and self._complete[-1][0] == size:
-            right = hashlib.sha256(b"\x01" + self._complete.pop()[1] + right).digest()
-            size *= 2
-        self._complete.append((size, right))
-
-    def root(self) -> bytes:
-        """The root so far (32 bytes); of no leaves, SHA-256 of nothing."""
-        if not self._complete:
-            return hashlib.sha256(b"").digest()
-        top = self._complete[-1][1]
-        for _, left in reversed(self._complete[:-1]):
-            top = hashlib.sha256(b"\x01" + left + top).digest()
-        return top
-
-
-def merkle_root(leaves: Iterable[bytes]) -> bytes:
-    """The tree hash of leaf hashes in their order (32 bytes)."""
-    tree = RootOf()
-    for leaf in leaves:
-        tree.add(leaf)
-    return tree.root()
 
 
 @dataclass(frozen=True)

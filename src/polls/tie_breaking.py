@@ -16,7 +16,6 @@ from typing import Any
 from sqlalchemy import Row, func, insert, select, text, update
 
 from polls.authoring import lock_key
-from polls.board import RootOf
 from polls.catalogue import SealedPoll, sealed_poll
 from polls.counting import entitled_of, leaf_sql, profile_of
 from polls.definition import AnyQuestion, Tie
@@ -30,6 +29,7 @@ from polls.tables import count_record, lot_secret, tie_decision
 from polls.tally import tally
 from polls.tally.outcome import Outcome, TieFound
 from polls.tally.profile import NOT_SHOWN
+from polls.tlog import RootOf
 
 REVEAL_WITHIN = timedelta(days=3)
 """After the count; a secret not revealed by then sends the tie to the chair."""

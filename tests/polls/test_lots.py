@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from polls.board import merkle_root
 from polls.lots import Lot, Party, commitment
+from polls.tlog import merkle_root
 
 POLL = bytes(range(32))
 

@@ -25,7 +25,7 @@ from tests.builders import (
 )
 from tests.results.test_figures import body, opener
 
-from polls.board import entry, leaf_hash, merkle_root
+from polls.board import entry, leaf_hash
 from polls.casting import cast_ballot
 from polls.catalogue import SealedPoll, sealed_poll
 from polls.counting import count_poll
@@ -45,6 +45,7 @@ from polls.tie_breaking import (
     question_root,
     reveal_secret,
 )
+from polls.tlog import merkle_root
 from results.decisions import Status, record_decision
 from results.exports.answers import answers_csv
 from results.figures import poll_figures
