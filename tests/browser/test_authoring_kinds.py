@@ -3,40 +3,32 @@
 from __future__ import annotations
 
 import re
-from datetime import datetime, timedelta
-from zoneinfo import ZoneInfo
+from datetime import timedelta
+from typing import Any
 
 import pytest
 from playwright.async_api import Page, expect
 from tests.browser.city import OFFICIAL, City
 from tests.browser.conftest import Visit
-from tests.browser.office import press, unfold
+from tests.browser.office import press, seal, set_times, type_in, unfold
 from tests.browser.test_accessibility import AXE, faults_of
 from tests.browser.visitors import Visitor, in_full
 
-MOSCOW = ZoneInfo("Europe/Moscow")
 KINDS = ["single_choice", "multiple_choice", "rating", "ranking", "points", "budget", "text"]
 
 
 async def fill(page: Page, **typed: str) -> None:
     """Type into fields by name; ``__`` stands for a dot."""
-    for name, value in typed.items():
-        await page.locator(f"[name='{name.replace('__', '.')}']").fill(value)
+    await type_in(page, {name.replace("__", "."): value for name, value in typed.items()})
 
 
-async def schedule(official: Visitor) -> None:
-    """Set the times, check, seal."""
-    page = official.page
-    opens = datetime.now(MOSCOW).replace(second=0, microsecond=0) + timedelta(days=2)
-    await fill(page, opens_at=f"{opens:%Y-%m-%dT10:00}", closes_at=f"{opens + timedelta(days=5):%Y-%m-%dT20:00}")
-    await page.locator("button[name=op][value=check]").click()
-    await official.headed("Check before scheduling")
-    await expect(official.main).to_contain_text(official.words("Nothing stands in the way"))
-    await page.get_by_label(
-        official.words("I have checked the poll and understand that its rules cannot be changed afterwards")
-    ).check()
-    await official.button("Seal and schedule").click()
-    await expect(official.main).to_contain_text(official.words("The rules are sealed and the poll is scheduled."))
+async def sealed(official: Visitor) -> dict[str, Any]:
+    """Set the times, check, seal; gives the rules as they are published."""
+    await set_times(official.page, opens_in=timedelta(days=2))
+    _, slug = await seal(official)
+    answer = await official.page.request.get(f"/polls/{slug}/rules.json")
+    rules: dict[str, Any] = await answer.json()
+    return rules
 
 
 async def start(official: Visitor, kind: str) -> Page:
@@ -51,6 +43,28 @@ async def start(official: Visitor, kind: str) -> Page:
                questions__1__options__1__text__en="A park", questions__1__options__2__text__ru="Сквер",
                questions__1__options__2__text__en="A square")  # fmt: skip
     return page
+
+
+SEALED: dict[str, dict[str, Any]] = {
+    "single_choice": {"own_answer": True},
+    "multiple_choice": {"own_answer": True},
+    "rating": {"scale_min": -1, "scale_max": 1, "rule": {"order_by": "majority_judgment"}},
+    "ranking": {"equal_ranks": True, "rule": {"method": "stv_meek"}},
+    "points": {"total": 7, "most_per_option": 5},
+    "budget": {
+        "exclusive_groups": [[1, 2]],
+        "rule": {"budget": 200_000_000, "method": "equal_shares", "tie": "chair"},
+    },
+    "text": {"required": False, "options": []},
+}
+"""What the sealed rules say of each kind, as typed below."""
+
+
+def holds(found: dict[str, Any], wanted: dict[str, Any]) -> bool:
+    """Whether a document says all that is wanted, whatever else it says."""
+    return all(
+        holds(found[name], value) if isinstance(value, dict) else found[name] == value for name, value in wanted.items()
+    )
 
 
 @pytest.mark.parametrize("kind", in_full(KINDS, ["single_choice", "ranking", "budget"]))
@@ -82,7 +96,10 @@ async def test_every_kind_from_the_editor_to_a_scheduled_poll(visit: Visit, city
             for option in (2, 1):
                 await press(page, f"remove_option:1:{option}")
             await page.locator("[name='questions.1.required']").uncheck()
-    await schedule(official)
+    (question,) = (await sealed(official))["questions"]
+    assert (question["kind"], question["text"]["en"]) == (kind, "What to choose?")
+    assert [option["text"]["ru"] for option in question["options"]] == ([] if kind == "text" else ["Парк", "Сквер"])
+    assert holds(question, SEALED[kind]), question
 
 
 async def test_a_follow_up_and_a_rule_tree_by_keyboard(visit: Visit, city: City) -> None:
@@ -100,7 +117,15 @@ async def test_a_follow_up_and_a_rule_tree_by_keyboard(visit: Visit, city: City)
     await press(page, "add_part:any")
     await press(page, "add_part:age:1")
     await fill(page, audience__parts__1__parts__1__at_least="18")
-    await schedule(official)
+    rules = await sealed(official)
+    assert holds(rules["questions"][1]["shown_if"], {"question": 1, "options": [2]}), rules["questions"][1]
+    ages = [part for part in parts_of(rules["audience"]) if part["op"] == "age"]
+    assert [age["at_least"] for age in ages] == [18], rules["audience"]
+
+
+def parts_of(rule: dict[str, Any]) -> list[dict[str, Any]]:
+    """Every part of an audience rule, the rule itself among them."""
+    return [rule, *(deeper for part in rule.get("parts", ()) for deeper in parts_of(part))]
 
 
 @pytest.mark.parametrize("size", ["desktop", "phone"])
