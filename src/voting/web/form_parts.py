@@ -6,14 +6,14 @@ from collections.abc import Sequence
 from typing import Final
 
 from voting.web.editor_form import EditorForm
+from voting.web.typed import hidden_number
 
 LAST_ID: Final = 32_767
 
 
 def mark(form: EditorForm, name: str) -> int:
     """The highest id ever used, as the form remembers it; 0 where it holds anything else."""
-    typed = form.get(name)
-    return int(typed) if typed.isascii() and typed.isdigit() and len(typed) <= 5 else 0
+    return hidden_number(form.get(name), digits=5)
 
 
 def next_id(form: EditorForm, prefix: str, name: str) -> int | None:

@@ -24,6 +24,7 @@ from voting.identity.guards import official
 from voting.identity.names import names_of
 from voting.identity.sessions import Viewer
 from voting.web.rendering import page
+from voting.web.typed import hidden_number
 
 AnyRequest = Request[Any, Any, Any]
 PUBLIC_ID = re.compile(r"[0-9a-f]{32}")
@@ -48,7 +49,7 @@ class Wanted:
             Pile(pile) if pile in tuple(Pile) else Pile.ALL,
             query.get("mine") == "1",
             query.get("q", "").replace("\0", "").strip()[:100],
-            min(int(number), LAST_PAGE) if number.isascii() and number.isdigit() and len(number) < 8 else 1,
+            min(hidden_number(number, 1), LAST_PAGE),
         )
 
     def address(self, **changed: str) -> str:

@@ -31,6 +31,7 @@ from voting.web.form_filling import form_of
 from voting.web.officials import address_of, known, see_other
 from voting.web.officials_words import finding_line
 from voting.web.rendering import page, translate_for
+from voting.web.typed import hidden_number
 
 AnyRequest = Request[Any, Any, Any]
 
@@ -53,8 +54,7 @@ async def schedule(
 ) -> Response[Any] | Redirect:  # fmt: skip
     """Seal the revision the official has seen."""
     sent = await request.form()
-    seen = str(sent.get("revision") or "")
-    revision = int(seen) if seen.isascii() and seen.isdigit() and len(seen) < 10 else 0
+    revision = hidden_number(str(sent.get("revision") or ""))
     if sent.get("understood") != "1":
         draft = await load_draft(session, known(public_id), now)
         return await _check_page(request, session, draft, now, not_understood=True)

@@ -21,6 +21,7 @@ from voting.web.i18n import language_of
 from voting.web.officials_form import Shown
 from voting.web.officials_words import label_of
 from voting.web.rendering import translate_for
+from voting.web.typed import hidden_number
 
 AnyRequest = Request[Any, Any, Any]
 
@@ -64,7 +65,7 @@ async def show_conflict(request: AnyRequest, session: ReadSession, shown: Shown,
 async def merge_theirs(request: AnyRequest, session: ReadSession, form: EditorForm, now: datetime) -> Shown:
     """The form with the other's version of the rows ticked; nothing is saved until somebody has looked at it."""
     draft = await load_draft(session, form.get("poll_id"), now)
-    number = _number(form.get("merge_theirs"))
+    number = hidden_number(form.get("merge_theirs"))
     try:
         theirs = (await load_revision(session, draft.public_id, number)).definition
     except RevisionNotFound:
@@ -100,7 +101,3 @@ def _complete(request: AnyRequest, shown: Shown) -> EditorForm:
         if name.endswith(("next_question", "next_option", "next_style")):
             mine.put(name, shown.form.get(name))
     return mine
-
-
-def _number(typed: str) -> int:
-    return int(typed) if typed.isascii() and typed.isdigit() and len(typed) < 10 else 0

@@ -39,6 +39,7 @@ from voting.web.officials_conflict import merge_theirs, show_conflict
 from voting.web.officials_form import Shown, editor_page, preview_of
 from voting.web.officials_words import label_of
 from voting.web.rendering import page, translate_for
+from voting.web.typed import hidden_number
 
 AnyRequest = Request[Any, Any, Any]
 FORM_LIMIT = 8 * 1024 * 1024
@@ -76,9 +77,11 @@ async def submit(
     if operation.partition(":")[0] not in ("save", "check", "picture"):
         mark_ids(form, *await highest_ids(session, public_id))
         operate(form, operation)
-        return await editor_page(request, session, Shown(form, definition_of(form), _based_on(form), changed=True))
+        return await editor_page(
+            request, session, Shown(form, definition_of(form), hidden_number(form.get("based_on")), changed=True)
+        )
     parsed = definition_of(form)
-    shown = Shown(form, parsed, _based_on(form), parsed.errors, changed=True, status=422)
+    shown = Shown(form, parsed, hidden_number(form.get("based_on")), parsed.errors, changed=True, status=422)
     if parsed.valid is not None:
         try:
             await _save(session, public_id, parsed.valid, viewer.account_id, shown.based_on, form.get("slug"), now)
@@ -195,11 +198,6 @@ async def _form_of_draft(request: AnyRequest, session: ReadSession, draft: Draft
     form = form_of(draft.definition, slug=draft.slug, language=language_of(request))
     mark_ids(form, *await highest_ids(session, draft.public_id))
     return form
-
-
-def _based_on(form: EditorForm) -> int:
-    typed = form.get("based_on")
-    return int(typed) if typed.isascii() and typed.isdigit() and len(typed) < 10 else 0
 
 
 def _next_page(operation: str) -> str:

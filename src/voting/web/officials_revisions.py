@@ -32,7 +32,7 @@ from voting.web.i18n import language_of
 from voting.web.officials import address_of, known, see_other
 from voting.web.officials_words import label_of, value_words
 from voting.web.rendering import page, translate_for
-from voting.web.typed import zone_of
+from voting.web.typed import hidden_number, zone_of
 
 AnyRequest = Request[Any, Any, Any]
 _RULE: Final[TypeAdapter[AnyAudience]] = TypeAdapter(Audience)
@@ -64,8 +64,7 @@ async def restore(
     session: NamedDependency[Session], now: NamedDependency[datetime],
 ) -> Response[Any] | Redirect:  # fmt: skip
     """Put an earlier version on top; the newest one the page showed must still be the newest."""
-    typed = str((await request.form()).get("based_on") or "")
-    based_on = int(typed) if typed.isascii() and typed.isdigit() and len(typed) < 10 else 0
+    based_on = hidden_number(str((await request.form()).get("based_on") or ""))
     try:
         await restore_revision(session, known(public_id), number, viewer.account_id, based_on, now)
     except EditConflict:
@@ -126,7 +125,7 @@ def _rule(value: Any) -> AnyAudience | None:
 
 
 def _asked(typed: str, numbers: Sequence[int], default: int) -> int:
-    number = int(typed) if typed.isascii() and typed.isdigit() and len(typed) < 10 else default
+    number = hidden_number(typed, default)
     return number if number in numbers else default
 
 

@@ -24,6 +24,7 @@ from voting.web.editor_form import EditorForm
 from voting.web.error_pages import described
 from voting.web.officials import address_of, known
 from voting.web.rendering import page
+from voting.web.typed import hidden_number
 
 AnyRequest = Request[Any, Any, Any]
 MOST_AT_ONCE: Final = PAGE
@@ -44,7 +45,7 @@ class Asked:
         asked = [question.id for question in poll.definition.questions if takes_words(question)]
         if not asked:
             raise NotFound
-        question, offset = _number(form.get("question")), _number(form.get("offset"))
+        question, offset = hidden_number(form.get("question")), hidden_number(form.get("offset"))
         status = form.get("status")
         return cls(
             question if question in asked else asked[0],
@@ -66,7 +67,7 @@ class Done:
 @get("/officials/words", guards=[official], include_in_schema=False)
 async def show_queues(request: AnyRequest, session: NamedDependency[Session]) -> Response[Any]:
     """Polls with words that wait, the most first, a page at a time."""
-    offset = _number(request.query_params.get("offset", ""))
+    offset = hidden_number(request.query_params.get("offset", ""))
     rows = await waiting_polls(session, offset, PAGE + 1)
     more = offset + PAGE if len(rows) > PAGE else None
     return page(request, "officials/words_polls.html", nav="officials", rows=rows[:PAGE], next_offset=more)
@@ -100,7 +101,7 @@ async def decide(
             for wording in wordings:
                 texts += await review(
                     session, poll.public_id, asked.question, wording, ACTS[act], viewer.account_id, now,
-                    merged_into=_number(form.get("merged_into")) or None, note=form.get("note"),
+                    merged_into=hidden_number(form.get("merged_into")) or None, note=form.get("note"),
                 )  # fmt: skip
     except Invalid as refusal:
         return await _page(request, session, poll, asked, form, refusal=refusal)
@@ -132,10 +133,6 @@ async def _page(
         errors={str(e["path"]): str(e["message"]) for e in problem.errors} if problem else {},
         address=address_of(poll.public_id),
     )  # fmt: skip
-
-
-def _number(typed: str) -> int:
-    return int(typed) if typed.isascii() and typed.isdigit() and len(typed) < 8 else 0
 
 
 handlers = [show_queues, show_queue, decide]

@@ -31,6 +31,11 @@ DOTTED = re.compile(r"^([0-9]{1,2})\.([0-9]{1,2})\.([0-9]{4})[T ,]+([0-9]{1,2}):
 YEARS = range(1970, 2200)
 
 
+def hidden_number(text: str, default: int = 0, digits: int = 9) -> int:
+    """A whole number that a page of ours wrote into a hidden field or an address; `default` for anything else."""
+    return int(text) if text.isascii() and text.isdigit() and len(text) <= digits else default
+
+
 class Mistyped(ValueError):
     """The text is not what the field holds: a stable code, words to show, facts for the words."""
 
