@@ -45,6 +45,7 @@ READY_WITHIN = 60.0  # seconds, recovery after a crash included
 STOP_WITHIN = 30.0
 POLL = 0.01
 LOG_LIMIT = 10_000_000
+LONGEST_PAUSE = 5.0  # seconds between attempts to start a server that cannot start now, as on a full disk
 
 
 @dataclass
@@ -175,16 +176,22 @@ def start_at(home: Home, *, durable: bool = True, max_connections: int = 100) ->
 
 @contextmanager
 def kept_running(server: EmbeddedServer, every: float = 0.25) -> Iterator[EmbeddedServer]:
-    """Watch the server from a thread and start it again whenever it dies; stop it on leaving."""
+    """Watch the server from a thread and start it again whenever it dies; stop it on leaving.
+
+    One that cannot start, as on a full disk, is tried again and again, every few seconds, until it can.
+    """
     leaving = threading.Event()
 
     def watch() -> None:
-        while not leaving.wait(every):
+        pause = every
+        while not leaving.wait(pause):
             try:
                 if server.ensure_running():
                     logger.warning("embedded_database_restarted")
+                pause = every
             except (EmbeddedError, OSError):
                 logger.exception("embedded_database_restart_failed")
+                pause = min(2 * pause, LONGEST_PAUSE)
 
     watcher = threading.Thread(target=watch, name="embedded-database", daemon=True)
     watcher.start()

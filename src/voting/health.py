@@ -1,5 +1,7 @@
 """Addresses for machines: is the process alive, may it get traffic, what robots should leave alone, and the icon."""
 
+import asyncio
+
 from alembic.script import ScriptDirectory
 from litestar import Response, get
 from litestar.di import NamedDependency
@@ -8,6 +10,8 @@ from sqlalchemy import text
 from voting.db import Database
 from voting.identity.guards import public
 from voting.migrations import alembic_config
+
+READY_WITHIN = 2.0  # seconds
 
 ROBOTS = """User-agent: *
 Disallow: /api/
@@ -55,7 +59,8 @@ handlers = [show_live, show_ready, show_robots, show_icon]
 
 async def _unready(database: Database) -> str | None:
     try:
-        async with database.open_session() as session:
+        # Neither a busy pool nor a server that is just starting makes whoever asks wait for the answer.
+        async with asyncio.timeout(READY_WITHIN), database.open_session_aside() as session:
             applied = set((await session.scalars(text("SELECT version_num FROM alembic_version"))).all())
     except Exception as error:
         return "schema" if "alembic_version" in str(error) else "database"

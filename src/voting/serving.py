@@ -6,6 +6,7 @@ are judged by `voting.perimeter`, so uvicorn's own middleware for them stays off
 
 import asyncio
 import gc
+import signal
 import socket
 from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import asynccontextmanager
@@ -30,8 +31,8 @@ WORKER_STOPS_WITHIN = 5.0  # seconds jobs in progress have; one that is interrup
 STOP_WITHIN = 20  # seconds requests in progress have to finish
 
 
-def build_site(settings: Settings) -> Litestar:
-    """Give the application as it is served: in the demo with the queue's worker inside."""
+def build_site(settings: Settings, *, jobs: bool | None = None) -> Litestar:
+    """Give the application as it is served, with the queue's worker inside if `jobs`: by default in the demo."""
 
     @asynccontextmanager
     async def work(app: Litestar) -> AsyncGenerator[None, None]:
@@ -51,18 +52,14 @@ def build_site(settings: Settings) -> Litestar:
         yield
         warming.cancel()
 
-    return create_app(settings, lifespan=[*([work] if settings.demo else []), settle])
+    with_jobs = settings.demo if jobs is None else jobs
+    return create_app(settings, lifespan=[*([work] if with_jobs else []), settle])
 
 
 async def _warm_up() -> None:
     """Load what only results need, once the site answers: otherwise their first reader would wait for it."""
     await asyncio.sleep(WARM_UP_AFTER)
     await asyncio.to_thread(import_module, "pandas")
-
-
-def site() -> Litestar:
-    """Give the application by the environment's settings: what each of several worker processes calls."""
-    return build_site(Settings.from_env())
 
 
 def server_options(settings: Settings) -> Mapping[str, Any]:
@@ -97,15 +94,28 @@ class Server(uvicorn.Server):
             self._on_ready()
 
 
-def serve_here(settings: Settings, listening: socket.socket, on_ready: Callable[[], None]) -> None:
-    """Serve in this process until a signal stops it."""
-    config = uvicorn.Config(build_site(settings), **server_options(settings))
+def serve_here(
+    settings: Settings, listening: socket.socket, on_ready: Callable[[], None], *, jobs: bool | None = None
+) -> None:
+    """Serve in this process until a signal stops it. `jobs` as in `build_site`."""
+    config = uvicorn.Config(build_site(settings, jobs=jobs), **server_options(settings))
     Server(config, on_ready).run([listening])
 
 
-def serve_in_workers(settings: Settings, listening: socket.socket, workers: int, on_ready: Callable[[], None]) -> None:
-    """Serve in so many processes, begun again when they die, until a signal stops them."""
-    config = uvicorn.Config("voting.serving:site", factory=True, workers=workers, **server_options(settings))
-    supervisor = uvicorn.supervisors.Multiprocess(config, sockets=[listening])
+def work_here(settings: Settings, on_ready: Callable[[], None]) -> None:
+    """Work on the queue in this process until a signal stops it, with nothing served."""
+    asyncio.run(_work(settings, on_ready))
+
+
+async def _work(settings: Settings, on_ready: Callable[[], None]) -> None:
+    asked_to_stop = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, asked_to_stop.set)
+    database = Database.from_settings(settings)
+    worker = asyncio.create_task(run_worker(build_jobs(database, settings)), name="jobs")
     on_ready()
-    supervisor.run()
+    try:
+        await asked_to_stop.wait()
+    finally:
+        await stop_task(worker, WORKER_STOPS_WITHIN)
+        await database.close()

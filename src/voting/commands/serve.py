@@ -18,8 +18,11 @@ from typing import NoReturn
 import click
 
 from voting import embedded, migrations
+from voting.keys import WEB_NEEDS
+from voting.setting_up import require_keys, set_up_keys
 from voting.settings import Settings
 from voting.telemetry import configure_logging
+from voting.web_processes import Processes, ProcessesFailed
 
 
 @click.command()
@@ -35,16 +38,18 @@ def serve(workers: int) -> None:
     signal.signal(signal.SIGTERM, _leave)
     with listening_socket(settings) as listening, running_database(settings):
         prepare_schema(settings)
-        # Late: a taken port or a database that does not answer is told before the seconds this import takes.
-        from voting.serving import serve_here, serve_in_workers
-
         try:
             if workers == 1:
+                # Late: a taken port or a database that does not answer is told before the seconds this import takes.
+                from voting.serving import serve_here
+
                 serve_here(settings, listening, lambda: _announce(settings))
             else:
-                serve_in_workers(settings, listening, workers, lambda: _announce(settings))
+                Processes(settings, listening, workers, lambda: _announce(settings)).run()
         except KeyboardInterrupt:
             pass  # uvicorn stops in order and then raises the signal again
+        except ProcessesFailed:
+            raise click.ClickException("the site did not start; the lines above say why.") from None
 
 
 @contextmanager
@@ -81,16 +86,19 @@ def running_database(settings: Settings) -> Iterator[None]:
 
 
 def prepare_schema(settings: Settings) -> None:
-    """In the demo apply what is missing; elsewhere refuse to serve a schema that is not this release's."""
+    """In the demo apply and make what is missing; elsewhere refuse another release's schema and missing keys."""
     with migrations.settings_url(settings) as url:
         waiting = migrations.pending(url)
-        if not waiting:
-            return
-        if not settings.demo:
+        if waiting and not settings.demo:
             raise click.ClickException(
                 f"the database lacks {len(waiting)} migrations of this release. Run `veche migrate`, then start again."
             )
-        migrations.upgrade(url)
+        if waiting:
+            migrations.upgrade(url)
+        if settings.demo:
+            set_up_keys(settings)
+        else:
+            require_keys(settings, WEB_NEEDS)
 
 
 def _announce(settings: Settings) -> None:

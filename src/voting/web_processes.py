@@ -1,0 +1,211 @@
+"""The processes of `veche serve --workers N`: begun, watched, begun again when they die, ended together.
+
+They share nothing but the listening socket and the database. Each is forked from a small process that has loaded the
+application and does nothing else (multiprocessing's fork server), so one that was killed is back in about a second,
+and nothing is ever forked from a process with threads.
+
+Nobody is left behind: a process whose parent is gone, in whatever way, ends in order by itself. In the demo one more
+process does the queued work, so that there is one worker of it and not as many as web processes.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from multiprocessing import get_context, parent_process
+from multiprocessing.connection import Connection, wait
+from multiprocessing.context import ForkServerProcess
+from typing import Any
+
+import structlog
+
+from voting.settings import Settings
+
+logger = structlog.get_logger(__name__)
+
+FIRST_PAUSE, LONGEST_PAUSE = 0.5, 10.0  # seconds before another try, where the last process was never ready
+LOOK_EVERY = 1.0
+END_WITHIN = 30.0  # seconds for what is in progress; serving.STOP_WITHIN and WORKER_STOPS_WITHIN lie within
+
+_context = get_context("forkserver")
+
+
+class ProcessesFailed(Exception):
+    """A process ended before any was ready: begun again, it would fail again. Its own words are in the log."""
+
+
+Body = Callable[[Settings, socket.socket, Callable[[], None]], None]
+
+
+@dataclass
+class Place:
+    """A process that should be running. `failures` counts those in a row that ended before they were ready."""
+
+    name: str
+    body: Body
+    process: ForkServerProcess | None = None
+    news: Connection | None = None
+    ready: bool = False
+    failures: int = 0
+    due: float = 0.0
+
+
+@dataclass
+class Processes:
+    """The web processes of one service, and in the demo the worker of its queue."""
+
+    settings: Settings
+    listening: socket.socket
+    web: int
+    on_ready: Callable[[], None]
+    _places: list[Place] = field(default_factory=list)
+    _announced: bool = False
+
+    def run(self) -> None:
+        """Keep them running until this is interrupted by an exception, as signals raise here; then end them."""
+        _context.set_forkserver_preload(["voting.serving"])
+        self._places = [Place("web", serve_as_child) for _ in range(self.web)]
+        if self.settings.demo:
+            self._places.append(Place("jobs", work_as_child))
+        try:
+            while True:
+                for place in self._places:
+                    self._look_after(place)
+                self._wait()
+        finally:
+            self._end()
+
+    def _look_after(self, place: Place) -> None:
+        if place.process is not None and not place.process.is_alive():
+            self._bury(place, place.process)
+        if place.process is None and time.monotonic() >= place.due:
+            self._begin(place)
+
+    def _begin(self, place: Place) -> None:
+        place.ready = False
+        place.news, theirs = _context.Pipe(duplex=False)
+        process = _context.Process(
+            target=_live, args=(place.body, self.settings, self.listening, theirs), name=f"veche-{place.name}"
+        )
+        try:
+            process.start()
+        except (OSError, EOFError):  # the process that forks was killed this very moment; the next try begins another
+            logger.warning("process_not_begun", process=place.name)
+            place.news.close()
+            place.news, place.due = None, time.monotonic() + FIRST_PAUSE
+        else:
+            place.process = process
+        finally:
+            theirs.close()  # so that its end is the end of the pipe
+
+    def _wait(self) -> None:
+        """Wait for a process to end, or to be ready, or for a pause to be over."""
+        pauses = [place.due - time.monotonic() for place in self._places if place.process is None]
+        watched: list[Any] = [place.process.sentinel for place in self._places if place.process is not None]
+        watched += [place.news for place in self._places if place.news is not None]
+        ready = wait(watched, timeout=max(0.0, min([LOOK_EVERY, *pauses])))
+        for place in self._places:
+            if place.news is not None and place.news in ready:
+                self._hear(place)
+
+    def _hear(self, place: Place) -> None:
+        """Note that a process is ready; the pipe's end without a word says only that it is gone."""
+        assert place.news is not None
+        with suppress(EOFError, OSError):
+            place.news.recv()
+            place.ready, place.failures = True, 0
+            logger.info("process_ready", process=place.name, pid=place.process and place.process.pid)
+            if place.body is serve_as_child and not self._announced:
+                self._announced = True
+                self.on_ready()
+        place.news.close()
+        place.news = None
+
+    def _bury(self, place: Place, process: ForkServerProcess) -> None:
+        """A process is gone: another is due at once, or after a pause if this one had not got as far as being ready."""
+        if place.news is not None:
+            self._hear(place)
+        logger.warning("process_ended", process=place.name, pid=process.pid, exit_code=process.exitcode)
+        process.close()
+        place.process = None
+        if place.ready:
+            place.due = time.monotonic()
+        elif not self._announced and place.body is serve_as_child:
+            raise ProcessesFailed
+        else:
+            place.due = time.monotonic() + min(LONGEST_PAUSE, FIRST_PAUSE * 2.0**place.failures)
+            place.failures += 1
+
+    def _end(self) -> None:
+        """Ask all to end, wait for them, and kill those that do not."""
+        living = [place.process for place in self._places if place.process is not None]
+        try:
+            for process in living:
+                process.terminate()
+            deadline = time.monotonic() + END_WITHIN
+            for process in living:
+                process.join(max(0.0, deadline - time.monotonic()))
+        finally:  # at a second Ctrl-C as well
+            for process in living:
+                if process.is_alive():
+                    logger.warning("process_killed", pid=process.pid)
+                    process.kill()
+                    process.join()
+
+
+def _live(body: Body, settings: Settings, listening: socket.socket, news: Connection) -> None:
+    """What each process does: its work, until a signal or the end of its parent."""
+    from voting.telemetry import configure_logging
+
+    configure_logging()
+
+    def tell_ready() -> None:
+        news.send(True)
+        news.close()
+
+    with _ended_with_parent(), suppress(KeyboardInterrupt):
+        body(settings, listening, tell_ready)
+
+
+def serve_as_child(settings: Settings, listening: socket.socket, on_ready: Callable[[], None]) -> None:
+    """Serve requests until a signal."""
+    from voting.serving import serve_here
+
+    serve_here(settings, listening, on_ready, jobs=False)
+
+
+def work_as_child(settings: Settings, listening: socket.socket, on_ready: Callable[[], None]) -> None:
+    """Do the queued work until a signal."""
+    from voting.serving import work_here
+
+    listening.close()
+    work_here(settings, on_ready)
+
+
+@contextmanager
+def _ended_with_parent() -> Iterator[None]:
+    """End this process in order when the service's parent, or the process that forks for it, is gone."""
+    parent = parent_process()
+    assert parent is not None
+    forked_by = os.getppid()
+    finished = threading.Event()
+
+    def watch() -> None:
+        while os.getppid() == forked_by and not wait([parent.sentinel], timeout=LOOK_EVERY):
+            pass
+        logger.warning("parent_gone", pid=os.getpid())
+        os.kill(os.getpid(), signal.SIGTERM)
+        if not finished.wait(END_WITHIN):
+            os._exit(os.EX_SOFTWARE)
+
+    threading.Thread(target=watch, name="parent", daemon=True).start()
+    try:
+        yield
+    finally:
+        finished.set()
