@@ -125,7 +125,7 @@ async def test_a_follow_up_and_a_rule_tree_by_keyboard(visit: Visit, city: City)
 
 def parts_of(rule: dict[str, Any]) -> list[dict[str, Any]]:
     """Every part of an audience rule, the rule itself among them."""
-    return [rule, *(deeper for part in rule.get("parts", ()) for deeper in parts_of(part))]
+    return [rule, *(deeper for part in rule.get("of", ()) for deeper in parts_of(part))]
 
 
 @pytest.mark.parametrize("size", ["desktop", "phone"])
