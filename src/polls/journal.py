@@ -6,21 +6,45 @@ vote: no choice, no ballot id, no citizen.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import RowMapping, insert, select
+from sqlalchemy import RowMapping, func, insert, select
 
 from polls.sessions import ReadSession, Session
 from polls.tables import registry_event
 
-HISTORY = frozenset({
-    "poll_sealed", "poll_extended", "poll_closed_early", "poll_paused", "poll_resumed", "poll_cancelled",
-    "erratum_added", "roll_amended", "poll_counted", "lot_committed", "lot_revealed", "ties_decided",
-    "decision_recorded",
-})  # fmt: skip
-"""Kinds that are the history of a poll for everybody. A new kind is public only when it is named here: what officials
-do with residents' words, for one, would tell of answers while results are hidden, and comes a wording at a time."""
+PUBLIC_FACTS: Mapping[str, frozenset[str]] = {
+    kind: frozenset(facts.split())
+    for kind, facts in {
+        "poll_sealed": "poll_hash revision reviewed",
+        "poll_opened": "opens_at closes_at",
+        "poll_closed": "opens_at closes_at",
+        "poll_extended": "reason closes_at",
+        "poll_closed_early": "reason closes_at",
+        "poll_paused": "reason paused_at",
+        "poll_resumed": "resumed_at outage_seconds closes_at",
+        "poll_cancelled": "reason ballots_destroyed",
+        "erratum_added": "text",
+        "roll_amended": "reason added removed",
+        "poll_counted": "ballots participations poll_hash",
+        "lot_committed": "party commitment",
+        "lot_revealed": "party secret",
+        "ties_decided": "version reason questions roots",
+        "board_published": "version manifest roots sizes",
+        "decision_recorded": "status deadline",
+        "key_added": "key_id purpose public",
+        "key_retired": "key_id purpose reason",
+        "protocol_version": "board registry origin software",
+    }.items()
+}
+"""Public kinds and the facts of each that leave the database in the registry log. A new kind or fact is public only
+when it is named here: which account did something stays inside, as do the names that a decision gives; and what
+officials do with residents' words would tell of answers while results are hidden, and comes a wording at a time."""
+
+HISTORY = frozenset(PUBLIC_FACTS)
+"""Kinds that are history for everybody: of a poll on its page, and all of them in the registry log."""
 
 
 async def record_event(session: Session, kind: str, poll_id: int | None, now: datetime, **body: Any) -> None:
@@ -36,3 +60,8 @@ async def poll_events(session: ReadSession, poll_id: int) -> list[RowMapping]:
         .order_by(registry_event.c.id)
     )
     return [row._mapping for row in rows]
+
+
+async def newest_event(session: ReadSession) -> int:
+    """The number of the newest event of any kind; 0 where there is none. It rises, so it tells that something came."""
+    return await session.scalar(select(func.max(registry_event.c.id))) or 0

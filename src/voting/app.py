@@ -8,6 +8,7 @@ from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import cache, partial
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -20,7 +21,9 @@ from litestar.di import Provide
 from litestar.static_files import create_static_files_router
 from litestar.types import ControllerRouterHandler
 
+from polls.casting import BallotBox
 from polls.errors import SignInNeeded
+from polls.known_polls import KnownPolls
 from voting import health
 from voting.api import session
 from voting.boot import check_routes
@@ -34,13 +37,16 @@ from voting.identity.recognition import RecognitionMiddleware, WebSessions, view
 from voting.identity.sessions import Viewer
 from voting.identity.signing_in import Desk
 from voting.perimeter import security_headers
+from voting.remembered_replies import RememberedReplies
+from voting.remembering import Pulse, Shelf
 from voting.replies import make_answer
-from voting.secrets import identity_secrets
+from voting.secrets import identity_secrets, receipt_signer
 from voting.security import ForgeryMiddleware, FormTokens
 from voting.settings import Settings
 from voting.telemetry import TelemetryMiddleware, configure_logging
 from voting.throttling import Limit, Throttle, ThrottleMiddleware
 from voting.web import account, error_pages, rendering
+from voting.web.readers import Readers
 
 STATIC = Path(__file__).parent / "static"
 Clock = Callable[[], datetime]
@@ -59,16 +65,21 @@ def create_app(
     clock: Clock = utc_now,
     limits: Mapping[str, Limit] | None = None,
     passwords: PasswordPool | None = None,
+    box: BallotBox | None = None,
     route_handlers: Sequence[ControllerRouterHandler] | None = None,
     lifespan: Sequence[Lifespan] = (),
 ) -> Litestar:
     """Build the application. Raises `voting.boot.UnsafeRoutes` if a route breaks a rule.
 
     A `database` given is left open at shutdown; one made here is closed. `route_handlers` replaces all pages and the
-    API, for tests; `limits` overrides limits by class; `lifespan` are further contexts to hold while serving.
+    API, for tests; `limits` overrides limits by class; `lifespan` are further contexts to hold while serving. A `box`
+    given stands for the application's own ballot box, for benchmarks; it is closed at shutdown like that one.
     """
     configure_logging()
-    parts = _gather(settings, database or Database.from_settings(settings), clock, limits, passwords)
+    parts = _gather(settings, database or Database.from_settings(settings), clock, limits, passwords, box)
+    pulse = Pulse(parts.desk.database, clock)
+    shelf = Shelf(pulse, clock)
+    readers = Readers(parts.desk.database, pulse)
     api, web = import_module("voting.api"), import_module("voting.web")
     listed = [*api.routers, *web.handlers] if route_handlers is None else route_handlers
     answer = make_answer(rendering.translate_for, error_pages.error_page, account.render_sign_in_carrying)
@@ -89,14 +100,16 @@ def create_app(
         request_class=OrderedRequest,
         logging_config=None,  # exceptions are logged by voting.replies, which knows the expected ones
         openapi_config=None,  # voting.api describes itself
-        state=State({"settings": settings, "database": parts.desk.database, "cookies": parts.cookies}),
+        state=State({"settings": settings, "database": parts.desk.database, "cookies": parts.cookies, "pulse": pulse,
+                     "shelf": shelf, "readers": readers}),  # what pages are remembered in
         lifespan=[_holding(parts, close_database=database is None), *lifespan],
         debug=False,
         pdb_on_exception=False,
     )  # fmt: skip
     check_routes(app)
     recognition = RecognitionMiddleware(parts.desk.web_sessions, parts.tokens, parts.cookies.session)
-    for layer in (recognition, EdgeMiddleware(settings, answer), TelemetryMiddleware()):
+    remembered = RememberedReplies(shelf, pulse)
+    for layer in (remembered, recognition, EdgeMiddleware(settings, answer), TelemetryMiddleware()):
         app.asgi_handler = layer(app.asgi_handler)
     return app
 
@@ -108,6 +121,7 @@ class Parts:
     desk: Desk
     tokens: FormTokens
     cookies: IdentityCookies
+    box: BallotBox
 
 
 def _gather(
@@ -116,6 +130,7 @@ def _gather(
     clock: Clock,
     limits: Mapping[str, Limit] | None,
     passwords: PasswordPool | None,
+    box: BallotBox | None,
 ) -> Parts:
     tokens = FormTokens(settings.secret("forms"))
     desk = Desk(
@@ -126,7 +141,10 @@ def _gather(
         throttle=Throttle(database, settings.secret("throttle"), limits),
         identity_secrets=identity_secrets(settings),
     )
-    return Parts(desk, tokens, IdentityCookies(secure=settings.secure_cookies, tokens=tokens))
+    box = box or BallotBox(
+        database.open_box_session, cache(partial(receipt_signer, settings)), waiting=settings.votes_waiting
+    )
+    return Parts(desk, tokens, IdentityCookies(secure=settings.secure_cookies, tokens=tokens), box)
 
 
 def _holding(parts: Parts, *, close_database: bool) -> Lifespan:
@@ -135,6 +153,7 @@ def _holding(parts: Parts, *, close_database: bool) -> Lifespan:
         try:
             yield
         finally:
+            await parts.box.close()
             parts.desk.passwords.close()
             if close_database:
                 await parts.desk.database.close()
@@ -151,6 +170,8 @@ def _dependencies(parts: Parts, clock: Clock) -> dict[str, Provide]:
             desk=parts.desk,
             identity_cookies=parts.cookies,
             throttle=parts.desk.throttle,
+            box=parts.box,
+            known_polls=KnownPolls(parts.desk.database.open_session),
         ),
         "now": Provide(clock, sync_to_thread=False),
         "viewer": Provide(_provide_viewer, sync_to_thread=False),

@@ -77,7 +77,12 @@ class Town:
         if count:
             async with self.database.open_session() as session:
                 await count_poll(session, poll.public_id, now())
+        self.let_pages_age()
         return closed
+
+    def let_pages_age(self) -> None:
+        """Stand for the second after which a page is made anew: the clock of these tests is the real one."""
+        self.app.state["pulse"].forget()
 
     def visitor(self, **headers: str) -> Resident:
         return Resident(self.app, **headers)
@@ -384,6 +389,7 @@ async def test_a_live_poll_waits_for_its_first_step(town: Town, monkeypatch: pyt
     assert LIVE_STEP == 1_000
     async with town.database.open_session() as session:
         assert await take_live_step(session, poll, now())
+    town.let_pages_age()
     page = await results(town, poll)
     assert "As of 20 ballots" in page.words
     assert "Option 1" in page.words

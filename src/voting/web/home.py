@@ -7,17 +7,31 @@ reader's own participation, which is read from the primary so that a vote just c
 from __future__ import annotations
 
 import re
-from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
+from functools import lru_cache
 from typing import Any
 from urllib.parse import urlencode
 
 from litestar import Request, Response, get
 from litestar.di import NamedDependency
+from markupsafe import Markup
 
-from polls.catalogue import Narrowing, Phase, Scope, cast_counts, count_polls, facets, list_polls, number_found
+from polls.catalogue import (
+    Facets,
+    Narrowing,
+    Phase,
+    PollCard,
+    Scope,
+    cast_counts,
+    count_polls,
+    facets,
+    list_polls,
+    number_found,
+)
+from polls.lifecycle import State
+from polls.own_days import polls_listed
 from polls.register import facts_as_of, territory_tree
 from polls.sessions import ReadSession
 from polls.territories import Territory, TerritoryTree
@@ -25,8 +39,12 @@ from results.decisions import decisions
 from voting.db import Database
 from voting.identity.guards import public
 from voting.identity.sessions import Viewer
+from voting.remembering import Shelf
 from voting.settings import Settings
-from voting.web.rendering import page
+from voting.web.frames import framed, hole
+from voting.web.i18n import language_of, num, speaking
+from voting.web.readers import Asked, Readers
+from voting.web.rendering import environment, page
 from voting.web.topics import TOPICS, art_of
 
 AnyRequest = Request[Any, Any, Any]
@@ -34,6 +52,8 @@ MOST_WORDS = 100
 CODE = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
 YEAR = re.compile(r"(19|20|21)[0-9]{2}")
 DECISIONS_SHOWN = 4
+SOON_DAYS = 3
+"""A poll that closes within so many days says so on its card."""
 
 
 @dataclass(frozen=True)
@@ -84,15 +104,28 @@ class Wanted:
         )  # fmt: skip
 
 
-@asynccontextmanager
-async def reading_for(database: Database, reader: Viewer | None) -> AsyncIterator[ReadSession]:
-    """A session to read lists with: the primary for somebody signed in, whose own vote must show; else the replica."""
-    if reader is None:
-        async with database.open_read_session() as session:
-            yield session
-    else:
-        async with database.open_session() as session:
-            yield session
+@dataclass(frozen=True)
+class Listed:
+    """What a list shows to every reader who asks for the same: its cards, its filters, and the decisions beside it."""
+
+    cards: tuple[PollCard, ...]
+    next_cursor: str | None
+    total: int | None
+    facets: Facets
+    places: list[Territory]
+    votes: Mapping[int, int]
+    decided: Sequence[Any]
+
+
+async def listed(session: ReadSession, now: datetime, wanted: Wanted, narrowing: Narrowing) -> Listed:
+    """Read it; with a reader in `narrowing` the cards say where the reader voted."""
+    found = await list_polls(session, now, wanted.phase, narrowing, cursor=wanted.cursor or None)
+    total = await number_found(session, now, wanted.phase, narrowing) if wanted.narrowed else None
+    offered = await facets(session, now, wanted.phase, narrowing.zone)
+    tree = await territory_tree(session)
+    votes = await cast_counts(session, [card.id for card in found.cards])
+    decided = await decisions(session, limit=DECISIONS_SHOWN)
+    return Listed(found.cards, found.next_cursor, total, offered, places_of(tree, offered.territories), votes, decided)
 
 
 @get("/", guards=[public], include_in_schema=False)
@@ -103,25 +136,126 @@ async def show_home(
     """The polls and the decisions."""
     citizen_id = visitor.citizen_id if visitor else None
     wanted = Wanted.read(request.query_params, personal=citizen_id is not None)
-    async with reading_for(database, visitor) as session:
-        places = tuple((await facts_as_of(session, citizen_id, now)).territories) if citizen_id is not None else ()
+    if citizen_id is None:
+        return await _impersonal(request, wanted, database, now, settings)
+    if wanted.phase in (Phase.OPEN, Phase.SOON) and wanted.scope is not Scope.NEW:
+        return await _personal(request, wanted, citizen_id, database, now, settings)
+    async with database.open_session() as session:
+        places = tuple((await facts_as_of(session, citizen_id, now)).territories)
         narrowing = wanted.narrowing(citizen_id, places, settings.time_zone)
-        found = await list_polls(session, now, wanted.phase, narrowing, cursor=wanted.cursor or None)
-        total = await number_found(session, now, wanted.phase, narrowing) if wanted.narrowed else None
-        offered = await facets(session, now, wanted.phase, settings.time_zone)
-        tree = await territory_tree(session)
+        found = await listed(session, now, wanted, narrowing)
         counts = await count_polls(session, now, wanted.phase, citizen_id=citizen_id, territories=places)
         waiting = counts
         if wanted.phase is not Phase.OPEN:
             waiting = await count_polls(session, now, Phase.OPEN, citizen_id=citizen_id, territories=places)
-        votes = await cast_counts(session, [card.id for card in found.cards])
-        decided = await decisions(session, limit=DECISIONS_SHOWN)
     return page(
-        request, "home.html", nav="polls", wanted=wanted, cards=found.cards, next_cursor=found.next_cursor,
-        counts={scope.value: n for scope, n in counts.items()}, waiting=waiting[Scope.NEW], votes=votes,
-        decided=decided, personal=citizen_id is not None, topics=TOPICS, art_of=art_of, total=total,
-        facets=offered, places=places_of(tree, offered.territories), now=now,
+        request, "home.html", **_context(wanted, found, now), personal=True, waiting=waiting[Scope.NEW],
+        counts={scope.value: num(n) for scope, n in counts.items()},
     )  # fmt: skip
+
+
+def _context(wanted: Wanted, found: Listed, now: datetime) -> dict[str, Any]:
+    return {
+        "nav": "polls", "wanted": wanted, "cards": found.cards, "next_cursor": found.next_cursor, "votes": found.votes,
+        "decided": found.decided, "topics": TOPICS, "art_of": art_of, "total": found.total, "facets": found.facets,
+        "places": found.places, "now": now, "heading": None, "marks": {},
+    }  # fmt: skip
+
+
+async def _impersonal(
+    request: AnyRequest, wanted: Wanted, database: Database, now: datetime, settings: Settings
+) -> Response[Any]:
+    """The list for whoever is no resident: the same for all of them."""
+
+    async def make() -> Mapping[str, Any]:
+        async with database.open_read_session() as session:
+            found = await listed(session, now, wanted, wanted.narrowing(None, (), settings.time_zone))
+            waiting = (await count_polls(session, now, Phase.OPEN))[Scope.NEW]
+        return {**_context(wanted, found, now), "personal": False, "waiting": waiting, "counts": {}}
+
+    return await framed(request, "home.html", None, make)
+
+
+async def _personal(
+    request: AnyRequest, wanted: Wanted, citizen_id: int, database: Database, now: datetime, settings: Settings
+) -> Response[Any]:
+    """The list for a resident: a frame of the whole city's, or of a district's, and the resident's own marks."""
+    shelf: Shelf = request.app.state["shelf"]
+    readers: Readers = request.app.state["readers"]
+
+    async def list_open() -> dict[int, str | None]:
+        async with database.open_session() as session:
+            return await polls_listed(session, now, Phase.OPEN)
+
+    async def list_soon() -> dict[int, str | None]:
+        async with database.open_session() as session:
+            return await polls_listed(session, now, Phase.SOON)
+
+    polls_open = await shelf.get(("listed", Phase.OPEN), list_open)
+    shown = polls_open if wanted.phase is Phase.OPEN else await shelf.get(("listed", Phase.SOON), list_soon)
+    own = await readers.own(Asked(citizen_id, tuple(polls_open), now))
+    territories = own.facts.territories if own.facts else frozenset()
+
+    async def make() -> Mapping[str, Any]:
+        narrowing = wanted.narrowing(None, tuple(territories), settings.time_zone)
+        async with database.open_session() as session:
+            found = await listed(session, now, wanted, narrowing)
+        return {
+            **_context(wanted, found, now), "personal": True, "waiting": 0, "heading": hole("heading"),
+            "counts": {scope.value: hole(f"n:{scope.value}") for scope in Scope},
+            "marks": {card.id: _mark(card, now) for card in found.cards},
+        }  # fmt: skip
+
+    language = language_of(request)
+    waiting = len(polls_open) - len(own.days)
+    counts = {
+        Scope.ALL: len(shown),
+        Scope.MINE: sum(1 for code in shown.values() if code in territories),
+        Scope.NEW: waiting if wanted.phase is Phase.OPEN else len(shown),
+    }
+    fill = _Marks(own.days, language)
+    fill["heading"] = _own_words("heading", language, True, waiting)
+    for scope, n in counts.items():
+        fill[f"n:{scope.value}"] = _number(n, language)
+    of_district = territories if wanted.scope is Scope.MINE else None
+    return await framed(request, "home.html", of_district, make, fill=fill)
+
+
+def _mark(card: PollCard, now: datetime) -> Markup:
+    """The hole of a card's chip; its name says what stands there for whoever has not voted."""
+    left = card.closes_at - now if card.state is State.OPEN and card.closes_at else None
+    soon = left is not None and left.days < SOON_DAYS
+    return hole(f"mark:{card.id}:{left.days}:{left.seconds // 3600}" if soon and left else f"mark:{card.id}")
+
+
+class _Marks(dict[str, bytes]):
+    """What is filled into a list: the chip of a card is made when the frame asks for it."""
+
+    def __init__(self, days: Mapping[int, date], language: str) -> None:
+        super().__init__()
+        self._days = days
+        self._language = language
+
+    def __missing__(self, name: str) -> bytes:
+        kind, number, *left = name.split(":")
+        if kind != "mark":
+            raise KeyError(name)
+        if int(number) in self._days:
+            return _own_words("voted_chip", self._language)
+        return _own_words("soon_chip", self._language, *map(int, left)) if left else b""
+
+
+@lru_cache(maxsize=4_000)
+def _own_words(macro: str, language: str, *values: Any) -> bytes:
+    """A piece of `words/own.html`; there are a few hundred of them."""
+    with speaking(language):
+        return str(getattr(environment().get_template("words/own.html").module, macro)(*values)).encode()
+
+
+@lru_cache(maxsize=10_000)
+def _number(n: int, language: str) -> bytes:
+    with speaking(language):
+        return num(n).encode()
 
 
 def places_of(tree: TerritoryTree, holding: Mapping[str, int]) -> list[Territory]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -9,19 +11,47 @@ from litestar import Request, Response, get
 from litestar.di import NamedDependency
 from litestar.params import FromPath
 
-from polls.catalogue import cast_counts
+from polls.catalogue import SealedPoll, cast_counts
 from polls.definition import canonical_bytes
 from polls.journal import poll_events
 from polls.questions import shown_in
 from voting.db import Database, ReadSession
 from voting.identity.guards import public
 from voting.identity.sessions import Viewer
-from voting.web.home import reading_for
-from voting.web.rendering import page
-from voting.web.standing import notices_of, poll_at, register_names, standing_of
+from voting.remembering import Shelf
+from voting.web.frames import framed
+from voting.web.readers import Asked, Readers
+from voting.web.standing import (
+    Notices,
+    RegisterNames,
+    Standing,
+    notices_of,
+    poll_at,
+    register_names,
+    standing_by,
+    standing_of_stranger,
+)
 from voting.web.topics import known_topic
 
 AnyRequest = Request[Any, Any, Any]
+
+
+@dataclass(frozen=True)
+class Shown:
+    """What a poll's page shows to everybody."""
+
+    poll: SealedPoll
+    votes: int
+    events: Sequence[Any]
+    names: RegisterNames
+    notices: Notices
+
+
+async def _shown(session: ReadSession, slug: str) -> Shown:
+    poll = await poll_at(session, slug)
+    votes = (await cast_counts(session, [poll.id])).get(poll.id, 0)
+    events = await poll_events(session, poll.id)
+    return Shown(poll, votes, events, await register_names(session, poll.definition), await notices_of(session, poll))
 
 
 @get("/polls/{slug:str}", guards=[public], include_in_schema=False)
@@ -30,24 +60,41 @@ async def show_poll(
     database: NamedDependency[Database], now: NamedDependency[datetime],
 ) -> Response[Any]:  # fmt: skip
     """The poll in words, in any state it can be public in."""
-    async with reading_for(database, visitor) as session:
-        poll = await poll_at(session, slug)
-        standing = await standing_of(session, poll, visitor, now)
-        votes = (await cast_counts(session, [poll.id])).get(poll.id, 0)
-        events = await poll_events(session, poll.id)
-        names = await register_names(session, poll.definition)
-        notices = await notices_of(session, poll)
+    shelf: Shelf = request.app.state["shelf"]
+
+    async def read() -> Shown:
+        async with database.open_session() if visitor else database.open_read_session() as session:
+            return await _shown(session, slug)
+
+    shown = await shelf.get(("poll", slug, visitor is not None), read)
+    poll = shown.poll
+    if visitor is None or visitor.citizen_id is None:
+        standing = standing_of_stranger(poll, signed_in=visitor is not None, now=now)
+    else:
+        readers: Readers = request.app.state["readers"]
+        own = await readers.own(Asked.about(poll, visitor.citizen_id, now))
+        assert own.entitled is not None  # it was asked about a poll
+        standing = standing_by(poll, own.days.get(poll.id), own.entitled.facts, now)
+
+    async def make() -> Mapping[str, Any]:
+        return _context(shown, standing, now)
+
+    return await framed(request, "poll.html", standing.key, make)
+
+
+def _context(shown: Shown, standing: Standing, now: datetime) -> dict[str, Any]:
+    poll = shown.poll
     style = standing.style if standing.resident else None
     questions = [item for item in poll.definition.questions if style is None or shown_in(item, style)]
     options_of = {
         item.id: [option for option in item.options if style is None or shown_in(option, style)] for item in questions
     }
-    return page(
-        request, "poll.html", nav="polls", poll=poll, definition=poll.definition, standing=standing,
-        state=standing.state.value, votes=votes, events=events, places=names.places,
-        groups=names.groups, notices=notices, questions=questions, options_of=options_of, filled=None, preview=True,
-        topic=known_topic(poll.definition.topic), now=now,
-    )  # fmt: skip
+    return {
+        "nav": "polls", "poll": poll, "definition": poll.definition, "standing": standing,
+        "state": standing.state.value, "votes": shown.votes, "events": shown.events, "places": shown.names.places,
+        "groups": shown.names.groups, "notices": shown.notices, "questions": questions, "options_of": options_of,
+        "filled": None, "preview": True, "topic": known_topic(poll.definition.topic), "now": now,
+    }  # fmt: skip
 
 
 @get("/polls/{slug:str}/rules.json", guards=[public], include_in_schema=False)

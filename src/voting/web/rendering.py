@@ -51,12 +51,20 @@ def page(
     caller passes one), `demo`, `zone`. Pages are not stored by anybody unless the caller says otherwise.
     """
     language = i18n.language_of(request)
-    settings: Settings = request.app.state["settings"]
     viewer = viewer_of(request)
-    shared = {
+    shared = shared_context(request, viewer, viewer.csrf_token if viewer else "")
+    with i18n.speaking(language):
+        text = environment().get_template(template).render({**shared, **context})
+    return reply(request, text.encode(), language, status=status, headers=headers, cache_control=cache_control)
+
+
+def shared_context(request: AnyRequest, viewer: Any, csrf_token: str) -> dict[str, Any]:
+    """What every template gets."""
+    settings: Settings = request.app.state["settings"]
+    return {
         "viewer": viewer,
-        "site_name": settings.site_name_en if language == "en" else settings.site_name_ru,
-        "csrf_token": viewer.csrf_token if viewer else "",
+        "site_name": settings.site_name_en if i18n.language_of(request) == "en" else settings.site_name_ru,
+        "csrf_token": csrf_token,
         "demo": settings.demo,
         "zone": settings.zone,
         "base_url": settings.base_url,
@@ -64,14 +72,20 @@ def page(
         "here": _here(request),
         "nav": None,
     }
-    with i18n.speaking(language):
-        text = environment().get_template(template).render({**shared, **context})
+
+
+def reply(
+    request: AnyRequest, body: bytes, language: str, *, status: int = 200, headers: Mapping[str, str] | None = None,
+    cache_control: str = "no-store",
+) -> Response[bytes]:  # fmt: skip
+    """A rendered page as a reply, with the cookie that keeps a language the address asked for."""
     cookies = []
     if request.query_params.get("lang") in i18n.LANGUAGES:
+        settings: Settings = request.app.state["settings"]
         cookies.append(Cookie(key=i18n.COOKIE, value=language, max_age=31_536_000, path="/", samesite="lax",
                               secure=settings.secure_cookies))  # fmt: skip
     return Response(
-        text.encode(),
+        body,
         status_code=status,
         media_type=MediaType.HTML,
         headers={"vary": VARY, "content-language": language, "cache-control": cache_control, **(headers or {})},

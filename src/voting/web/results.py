@@ -33,11 +33,11 @@ from results.shapes import By, Turnout
 from results.visibility import Decision, enough
 from voting.db import Database
 from voting.identity.guards import public
-from voting.identity.sessions import Viewer
+from voting.remembering import UNTIL_EVENT, Shelf
 from voting.settings import Settings
-from voting.web.home import Wanted, places_of, reading_for
+from voting.web.frames import framed
+from voting.web.home import Wanted, places_of
 from voting.web.i18n import language_of
-from voting.web.rendering import page
 from voting.web.standing import poll_at
 from voting.web.topics import TOPICS
 
@@ -51,14 +51,25 @@ async def show_results(
     request: AnyRequest, slug: FromPath[str], database: NamedDependency[Database], now: NamedDependency[datetime]
 ) -> Response[Any]:
     """The results, or when they will be there."""
-    async with database.open_read_session() as session:
-        poll = await poll_at(session, slug)
-        seen = see(poll, await counted_version(session, poll.id), now)
-        shared: dict[str, Any] = {"nav": "results", "poll": poll, "definition": poll.definition}
-        shared |= {"seen": seen, "now": now}
-        if not seen.outcome:
-            return page(request, "results/pending.html", **shared, **await _pending(session, poll, seen, now))
-        return page(request, "results/counted.html", **shared, **await _counted(session, poll, request, now))
+    shelf: Shelf = request.app.state["shelf"]
+
+    async def look() -> tuple[SealedPoll, Decision]:
+        async with database.open_read_session() as session:
+            poll = await poll_at(session, slug)
+            return poll, see(poll, await counted_version(session, poll.id), now)
+
+    poll, seen = await shelf.get(("seen", slug), look)
+    shared: dict[str, Any] = {"nav": "results", "poll": poll, "definition": poll.definition, "seen": seen, "now": now}
+
+    async def make() -> Mapping[str, Any]:
+        async with database.open_read_session() as session:
+            if not seen.outcome:
+                return {**shared, **await _pending(session, poll, seen, now)}
+            return {**shared, **await _counted(session, poll, request, now)}
+
+    if not seen.outcome:
+        return await framed(request, "results/pending.html", seen, make)
+    return await framed(request, "results/counted.html", seen, make, age=UNTIL_EVENT)
 
 
 async def _pending(session: ReadSession, poll: SealedPoll, seen: Decision, now: datetime) -> dict[str, Any]:
@@ -158,24 +169,32 @@ def okrug_map(votes: Turnout, places: TerritoryTree, language: str) -> TileMap |
 
 @get("/results", guards=[public], include_in_schema=False)
 async def show_ended(
-    request: AnyRequest, visitor: NamedDependency[Viewer | None], database: NamedDependency[Database],
-    now: NamedDependency[datetime], settings: NamedDependency[Settings],
+    request: AnyRequest, database: NamedDependency[Database], now: NamedDependency[datetime],
+    settings: NamedDependency[Settings],
 ) -> Response[Any]:  # fmt: skip
     """Ended polls, newest first, with the decisions."""
     wanted = Wanted.read({**request.query_params, "phase": Phase.ENDED.value, "show": ""}, personal=False)
-    citizen_id = visitor.citizen_id if visitor else None
-    async with reading_for(database, visitor) as session:
-        narrowing = wanted.narrowing(citizen_id, (), settings.time_zone)
-        found = await list_polls(session, now, Phase.ENDED, narrowing, cursor=wanted.cursor or None)
-        total = await number_found(session, now, Phase.ENDED, narrowing) if wanted.narrowed else None
-        offered = await facets(session, now, Phase.ENDED, settings.time_zone)
-        places = places_of(await territory_tree(session), offered.territories)
-        votes = await cast_counts(session, [card.id for card in found.cards])
-        decided = {decision.poll_slug: decision for decision in await decisions(session, limit=100)}
-    return page(
-        request, "results/ended.html", nav="results", cards=found.cards, next_cursor=found.next_cursor, votes=votes,
-        decided=decided, wanted=wanted, topics=TOPICS, total=total, facets=offered, places=places, now=now,
-    )  # fmt: skip
+
+    async def make() -> Mapping[str, Any]:
+        async with database.open_read_session() as session:
+            return await _ended(session, wanted, now, settings.time_zone)
+
+    return await framed(request, "results/ended.html", None, make)
+
+
+async def _ended(session: ReadSession, wanted: Wanted, now: datetime, zone: str) -> dict[str, Any]:
+    """The list of ended polls: nothing in it is personal."""
+    narrowing = wanted.narrowing(None, (), zone)
+    found = await list_polls(session, now, Phase.ENDED, narrowing, cursor=wanted.cursor or None)
+    total = await number_found(session, now, Phase.ENDED, narrowing) if wanted.narrowed else None
+    offered = await facets(session, now, Phase.ENDED, zone)
+    places = places_of(await territory_tree(session), offered.territories)
+    votes = await cast_counts(session, [card.id for card in found.cards])
+    decided = {decision.poll_slug: decision for decision in await decisions(session, limit=100)}
+    return {
+        "nav": "results", "cards": found.cards, "next_cursor": found.next_cursor, "votes": votes, "decided": decided,
+        "wanted": wanted, "topics": TOPICS, "total": total, "facets": offered, "places": places, "now": now,
+    }  # fmt: skip
 
 
 @get("/decisions", guards=[public], include_in_schema=False)
@@ -184,12 +203,14 @@ async def show_decisions(request: AnyRequest, database: NamedDependency[Database
     asked = request.query_params.get("page", "1")
     number = min(max(int(asked), 1), LAST_PAGE) if asked[:5].isdecimal() and len(asked) < 5 else 1
     offset = (number - 1) * DECISIONS_A_PAGE
-    async with database.open_read_session() as session:
-        found = await decisions(session, limit=DECISIONS_A_PAGE + 1, offset=offset)
-    return page(
-        request, "results/decisions.html", nav="results", decided=found[:DECISIONS_A_PAGE], number=number,
-        more=len(found) > DECISIONS_A_PAGE,
-    )  # fmt: skip
+
+    async def make() -> Mapping[str, Any]:
+        async with database.open_read_session() as session:
+            found = await decisions(session, limit=DECISIONS_A_PAGE + 1, offset=offset)
+        more = len(found) > DECISIONS_A_PAGE
+        return {"nav": "results", "decided": found[:DECISIONS_A_PAGE], "number": number, "more": more}
+
+    return await framed(request, "results/decisions.html", number, make)
 
 
 handlers = [show_results, show_ended, show_decisions]

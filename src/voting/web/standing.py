@@ -5,15 +5,16 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
+from typing import Any
 
 from polls.audience_rule import codes_of
 from polls.authoring import SLUG
 from polls.ballot import style_of
-from polls.casting import entitlement
 from polls.catalogue import SealedPoll, participation_day, sealed_poll
 from polls.definition import EVERYBODY_ELSE, Definition, Privacy
 from polls.desk import register_groups
-from polls.eligibility import Reason, reasons_against
+from polls.eligibility import CitizenFacts, Reason, reasons_against
+from polls.entitlement import entitlement
 from polls.errata import Erratum, errata_of
 from polls.errors import PollNotFound
 from polls.lifecycle import State
@@ -26,9 +27,14 @@ from voting.identity.sessions import Viewer
 
 async def poll_at(session: ReadSession, slug: str) -> SealedPoll:
     """The public poll at an address. Text that cannot be a slug is answered like a poll that is not there."""
+    return await sealed_poll(session, address_of(slug))
+
+
+def address_of(slug: str) -> str:
+    """The slug itself. Refuses `PollNotFound` for text that cannot be one."""
     if not SLUG.fullmatch(slug):
         raise PollNotFound()
-    return await sealed_poll(session, slug)
+    return slug
 
 
 @dataclass(frozen=True)
@@ -49,6 +55,13 @@ class Standing:
     paused_at: datetime | None = None
 
     @property
+    def key(self) -> tuple[Any, ...]:
+        """Names the standing: pages of readers with the same one are the same. It has no reader in it."""
+        reasons = tuple((one.code, one.next_step, repr(sorted(one.facts.items()))) for one in self.reasons)
+        return (self.state, self.signed_in, self.resident, self.voted_on, reasons, self.changeable, self.style,
+                self.paused_at)  # fmt: skip
+
+    @property
     def may_vote(self) -> bool:
         """Whether the audience rule admits the reader."""
         return self.resident and not self.reasons
@@ -66,15 +79,27 @@ class Standing:
 
 async def standing_of(session: ReadSession, poll: SealedPoll, reader: Viewer | None, now: datetime) -> Standing:
     """Find the reader's standing. Takes the primary's session: a vote just cast must be seen."""
-    state = poll.state(now)
-    changeable = poll.definition.privacy is Privacy.NAMED and poll.definition.may_change
     if reader is None or reader.citizen_id is None:
-        return Standing(state, reader is not None, False, None, (), changeable, paused_at=poll.paused_at)
+        return standing_of_stranger(poll, signed_in=reader is not None, now=now)
     voted_on = await participation_day(session, poll.id, reader.citizen_id)
     judged = await entitlement(session, poll, reader.citizen_id, now)
-    reasons = reasons_against(judged.facts, poll.definition)
-    style = style_of(poll.definition, judged.facts.territories)
-    return Standing(state, True, True, voted_on, reasons, changeable, style, poll.paused_at)
+    return standing_by(poll, voted_on, judged.facts, now)
+
+
+def standing_of_stranger(poll: SealedPoll, *, signed_in: bool, now: datetime) -> Standing:
+    """The standing of whoever is not tied to an entry of the register."""
+    return Standing(poll.state(now), signed_in, False, None, (), _changeable(poll), paused_at=poll.paused_at)
+
+
+def standing_by(poll: SealedPoll, voted_on: date | None, facts: CitizenFacts, now: datetime) -> Standing:
+    """The standing of a resident by what is known of them."""
+    reasons = reasons_against(facts, poll.definition)
+    style = style_of(poll.definition, facts.territories)
+    return Standing(poll.state(now), True, True, voted_on, reasons, _changeable(poll), style, poll.paused_at)
+
+
+def _changeable(poll: SealedPoll) -> bool:
+    return poll.definition.privacy is Privacy.NAMED and poll.definition.may_change
 
 
 async def style_for(session: ReadSession, poll: SealedPoll, citizen_id: int | None, now: datetime) -> int:

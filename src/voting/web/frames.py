@@ -1,0 +1,108 @@
+"""Pages rendered once for many readers, with holes where each reader's own words go.
+
+A frame is a page of one address, language and kind of reader (which roles, a resident or not, and whatever else the
+page says it depends on). The reader's name, the token of forms and the page's own marks are left open and filled in for
+each reply, so that a frame holds nothing of anybody. Frames are remembered as `voting.remembering` says; visitors who
+are not signed in get whole replies from `voting.remembered_replies` instead.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Awaitable, Callable, Hashable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from litestar import Request, Response
+from markupsafe import Markup, escape
+
+from voting.identity.recognition import viewer_of
+from voting.identity.sessions import Viewer
+from voting.remembering import BRIEFLY, Shelf, remember_for
+from voting.web import i18n
+from voting.web.rendering import environment, reply, shared_context
+
+AnyRequest = Request[Any, Any, Any]
+MARK = re.compile("\0([a-z0-9:_]+)\0")
+LONGEST_QUERY = 300
+Context = Mapping[str, Any]
+
+
+def hole(name: str) -> Markup:
+    """A place to be filled in later. No text of anybody's can hold the mark: PostgreSQL stores no zero character."""
+    return Markup(f"\0{name}\0")  # noqa: S704 -- the name is ours
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """Text and the names of holes, by turns."""
+
+    parts: tuple[bytes, ...]
+    names: tuple[str, ...]
+
+    @classmethod
+    def of(cls, text: str) -> Frame:
+        """A rendered page cut at its holes."""
+        found = MARK.split(text)
+        return cls(tuple(part.encode() for part in found[::2]), tuple(found[1::2]))
+
+    def __len__(self) -> int:
+        return sum(map(len, self.parts))
+
+    def fill(self, values: Mapping[str, bytes]) -> bytes:
+        """The page of one reader. Raises KeyError for a hole nobody fills."""
+        pieces = [self.parts[0]]
+        for name, part in zip(self.names, self.parts[1:], strict=True):
+            pieces += (values[name], part)
+        return b"".join(pieces)
+
+
+@dataclass(frozen=True, slots=True)
+class _Anybody:
+    """The reader of a frame: everything of a viewer that decides what is shown, and holes for the rest."""
+
+    citizen_id: int | None
+    roles: frozenset[str]
+    display_name: Markup
+    department: str = ""
+
+
+async def framed(
+    request: AnyRequest, template: str, key: Hashable, make: Callable[[], Awaitable[Context]], *, age: float = BRIEFLY,
+    fill: dict[str, bytes] | None = None,
+) -> Response[Any]:  # fmt: skip
+    """A page for its reader out of a remembered frame. `make` gives the context of a frame that is not remembered.
+
+    `key` is what the page depends on beside its address, its language and the kind of its reader. `fill` are the
+    page's own holes; they may be made when the frame asks for them (`__missing__`).
+    """
+    language = i18n.language_of(request)
+    viewer = viewer_of(request)
+    query = request.scope["query_string"]
+    shelf: Shelf = request.app.state["shelf"]
+    kind = (viewer.roles, viewer.citizen_id is not None) if viewer else None
+
+    async def render() -> Frame:
+        context = await make()
+        anybody = viewer and _Anybody(1 if viewer.citizen_id is not None else None, viewer.roles, hole("name"))
+        shared = shared_context(request, anybody, hole("csrf") if viewer else "")
+        with i18n.speaking(language):
+            return Frame.of(environment().get_template(template).render({**shared, **context}))
+
+    if len(query) > LONGEST_QUERY or b"%00" in query or b"lang=" in query:
+        frame = await render()
+    else:
+        place = ("frame", template, request.scope["path"], query, language, kind, key)
+        frame = await shelf.get(place, render, age=age, size=len)
+    if viewer is None:
+        remember_for(request, age)
+    values = fill if fill is not None else {}
+    if viewer is not None:
+        values.update(_own(viewer, language))
+    return reply(request, frame.fill(values), language)
+
+
+def _own(viewer: Viewer, language: str) -> dict[str, bytes]:
+    """The reader's name as the header shows it, and the token of this reply."""
+    name = viewer.display_name or i18n.gettext_for(language)("Account")
+    return {"name": str(escape(name)).encode(), "csrf": viewer.csrf_token.encode()}

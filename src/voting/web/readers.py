@@ -1,0 +1,84 @@
+"""What a page needs to know of its own reader: read for every page, from the primary, many readers in one query.
+
+Nothing here is remembered. A vote just cast shows on the next page whatever process took it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date, datetime
+
+from polls.catalogue import SealedPoll
+from polls.eligibility import CitizenFacts
+from polls.entitlement import Entitlement, entitlements
+from polls.errors import NotFound
+from polls.journal import newest_event
+from polls.own_days import participation_days
+from polls.register import citizen_facts_many
+from voting.db import Database
+from voting.gathering import Gatherer
+from voting.remembering import Pulse
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What is asked of a reader: the days they voted in `polls`, and the facts of now or those that decide in one."""
+
+    citizen_id: int
+    polls: tuple[int, ...]
+    now: datetime = field(compare=False)
+    judged_in: int | None = None
+    poll: SealedPoll | None = field(default=None, compare=False)
+
+    @classmethod
+    def about(cls, poll: SealedPoll, citizen_id: int, now: datetime) -> Asked:
+        """Whether the reader voted in this poll, and the facts that decide in it."""
+        return cls(citizen_id, (poll.id,), now, poll.id, poll)
+
+
+@dataclass(frozen=True)
+class Own:
+    """The reader's days by poll, and what the register says: of now, and where a poll was asked about, for it."""
+
+    days: Mapping[int, date]
+    facts: CitizenFacts | None
+    entitled: Entitlement | None
+
+
+class Readers:
+    """Answers pages about their readers."""
+
+    def __init__(self, database: Database, pulse: Pulse) -> None:
+        self._database = database
+        self._pulse = pulse
+        self._reads: Gatherer[Asked, Own] = Gatherer(self._fetch)
+
+    async def own(self, asked: Asked) -> Own:
+        """The reader as the database has them now. Refuses `NotFound` for a citizen who is not in the register."""
+        found = await self._reads.get(asked)
+        if found is None:
+            raise NotFound(citizen=asked.citizen_id)
+        return found
+
+    async def _fetch(self, asked: Sequence[Asked]) -> dict[Asked, Own]:
+        citizens = list({one.citizen_id for one in asked})
+        async with self._database.open_session() as session:
+            self._pulse.heard(await newest_event(session))
+            days = await participation_days(session, citizens, list({poll for one in asked for poll in one.polls}))
+            at_home = [one for one in asked if one.poll is None]
+            facts: dict[int, CitizenFacts] = {}
+            if at_home:
+                moment = max(one.now for one in at_home)
+                facts = await citizen_facts_many(session, [one.citizen_id for one in at_home], moment)
+            judged = [(one.poll, one.citizen_id, one.now) for one in asked if one.poll is not None]
+            entitled = iter(await entitlements(session, judged))
+        found = {}
+        for one in asked:
+            entitlement = next(entitled) if one.poll is not None else None
+            if entitlement is None and one.citizen_id not in facts:
+                continue
+            mine = days.get(one.citizen_id, {})
+            own = {poll: mine[poll] for poll in one.polls if poll in mine}
+            found[one] = Own(own, facts.get(one.citizen_id) if one.poll is None else None, entitlement)
+        return found
