@@ -376,7 +376,8 @@ class Trust:
 SMALL = 64 * 1024
 LARGE = 64 * 1024 * 1024
 BUNDLE = 256 * (2 + 65_535)
-TIMEOUT = 30.0  # seconds
+TIMEOUT = 30.0  # seconds without a byte
+WHOLE_TIMEOUT = 300.0  # seconds for one file
 AHEAD = 24  # files asked for before they are needed
 CONNECTIONS = 6
 
@@ -415,6 +416,9 @@ class Directory:
         for path, limit in wanted:
             yield self.read(path, limit)
 
+    def close(self) -> None:
+        """Nothing is held open."""
+
 
 class Site:
     """Files below an address, over connections that are kept."""
@@ -423,6 +427,7 @@ class Site:
         self.base = base if base.endswith("/") else base + "/"
         self.host = urlsplit(base).netloc
         self._local = threading.local()
+        self._opened: list[http.client.HTTPConnection] = []
 
     def __str__(self) -> str:
         return self.base
@@ -430,9 +435,9 @@ class Site:
     def read(self, path: str, limit: int) -> bytes:
         """The bytes of a file. Raises Missing where the site says there is none, Unchecked where it does not answer."""
         url = urljoin(self.base, path)
-        for hop in range(6):
+        for _ in range(6):
             status, headers, data = self._ask(url, limit)
-            if status in (301, 302, 303, 307, 308) and hop < 5:
+            if status in (301, 302, 303, 307, 308):
                 onward = urljoin(url, headers.get("location", ""))
                 if urlsplit(url).scheme == "https" and urlsplit(onward).scheme != "https":
                     raise Unchecked(say(f"{url} leads from https to {onward}: refused.",
@@ -456,7 +461,8 @@ class Site:
             try:
                 status, headers, data = self._once(url, limit)
             except (OSError, http.client.HTTPException) as error:
-                self._local.kept = {}
+                for broken in self._local.__dict__.pop("kept", {}).values():
+                    broken.close()
                 told = str(error) or type(error).__name__
                 continue
             if status not in (429, 500, 502, 503, 504):
@@ -476,16 +482,33 @@ class Site:
                 kept[place] = http.client.HTTPSConnection(parts.netloc, timeout=TIMEOUT, context=context)
             else:
                 kept[place] = http.client.HTTPConnection(parts.netloc, timeout=TIMEOUT)
+            self._opened.append(kept[place])
         target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
         headers = {"Accept-Encoding": "identity", "User-Agent": f"veche-verify/{__version__}"}
         kept[place].request("GET", target, headers=headers)
         reply = kept[place].getresponse()
-        data = reply.read(limit + 1)
-        if len(data) > limit:
+        most = limit if reply.status == 200 else 1_000_000  # a page that says what went wrong
+        data, until = b"", time.monotonic() + WHOLE_TIMEOUT
+        try:
+            while piece := reply.read1(65_536):
+                data += piece
+                if len(data) > most:
+                    raise Invalid(say(f"{url} is larger than it can be.", f"{url} больше, чем может быть."))
+                if time.monotonic() > until:
+                    raise TimeoutError(say("the answer trickles in too slowly", "ответ идёт слишком медленно"))
+            if reply.length:
+                raise http.client.IncompleteRead(data, reply.length)
+        except BaseException:
             kept.pop(place).close()
-            raise Invalid(say(f"{url} is larger than it can be.", f"{url} больше, чем может быть."))
-        reply.read()
+            raise
+        finally:
+            reply.close()  # the connection stays, unless something went wrong
         return reply.status, {name.lower(): value for name, value in reply.getheaders()}, data
+
+    def close(self) -> None:
+        """Give the connections back."""
+        for one in self._opened:
+            one.close()
 
     def stream(self, wanted: Iterable[tuple[str, int]]) -> Iterator[bytes]:
         """The files in order, some of them asked for ahead of time."""
@@ -1913,6 +1936,7 @@ class Board:
         seen = (ballots.cast, ballots.valid, ballots.blank, sum(ballots.neutral.values()))
         if any(type(n) is not int for n in (cast, valid, blank, neutral)) or announced["question_id"] != question.id or (
             announced["method"] != question.method
+            or published["counted_by"] != ("units" if question.method == "units" else "ballots")
             or cast != valid + blank + neutral
             or (published["counted_by"] == "ballots" and cast != published["shown"])
             or (published["counted_by"] == "ballots"
@@ -2438,10 +2462,13 @@ def resolve(target: str, poll: str | None) -> tuple[Literal["board", "registry"]
 
 def id_of(site: str, slug: str) -> str:
     """The id behind a poll's short name. The board's own origin is checked afterwards, so nothing hangs on this."""
+    source = Site(site)
     try:
-        found = json.loads(Site(site).read(f"api/v1/polls/{quote(slug, safe='')}", LARGE))["poll_id"]
+        found = json.loads(source.read(f"api/v1/polls/{quote(slug, safe='')}", LARGE))["poll_id"]
     except (Missing, ValueError, KeyError, TypeError):
         found = ""
+    finally:
+        source.close()
     if not isinstance(found, str) or not re.fullmatch(r"[0-9a-f]{32}", found):
         raise Unchecked(say(f"{site} knows no poll «{slug}».", f"{site} не знает опроса «{slug}»."))
     return found
@@ -2451,9 +2478,19 @@ def check_target(options: argparse.Namespace, trust: Trust, report: Report) -> N
     """A board with its receipts, or a registry log."""
     what, source = resolve(options.target, options.poll)
     previous = [note for path in options.previous for note in read_previous(path)]
-    if what == "registry":
-        check_registry(source, trust, report, previous)
-        return
+    try:
+        if what == "registry":
+            check_registry(source, trust, report, previous)
+        else:
+            check_board(options, source, trust, report, previous)
+    finally:
+        source.close()
+
+
+def check_board(
+    options: argparse.Namespace, source: Source, trust: Trust, report: Report, previous: Sequence[tuple[str, bytes]]
+) -> None:
+    """A board, the receipts given, and what was kept of it."""
     files: list[tuple[str, Receipt]] = []
     for path in options.receipt:
         report.attempt(lambda path=path: files.append(  # type: ignore[misc]

@@ -15,7 +15,7 @@ SOURCES = sorted((ROOT / "src").rglob("*.py"))
 # Rule 5: only voting.db and the ballot box begin and commit; migrations run by a tool of their own.
 MAY_COMMIT = {"src/voting/db.py", "src/voting/migrations.py"}
 LONGEST_MODULE = 450
-# One file by design: whoever doubts the city's count downloads it, reads it and runs it, with nothing of ours beside it.
+# One file by design: whoever doubts the count downloads it, reads it and runs it, with nothing of ours beside it.
 MAY_BE_LONG = {"src/veche_verify.py": 2_700}
 LONGEST_FUNCTION = 60
 

@@ -109,10 +109,13 @@ class Service:
     chair: dict = field(default_factory=dict)
     """(question, stage, sorted tied) → the chair's order."""
     revealed: bool = True
+    _hashed: tuple = (None, b"")
 
     @property
     def poll_hash(self):
-        return hashlib.sha256(canonical_bytes(self.definition)).digest()
+        if self._hashed[0] is not self.definition:
+            self._hashed = (self.definition, hashlib.sha256(canonical_bytes(self.definition)).digest())
+        return self._hashed[1]
 
     @property
     def origin(self):

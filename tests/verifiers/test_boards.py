@@ -1,20 +1,420 @@
-"""Honest boards are valid, with receipts, proofs and earlier checkpoints; what is not published is said."""
+"""Honest boards are valid, with receipts, proofs and earlier checkpoints; what cannot be checked is said."""
 
+import base64
+import json
+import threading
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 
 import pytest
 from tests.verifiers import boards
 
 import veche_verify as verifier
+from polls import board
 
 
-def verify(*arguments):
-    return verifier.run(["--lang=en", *map(str, arguments)])
+def verify(*arguments, language="en"):
+    return verifier.run([f"--lang={language}", *map(str, arguments)])
+
+
+def report_of(capsys, *arguments):
+    code = verifier.run(["--lang=en", "--json", *map(str, arguments)])
+    found = json.loads(capsys.readouterr().out)
+    assert found["exit"] == code
+    return found
+
+
+def save(path, value):
+    path.write_text(json.dumps(value))
+    return path
+
+
+@pytest.fixture
+def service():
+    return boards.one_choice()
+
+
+@pytest.fixture
+def directory(service, tmp_path):
+    return boards.write(service.files(), tmp_path / "board")
+
+
+def lost(service):
+    """A vote whose record the service leaves out though it signed a receipt, and the board without it."""
+    vote = service.votes[7]
+    receipt = service.receipt(vote)
+    service.votes = [other for other in service.votes if other is not vote]
+    return receipt
+
+
+# ---- boards
 
 
 @pytest.mark.parametrize("name", boards.SAMPLES)
-def test_an_honest_board_is_valid(name, tmp_path, capsys):
+def test_an_honest_board_is_valid_and_the_key_is_spoken_of(name, tmp_path, capsys):
     service = boards.SAMPLES[name]()
     directory = boards.write(service.files(), tmp_path / "board")
     assert verify(directory, "--key", service.vkey) == 0, capsys.readouterr().out
+    assert "from the site itself" not in capsys.readouterr().out
     assert verify(directory) == 0
     assert "taken from the site itself" in capsys.readouterr().out
+    assert verify(directory, language="ru") == 0
+    assert "ВЕРНО" in capsys.readouterr().out
+
+
+def test_a_board_of_more_than_one_level_of_tiles_is_valid(tmp_path, capsys):
+    service = boards.one_choice(66_000)
+    service.entitled = 100_000
+    directory = boards.write(service.files(), tmp_path / "board")
+    assert (directory / "q1/tile/2/000.p/1").exists()
+    receipt = save(tmp_path / "receipt.json", service.receipt(service.votes[0]))
+    proof = tmp_path / "mine.tlog-proof"
+    assert verify(directory, "--key", service.vkey, "--receipt", receipt, "--proof", proof) == 0
+    assert proof.stat().st_size < 2_000
+    assert verify("--check-proof", proof, "--key", service.vkey) == 0
+
+
+@pytest.mark.parametrize("n", [1, 2, 3, 255, 256, 257, 511, 512, 513])
+def test_trees_of_awkward_sizes(n, tmp_path, capsys):
+    service = boards.one_choice(n)
+    directory = boards.write(service.files(), tmp_path / "board")
+    receipts = [save(tmp_path / f"{i}.json", service.receipt(service.votes[i])) for i in {0, n // 2, n - 1}]
+    given = [argument for path in receipts for argument in ("--receipt", path)]
+    assert verify(directory, *given) == 0, capsys.readouterr().out
+
+
+def test_withheld_records_are_said_and_keep_the_verdict_open(tmp_path, capsys):
+    service = boards.with_styles(withheld=(1,))
+    directory = boards.write(service.files(), tmp_path / "board")
+    hidden = next(vote for vote in service.votes if vote.style == 1)
+    receipt = save(tmp_path / "receipt.json", service.receipt(hidden))
+    found = report_of(capsys, directory, "--receipt", receipt)
+    assert found["exit"] == 2
+    assert not found["wrong"]
+    assert any("withheld" in line for line in found["checked"])
+    assert any("was not counted again" in line for line in found["not_checked"])
+
+
+@pytest.mark.parametrize(
+    ("kind", "rule"),
+    [("budget", {"method": "equal_shares", "budget": 500}), ("ranking", {"method": "stv_scottish"}),
+     ("ranking", {"method": "stv_meek"}), ("ranking", {"method": "ranked_pairs"})],
+)  # fmt: skip
+def test_a_rule_that_is_not_run_again_is_named(kind, rule, tmp_path, capsys):
+    options = [boards.an_option(i, **({"cost": 200} if kind == "budget" else {})) for i in (1, 2, 3)]
+    asked = {"kind": kind, "id": 1, "text": boards.both("Что?", "What?"), "options": options, "rule": rule}
+    answer = "[1,2]" if kind == "budget" else "[[1],[2]]"
+    service = boards.Service(boards.define(asked), boards.votes(30, 5, {1: lambda chance, style: answer}))
+    found = report_of(capsys, boards.write(service.files(), tmp_path))
+    assert found["exit"] == 2
+    assert rule["method"] in found["not_checked"][0]
+
+
+def test_a_tie_that_waits_is_valid_and_said(tmp_path, capsys):
+    service = boards.tied_by_lot()
+    service.revealed = False
+    found = report_of(capsys, boards.write(service.files(), tmp_path))
+    assert found["exit"] == 0
+    assert any("still to be decided" in line for line in found["notes"])
+
+
+def test_nothing_to_check_is_never_valid(tmp_path, capsys):
+    assert verify() == 2
+    assert verify(tmp_path) == 2
+    assert verify(tmp_path / "nothing") == 2
+    assert verify("https://example.org/") == 2
+    assert verify(tmp_path, "--key", "not a key") == 2
+    capsys.readouterr()
+
+
+# ---- receipts
+
+
+def test_a_receipt_shows_its_answers_back(service, directory, tmp_path, capsys):
+    vote = service.votes[3]
+    receipt = save(tmp_path / "receipt.json", service.receipt(vote))
+    found = report_of(capsys, directory, "--receipt", receipt)
+    assert found["exit"] == 0
+    assert any("the ballot is counted" in line for line in found["checked"])
+
+
+def test_a_missing_record_is_a_complaint_that_anybody_checks(service, tmp_path, capsys):
+    receipt = save(tmp_path / "receipt.json", lost(service))
+    directory = boards.write(service.files(), tmp_path / "board")
+    found = report_of(capsys, directory, "--receipt", receipt, "--out", tmp_path)
+    assert found["exit"] == 1
+    assert len(found["complaints"]) == 1
+    complaint = found["complaints"][0]
+    assert verify("--complaint", complaint, "--key", service.vkey) == 0, capsys.readouterr().out
+    assert verify("--complaint", complaint) == 0
+    assert verify("--complaint", complaint, "--key", boards.vkey(boards.HOST, boards.key("another"))) == 1
+    capsys.readouterr()
+
+
+def test_complaints_at_both_ends_of_a_tree_and_of_an_empty_one(tmp_path, capsys):
+    for keep in (0, 1, 40):
+        service = boards.one_choice(41)
+        ordered = sorted(service.votes, key=lambda vote: board.leaf_hash(service.entry(vote, 1)))
+        for vote in (ordered[0], ordered[-1]):
+            service.votes = [other for other in ordered if other is not vote][:keep]
+            directory = boards.write(service.files(), tmp_path / f"board-{keep}-{vote.key.hex()}")
+            receipt = save(tmp_path / "receipt.json", service.receipt(vote))
+            found = report_of(capsys, directory, "--receipt", receipt, "--out", tmp_path)
+            assert found["exit"] == 1
+            assert verify("--complaint", found["complaints"][0]) == 0, capsys.readouterr().out
+            capsys.readouterr()
+
+
+def changed_complaints(complaint, other_receipt):
+    """Complaints that prove nothing."""
+    first = complaint["missing"][0]["trees"][0]
+
+    def with_first(**changes):
+        return complaint | {"missing": [{**complaint["missing"][0], "trees": [{**first, **changes}]}]}
+
+    yield "a neighbour moved", with_first(left={**first["left"], "index": first["left"]["index"] - 1})
+    yield "no neighbour", with_first(left=None)
+    yield "neither neighbour", with_first(left=None, right=None)
+    yield "one neighbour twice", with_first(right=first["left"])
+    yield "another entry", with_first(left={**first["left"], "entry": base64.b64encode(b"x").decode()})
+    yield "another size", with_first(size=1, checkpoint=first["checkpoint"].replace("\n299\n", "\n1\n"))
+    yield "no trees", complaint | {"missing": [{**complaint["missing"][0], "trees": []}]}
+    yield "nothing missing", complaint | {"missing": []}
+    yield "another leaf", complaint | {"missing": [{**complaint["missing"][0], "leaf": "00" * 32}]}
+    yield "another receipt", complaint | {"receipt": other_receipt}
+    yield (
+        "another day",
+        complaint
+        | {"receipt": {**complaint["receipt"], "receipt": {**complaint["receipt"]["receipt"], "day": "2026-11-11"}}},
+    )
+    yield "another note", complaint | {"manifest_note": first["checkpoint"]}
+
+
+def test_a_false_complaint_is_refused(service, tmp_path, capsys):
+    receipt = save(tmp_path / "receipt.json", lost(service))
+    directory = boards.write(service.files(), tmp_path / "board")
+    found = report_of(capsys, directory, "--receipt", receipt, "--out", tmp_path)
+    complaint = json.loads(Path(found["complaints"][0]).read_text())
+    for name, changed in changed_complaints(complaint, service.receipt(service.votes[0])):
+        assert verify("--complaint", save(tmp_path / "changed.json", changed)) == 1, name
+    capsys.readouterr()
+
+
+def test_a_present_record_makes_no_complaint(service, tmp_path, capsys):
+    """The neighbours of a record that is there cannot be shown side by side."""
+    receipt = save(tmp_path / "receipt.json", lost(service))
+    directory = boards.write(service.files(), tmp_path / "board")
+    found = report_of(capsys, directory, "--receipt", receipt, "--out", tmp_path)
+    complaint = json.loads(Path(found["complaints"][0]).read_text())
+    mine = service.receipt(service.votes[0])
+    complaint["receipt"] = mine
+    complaint["missing"][0]["leaf"] = mine["receipt"]["leaves"][0]
+    assert verify("--complaint", save(tmp_path / "changed.json", complaint)) == 1
+    capsys.readouterr()
+
+
+def test_forged_receipts_prove_nothing(service, directory, tmp_path, capsys):
+    good = service.receipt(service.votes[0])
+    another = boards.one_choice()
+    another.receipt_key = boards.key("forger")
+    forged = {
+        "by another key": another.receipt(another.votes[0]),
+        "under our key's name": {**another.receipt(another.votes[0]), "key_id": good["key_id"]},
+        "another leaf": {**good, "receipt": {**good["receipt"], "leaves": ["00" * 32]}},
+        "another ballot": {**good, "receipt": {**good["receipt"], "ballot": "A" * 26}},
+        "with more": {**good, "receipt": {**good["receipt"], "more": 1}},
+        "signed for another's record": service.receipt(
+            service.votes[0], leaves=[board.leaf_hash(service.entry(service.votes[1], 1))]
+        ),
+        "before the key": service.receipt(service.votes[0], day="2020-01-01"),
+        "nothing": {},
+    }
+    for name, receipt in forged.items():
+        path = save(tmp_path / "receipt.json", receipt)
+        assert verify(directory, "--receipt", path, "--out", tmp_path) == 1, name
+    assert not list(tmp_path.glob("complaint-*"))
+    capsys.readouterr()
+
+
+def test_a_receipt_of_another_poll_is_not_looked_for(service, directory, tmp_path, capsys):
+    service.definition = boards.define(boards.a_single_choice(1), poll_id="a1" * 16)
+    path = save(tmp_path / "receipt.json", service.receipt(service.votes[0]))
+    assert verify(directory, "--receipt", path) == 2
+    assert "another poll" in capsys.readouterr().out
+
+
+def test_an_acceptance_receipt_cannot_show_inclusion(tmp_path, capsys):
+    service = boards.one_choice()
+    service.definition = boards.define(boards.a_single_choice(1, required=False), receipt="acceptance_only")
+    directory = boards.write(service.files(), tmp_path / "board")
+    path = save(tmp_path / "receipt.json", service.acceptance(service.votes[0]))
+    found = report_of(capsys, directory, "--receipt", path)
+    assert found["exit"] == 2
+    assert any("is signed by this service" in line for line in found["checked"])
+
+
+def test_a_replaced_vote_is_said(tmp_path, capsys):
+    service = boards.one_choice()
+    more = {"privacy": "named", "may_change": True}
+    service.definition = boards.define(boards.a_single_choice(1, required=False), **more)
+    receipt = lost(service)
+    service.superseded = (bytes.fromhex(receipt["receipt"]["leaves"][0]),)
+    directory = boards.write(service.files(), tmp_path / "board")
+    found = report_of(capsys, directory, "--receipt", save(tmp_path / "receipt.json", receipt), "--out", tmp_path)
+    assert found["exit"] == 0
+    assert any("replaced" in line for line in found["notes"])
+
+
+def test_a_proof_is_small_and_stands_alone(service, directory, tmp_path, capsys):
+    receipt = save(tmp_path / "receipt.json", service.receipt(service.votes[5]))
+    proof = tmp_path / "mine.tlog-proof"
+    assert verify(directory, "--receipt", receipt, "--proof", proof) == 0
+    assert verify("--check-proof", proof, "--key", service.vkey) == 0
+    assert verify("--check-proof", proof) == 2, "without a key the signature was not checked"
+    good = proof.read_bytes()
+    for at in range(0, len(good), 3):
+        bad = bytearray(good)
+        bad[at] ^= 1
+        proof.write_bytes(bytes(bad))
+        assert verify("--check-proof", proof, "--key", service.vkey) in (1, 2), at
+    capsys.readouterr()
+
+
+# ---- what was kept
+
+
+def test_the_same_board_as_earlier(service, directory, tmp_path, capsys):
+    kept = boards.write(service.files(), tmp_path / "kept")
+    found = report_of(capsys, directory, "--previous", kept)
+    assert found["exit"] == 0
+    assert any("seen earlier" in line for line in found["checked"])
+    assert not any("not checked" in line for line in found["notes"])
+    assert any("was not checked" in line for line in report_of(capsys, directory)["notes"])
+
+
+@pytest.mark.parametrize("n", [299, 300, 301])
+def test_a_fork_or_a_shrunken_tree_is_seen_with_what_was_kept(n, service, directory, tmp_path, capsys):
+    """All of it signed by the service itself, and each board valid when seen alone."""
+    other = boards.one_choice(301)
+    other.votes = other.votes[:n] if n != 300 else [*other.votes[:299], other.votes[300]]
+    forked = boards.write(other.files(), tmp_path / "forked")
+    assert verify(forked, "--key", service.vkey) == 0, capsys.readouterr().out
+    for kept in (directory, directory / "q1/checkpoint", directory / "manifest.note"):
+        assert verify(forked, "--previous", kept) == 1, kept
+    capsys.readouterr()
+
+
+def test_a_checkpoint_of_another_log_is_not_compared(service, directory, tmp_path, capsys):
+    other = boards.one_choice()
+    other.definition = boards.define(boards.a_single_choice(1, required=False), poll_id="a1" * 16)
+    kept = boards.write(other.files(), tmp_path / "kept")
+    assert verify(directory, "--previous", kept) == 2
+    capsys.readouterr()
+
+
+# ---- the registry log
+
+
+def registry(events, directory, forged=False):
+    entries = [f'{{"at":{number},"kind":"poll_{"forged" if forged and not number else "sealed"}"}}'.encode()
+               for number in range(events)]  # fmt: skip
+    files, _ = boards.tree_files("", entries, f"{boards.HOST}/registry", boards.key("registry"))
+    return boards.write(files, directory)
+
+
+@pytest.mark.parametrize(("before", "now"), [(0, 1), (1, 1), (5, 300), (256, 700), (300, 300), (700, 701)])
+def test_the_registry_log_only_grows(before, now, tmp_path, capsys):
+    key = boards.vkey(f"{boards.HOST}/registry", boards.key("registry"))
+    kept = registry(before, tmp_path / "kept")
+    assert verify(registry(now, tmp_path / "now"), "--key", key, "--previous", kept / "checkpoint") == 0
+    if before < now:
+        assert verify(kept, "--key", key, "--previous", tmp_path / "now/checkpoint") == 1
+    if before:
+        forged = registry(now, tmp_path / "forged", forged=True)
+        assert verify(forged, "--key", key) == 0
+        assert verify(forged, "--key", key, "--previous", kept) == 1
+    capsys.readouterr()
+
+
+# ---- over the network
+
+
+@pytest.fixture
+def site(directory, tmp_path):
+    """A static site with the board at its address."""
+    root = tmp_path / "site"
+    (root / "board").mkdir(parents=True)
+    directory.rename(root / "board" / ("5f" * 16))
+
+    class Quiet(SimpleHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def log_message(self, *_):
+            pass
+
+        def do_GET(self):
+            if self.path.startswith("/api/v1/polls/square"):
+                found = json.dumps({"poll_id": "5f" * 16}).encode()
+                self.send_response(200)
+                self.send_header("Content-Length", str(len(found)))
+                self.end_headers()
+                self.wfile.write(found)
+            elif self.path.startswith("/loop"):
+                self.send_response(302)
+                self.send_header("Location", self.path)
+                self.send_header("Content-Length", "0")
+                self.end_headers()
+            else:
+                super().do_GET()
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), partial(Quiet, directory=str(root)))
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield f"http://127.0.0.1:{server.server_port}"
+    server.shutdown()
+    server.server_close()
+
+
+def test_every_way_to_name_a_board_on_a_site(site, service, tmp_path, capsys):
+    poll = "5f" * 16
+    receipt = save(tmp_path / "receipt.json", service.receipt(service.votes[0]))
+    for named in (
+        [f"{site}/board/{poll}/"], [f"{site}/board/{poll}/manifest.json"], [f"{site}/polls/square"],
+        [f"{site}/polls/square/results"], [site, poll], [site, "square"],
+    ):  # fmt: skip
+        assert verify(*named, "--key", service.vkey, "--receipt", receipt) == 0, capsys.readouterr().out
+    assert verify(f"{site}/polls/unknown") == 2
+    assert verify(site, "00" * 16) == 2
+    capsys.readouterr()
+
+
+def test_a_failing_network_is_not_an_invalid_board(monkeypatch, capsys):
+    monkeypatch.setattr(verifier.time, "sleep", lambda _: None)
+    assert verify("http://127.0.0.1:9/board/" + "5f" * 16) == 2
+    assert "network or the site fails" in capsys.readouterr().out
+
+
+def test_endless_redirects_and_hostile_sizes_end(site):
+    source = verifier.Site(f"{site}/board/{'5f' * 16}/")
+    with pytest.raises(verifier.Unchecked, match="on and on"):
+        source.read("/loop/x", 10)
+    with pytest.raises(verifier.Invalid, match="larger"):
+        source.read("manifest.json", 10)
+    with pytest.raises(verifier.Missing):
+        source.read("nothing", 10)
+    source.close()
+
+
+def test_the_file_runs_alone(directory, service, tmp_path):
+    """As somebody who downloaded it runs it: nothing of ours can be imported."""
+    import shutil
+    import subprocess
+    import sys
+
+    alone = shutil.copy(verifier.__file__, tmp_path / "veche_verify.py")
+    found = subprocess.run(
+        [sys.executable, "-P", str(alone), str(directory), "--key", service.vkey],
+        capture_output=True, text=True, check=False, cwd=tmp_path, env={"LANG": "ru_RU.UTF-8", "PYTHONUTF8": "1"},
+    )  # fmt: skip
+    assert found.returncode == 0, found.stderr
+    assert "ВЕРНО" in found.stdout

@@ -1,0 +1,52 @@
+"""The browser's verifier on every board of the corpus: what was tampered with is refused, what is honest is valid."""
+
+import base64
+import json
+import os
+
+import pytest
+from tests.verifiers import boards, tampering
+from tests.verifiers.browser_core import run_core
+
+MUTATIONS = 10_000 if os.environ.get("VECHE_FULL_COUNTS") == "1" else 500
+CODES = {"valid": 0, "invalid": 1, "incomplete": 2}
+KEYS_ALONE = ("wrong-key", "key-of-another-host")
+"""Cases about a key given on a command line; a browser holds the board's keys against the registry's list."""
+
+
+def test_what_is_tampered_with_is_refused_and_what_is_honest_is_not(tmp_path):
+    cases = [case for case in tampering.corpus() if case.name not in KEYS_ALONE]
+    for case in cases:
+        boards.write(case.files, tmp_path / case.name)
+    replies = run_core({"do": "board", "dir": str(tmp_path / case.name)} for case in cases)
+    wrong = {
+        case.name: reply
+        for case, reply in zip(cases, replies, strict=True)
+        if CODES[reply["verdict"]] not in case.expected
+    }
+    assert not wrong
+
+
+@pytest.mark.parametrize("name", ["one_choice", "tied_by_lot", "every_rule"])
+def test_every_changed_byte_is_refused(name, tmp_path):
+    files = boards.SAMPLES[name]().files()
+    boards.write(files, tmp_path)
+    share = {"one_choice": 0.6, "tied_by_lot": 0.3, "every_rule": 0.1}[name]
+    changed = list(tampering.mutations(files, int(MUTATIONS * share)))
+    commands = [
+        {"do": "board", "dir": str(tmp_path), "overlay": {path: base64.b64encode(data).decode()}}
+        for path, data in changed
+    ]
+    for (path, _), reply in zip(changed, run_core(commands), strict=True):
+        assert reply["verdict"] != "valid", path
+    (honest,) = run_core([{"do": "board", "dir": str(tmp_path)}])
+    assert honest["verdict"] == "valid"
+
+
+def test_keys_are_held_against_the_registrys_list(tmp_path):
+    service = boards.one_choice()
+    boards.write(service.files(), tmp_path)
+    listed = json.loads((tmp_path / "manifest.json").read_text())["keys"]
+    other = [{**key, "public": base64.b64encode(bytes(32)).decode()} for key in listed]
+    commands = [{"do": "board", "dir": str(tmp_path), "keys": json.dumps({"keys": keys})} for keys in (listed, other, [])]
+    assert [reply["verdict"] for reply in run_core(commands)] == ["valid", "invalid", "invalid"]

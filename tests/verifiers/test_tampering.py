@@ -1,0 +1,36 @@
+"""Every board that somebody tampered with is refused, and every single byte matters."""
+
+import os
+
+import pytest
+from tests.verifiers import boards, tampering
+
+import veche_verify as verifier
+
+MUTATIONS = 10_000 if os.environ.get("VECHE_FULL_COUNTS") == "1" else 500
+
+
+def verify(*arguments):
+    return verifier.run(["--lang=en", *map(str, arguments)])
+
+
+@pytest.mark.parametrize("name", tampering.case_names())
+def test_a_tampered_board_is_refused_and_an_honest_one_is_not(name, tmp_path, capsys):
+    case = tampering.case(name)
+    found = verify(boards.write(case.files, tmp_path), "--key", case.key)
+    assert found in case.expected, capsys.readouterr().out
+
+
+@pytest.mark.parametrize("name", ["one_choice", "tied_by_lot", "every_rule"])
+def test_every_changed_byte_is_refused(name, tmp_path, capsys):
+    service = boards.SAMPLES[name]()
+    files = service.files()
+    boards.write(files, tmp_path)
+    share = {"one_choice": 0.6, "tied_by_lot": 0.3, "every_rule": 0.1}[name]
+    for path, data in tampering.mutations(files, int(MUTATIONS * share)):
+        (tmp_path / path).write_bytes(data)
+        at = next(i for i, (a, b) in enumerate(zip(data, files[path], strict=True)) if a != b)
+        assert verify(tmp_path) in (1, 2), f"{path} byte {at}: {files[path][at]} -> {data[at]}"
+        (tmp_path / path).write_bytes(files[path])
+    capsys.readouterr()
+    assert verify(tmp_path) == 0
