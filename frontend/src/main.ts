@@ -7,6 +7,7 @@ import "./own-answer";
 import "./points-left";
 import "./rank-list";
 import "./unsent-guard";
+import "./send-again";
 import "./confirm";
 import "./counters";
 import "./buttons";

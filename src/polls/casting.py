@@ -33,7 +33,7 @@ from polls.votes import Cast, Held, Outcome, Taken, Vote, receipt_of
 __all__ = ["BallotBox", "BoxFigures", "Cast", "Vote", "cast_ballot", "entitlement"]
 
 ATTEMPTS, PAUSE = 20, 0.05  # seconds: a second in all, since extending and closing take milliseconds
-REPEATS = 4  # times a batch is written over a deadlock
+REPEATS = 3  # times a batch is written over a deadlock
 LARGEST = 1_000
 """Votes in one transaction at most: about 20 ms of judging, during which nothing else is answered."""
 SOON = 2  # seconds after which what passes by itself is worth another try

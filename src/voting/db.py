@@ -46,6 +46,7 @@ class Database:
     engine: AsyncEngine
     read_engine: AsyncEngine
     aside_engine: AsyncEngine
+    box_engine: AsyncEngine
     sessions: async_sessionmaker[AsyncSession]
     read_sessions: async_sessionmaker[AsyncSession]
 
@@ -83,10 +84,13 @@ class Database:
         # Written while the request's own session still holds a connection: from the same pool, requests waiting for
         # each other's second connection could stop the site.
         aside = _build_engine(url, 1, 2, pool_timeout, statement_timeout)
+        # The ballot box writes one transaction at a time; pages that are slow to read must not keep votes waiting.
+        box = _build_engine(url, 1, 0, pool_timeout, statement_timeout)
         return cls(
             engine,
             read_engine,
             aside,
+            box,
             async_sessionmaker(engine, expire_on_commit=False),
             async_sessionmaker(read_engine, expire_on_commit=False, autoflush=False),
         )
@@ -119,9 +123,15 @@ class Database:
             finally:
                 await outside.execute(text("RESET statement_timeout"))
 
+    @asynccontextmanager
+    async def open_box_session(self) -> AsyncIterator[Session]:
+        """Open a transaction on the ballot box's own connection. A process has one box, so nobody waits for it."""
+        async with AsyncSession(self.box_engine, expire_on_commit=False) as session, session.begin():
+            yield Session(ReadSession(session))
+
     async def close(self) -> None:
         """Close every connection."""
-        for engine in (self.engine, self.read_engine, self.aside_engine):
+        for engine in (self.engine, self.read_engine, self.aside_engine, self.box_engine):
             await engine.dispose()
 
 
@@ -210,6 +220,7 @@ def _build_engine(url: str, size: int, overflow: int, pool_timeout: float, state
         pool_timeout=pool_timeout,
         pool_recycle=RECYCLE_SECONDS,
         pool_use_lifo=True,
+        hide_parameters=True,  # the text of a failure would repeat answers and who gave them
         connect_args={"server_settings": settings, "async_creator_fn": _connect_patiently},
     )
     event.listen(engine.sync_engine, "checkout", _refuse_closed)

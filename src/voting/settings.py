@@ -67,6 +67,9 @@ class Settings(BaseModel):
     pool_overflow: int = Field(10, ge=0, description="Connections it may add under load.")
     read_pool_size: int = Field(5, ge=1, description="Connections kept open to the replica, if there is one.")
     pool_timeout: float = Field(10, gt=0, description="Seconds a request waits for a connection.")
+    votes_waiting: int = Field(
+        2_000, ge=1, description="Votes a web process holds until they are committed; beyond that it answers 503."
+    )
     statement_timeout: float = Field(60, ge=0, description="Seconds one statement of a request may take; 0: no limit.")
 
     # The listening socket and what stands before it

@@ -9,17 +9,17 @@ import base64
 import binascii
 import re
 from datetime import datetime
-from functools import lru_cache
 from typing import Any
 
 from litestar import Request, Response, get, post
 from litestar.di import NamedDependency
 from litestar.params import FromPath, JSONBody
 
-from polls.casting import Cast, cast_ballot
+from polls.casting import BallotBox, Vote
 from polls.catalogue import participation_day, sealed_poll
 from polls.errors import (
     AlreadyVoted,
+    Busy,
     FieldError,
     Invalid,
     InvalidAnswer,
@@ -31,17 +31,14 @@ from polls.errors import (
     PollPaused,
     RetryDiffers,
 )
-from polls.sessions import ReadSession, Session
+from polls.known_polls import KnownPolls
+from polls.sessions import ReadSession
 from voting.api.addresses import poll_name
 from voting.api.operations import Header, Returned, describes
 from voting.api.representation import json_reply
 from voting.api.schemas import Accepted, Answers, OwnParticipation
-from voting.db import Database
 from voting.identity.guards import resident
 from voting.identity.sessions import Viewer
-from voting.retrying import in_transaction
-from voting.secrets import Ed25519Signer, receipt_signer
-from voting.settings import Settings
 
 AnyRequest = Request[Any, Any, Any]
 
@@ -58,12 +55,6 @@ KEY = Header(
     r"^(?:(?:[0-9a-f]{2}){16,64}|[A-Za-z0-9_-]{22,86}={0,2})$",
     "3q2-796tvu_erb7v3q2-7w",
 )
-
-
-@lru_cache
-def _signer(settings: Settings) -> Ed25519Signer:
-    """The receipt key; read once."""
-    return receipt_signer(settings)
 
 
 def read_key(text: str | None) -> bytes:
@@ -95,6 +86,7 @@ def read_key(text: str | None) -> bytes:
         },
         refuses=[
             PollNotFound, NotEligible, AlreadyVoted, PollNotOpen, PollPaused, PollClosed, RetryDiffers, InvalidAnswer,
+            Busy,
         ],
         headers=[KEY],
         body_example={"answers": {"1": 3}},
@@ -106,8 +98,8 @@ async def cast(
     slug: FromPath[str],
     data: JSONBody[Answers],
     viewer: NamedDependency[Viewer],
-    database: NamedDependency[Database],
-    settings: NamedDependency[Settings],
+    box: NamedDependency[BallotBox],
+    known_polls: NamedDependency[KnownPolls],
     now: NamedDependency[datetime],
 ) -> Response[bytes]:
     """Cast one ballot: one vote per resident and poll, final unless the poll's rules say otherwise.
@@ -118,12 +110,8 @@ async def cast(
     key = read_key(request.headers.get(KEY_HEADER.lower()))
     citizen_id = viewer.citizen_id
     assert citizen_id is not None  # the guard's word
-
-    async def take(session: Session) -> Cast:
-        poll = await sealed_poll(session, poll_name(slug))
-        return await cast_ballot(session, poll, citizen_id, data.answers, key, _signer(settings), now, channel="online")
-
-    taken = await in_transaction(database, take)
+    poll = await known_polls.find(poll_name(slug))
+    taken = await box.cast(Vote(poll, citizen_id, data.answers, key, now))
     return json_reply(Accepted.of(taken), status=200 if taken.repeated else 201)
 
 

@@ -18,15 +18,16 @@ from litestar.di import NamedDependency
 from litestar.params import FromPath
 
 from polls.board import Receipt
-from polls.casting import Cast, cast_ballot
+from polls.casting import BallotBox, Vote
 from polls.catalogue import SealedPoll
+from polls.definition import EVERYBODY_ELSE
 from polls.errors import AlreadyVoted, InvalidAnswer, NotEligible, PollClosed, PollNotOpen, Refusal, RetryDiffers
+from polls.known_polls import KnownPolls
 from polls.lifecycle import State
 from voting.db import Database, ReadSession, Session
 from voting.identity.guards import public, signed_in
 from voting.identity.sessions import Viewer
 from voting.problems import as_refusal
-from voting.retrying import in_transaction
 from voting.secrets import Ed25519Signer, receipt_signer
 from voting.settings import Settings
 from voting.telemetry import log_failure
@@ -35,7 +36,7 @@ from voting.web.ballot_pages import again_page, receipt_page, sample_page, step_
 from voting.web.ballot_steps import Place, Sheet, move, start
 from voting.web.receipts import is_ours, read_receipt, receipt_file
 from voting.web.rendering import page
-from voting.web.standing import Standing, notices_of, poll_at, register_names, standing_of, style_for
+from voting.web.standing import Standing, address_of, notices_of, poll_at, register_names, standing_of, style_for
 
 AnyRequest = Request[Any, Any, Any]
 PRIVATE = {"private": True, "limit": "casting"}
@@ -86,34 +87,28 @@ async def continue_ballot(
 @post("/polls/{slug:str}/cast", guards=[signed_in], opt=PRIVATE, include_in_schema=False, status_code=200)
 async def cast(
     request: AnyRequest, slug: FromPath[str], viewer: NamedDependency[Viewer], database: NamedDependency[Database],
-    settings: NamedDependency[Settings], now: NamedDependency[datetime],
+    box: NamedDependency[BallotBox], known_polls: NamedDependency[KnownPolls], now: NamedDependency[datetime],
 ) -> Response[Any]:  # fmt: skip
     """Cast the ballot and answer with its receipt.
 
-    The transaction is opened here and not by the `session` dependency: a database that fails at the commit must be
-    answered with the ballot, ready to be sent again, and not with an error page that has lost it.
+    The ballot box commits, and not the `session` dependency: a box that is full and a database that fails at the commit
+    must be answered with the ballot, ready to be sent again, and not with an error page that has lost it.
     """
     fields = await _fields(request)
     citizen_id = viewer.citizen_id
     try:
-        async with database.open_session() as session:
-            poll = await poll_at(session, slug)
-            sheet = Sheet(poll.definition, await style_for(session, poll, citizen_id, now))
+        poll = await known_polls.find(address_of(slug))
+        sheet = Sheet(poll.definition, await _style(database, poll, citizen_id, now))
     except Exception as error:
-        return again_page(request, slug, fields, _passing(request, error))
+        return again_page(request, slug, fields, _passing(request, error), tries=_tries(fields))
     if citizen_id is None:
         return stopped_page(request, poll, "not_a_resident", sent=True)
     filled = sheet.pruned(_filled(poll, fields))
-    answers = sheet.answers(filled)
-
-    async def take(session: Session) -> Cast:
-        return await cast_ballot(session, poll, citizen_id, answers, filled.key, signer_of(settings), now)
-
     check = Place(filled, None)
     if (wrong := move(sheet, check, "stay")).at is not None:
         return step_page(request, poll, sheet, wrong)
     try:
-        done = await in_transaction(database, take)
+        done = await box.cast(Vote(poll, citizen_id, sheet.answers(filled), filled.key, now))
     except NotEligible as refusal:
         async with database.open_read_session() as reading:
             names = await register_names(reading, poll.definition)
@@ -125,7 +120,7 @@ async def cast(
         known = next((page for page in sheet.steps(filled) if any(asked.id in errors for asked in page)), None)
         return step_page(request, poll, sheet, Place(filled, known[0].id if known else None, True, errors), refusal)
     except Exception as error:
-        return step_page(request, poll, sheet, check, _passing(request, error))
+        return step_page(request, poll, sheet, check, _passing(request, error), tries=_tries(fields))
     return receipt_page(request, poll, done)
 
 
@@ -166,6 +161,20 @@ async def save_receipt(request: AnyRequest, settings: NamedDependency[Settings])
 
 
 # ---- parts
+
+
+async def _style(database: Database, poll: SealedPoll, citizen_id: int | None, now: datetime) -> int:
+    """The citizen's ballot style; where all ballots are alike, no connection is asked for."""
+    if citizen_id is None or not poll.definition.styles:
+        return EVERYBODY_ELSE
+    async with database.open_session() as session:
+        return await style_for(session, poll, citizen_id, now)
+
+
+def _tries(fields: list[tuple[str, str]]) -> int:
+    """How often this ballot has been sent before."""
+    sent = dict(fields).get("tries", "")
+    return int(sent) if QUESTION_ID.fullmatch(sent) else 0
 
 
 async def _cannot(

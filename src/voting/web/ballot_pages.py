@@ -15,7 +15,7 @@ from polls.definition import AnyQuestion, Budget, Option, Rating
 from polls.eligibility import Reason
 from polls.errors import FieldError, Refusal
 from polls.questions import shown_in, takes_words
-from voting.problems import KINDS, status_of
+from voting.problems import KINDS, retry_after, status_of
 from voting.web.ballot_form import Filled, new_ballot, shown_order
 from voting.web.ballot_steps import Place, Sheet
 from voting.web.error_pages import retry_header
@@ -25,6 +25,8 @@ from voting.web.standing import Notices, RegisterNames, Standing
 
 AnyRequest = Request[Any, Any, Any]
 NO_NOTICES = Notices()
+MOST_TRIES = 20
+"""How often a page sends a ballot again by itself; then only the reader does."""
 MOST_MARKS = 11
 """The longest scale that is shown as buttons; a longer one is a list to pick from."""
 
@@ -92,9 +94,12 @@ def _neutral(question: AnyQuestion, style: int | None) -> tuple[Option, ...]:
 
 def step_page(
     request: AnyRequest, poll: SealedPoll, sheet: Sheet, place: Place, refusal: Refusal | None = None, *,
-    notices: Notices = NO_NOTICES,
+    notices: Notices = NO_NOTICES, tries: int = 0,
 ) -> Response[Any]:  # fmt: skip
-    """The page of a place: a question with its follow-ups, or the check page at the end."""
+    """The page of a place: a question with its follow-ups, or the check page at the end.
+
+    With a `refusal` that passes by itself the check page sends the ballot again; `tries`: how often it was sent before.
+    """
     steps = sheet.steps(place.filled)
     numbers = [found[0].id for found in steps]
     shared: dict[str, Any] = {
@@ -106,7 +111,7 @@ def step_page(
         return page(
             request, "ballot/check.html", status=status, headers=headers, refusal=refusal, step=len(steps) + 1,
             at="check", shown=sheet.shown(place.filled), given=sheet.given(place.filled),
-            carried=place.filled.fields(), **shared,
+            carried=place.filled.fields(), again_in=_again_in(refusal, tries), tries=tries + 1, **shared,
         )  # fmt: skip
     asked = asked_on(sheet, place)
     return page(
@@ -135,14 +140,19 @@ def sample_page(request: AnyRequest, poll: SealedPoll, standing: Standing, names
 
 
 def again_page(
-    request: AnyRequest, slug: str, fields: list[tuple[str, str]], refusal: Refusal
-) -> Response[Any]:  # fmt: skip
+    request: AnyRequest, slug: str, fields: list[tuple[str, str]], refusal: Refusal, *, tries: int = 0
+) -> Response[Any]:
     """The page that can show no question, since not even the poll could be read, and sends the same fields again."""
-    kept = [(name, value) for name, value in fields if name != "csrf_token"]  # the page puts its own
+    kept = [(name, value) for name, value in fields if name not in ("csrf_token", "tries")]  # the page puts its own
     return page(
         request, "ballot/again.html", status=status_of(refusal), headers=retry_header(refusal),
-        here=f"/polls/{slug}", carried=kept,
+        here=f"/polls/{slug}", carried=kept, again_in=_again_in(refusal, tries), tries=tries + 1,
     )  # fmt: skip
+
+
+def _again_in(refusal: Refusal | None, tries: int) -> int | None:
+    """Seconds after which a page with scripts sends the ballot again by itself; None where only the reader should."""
+    return retry_after(refusal) if refusal is not None and tries < MOST_TRIES else None
 
 
 def stopped_page(
