@@ -11,8 +11,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from importlib.metadata import version
-from typing import TYPE_CHECKING, Final, Literal
+from typing import Final
 
+from polls.checkpoint import BoardSealer
 from polls.public_keys import ListedKey, add_key, keys_in_use, listed_keys, lock_keys, retire_key
 from polls.sessions import ReadSession, Session
 from voting.key_files import (
@@ -31,9 +32,6 @@ from voting.key_files import (
 )
 from voting.settings import Settings
 
-if TYPE_CHECKING:
-    from polls.checkpoint import BoardSealer
-
 __all__ = [
     "BOARD",
     "PROTOCOL",
@@ -50,7 +48,8 @@ __all__ = [
     "finish_rotation",
     "receipt_signer",
     "record_keys",
-    "rotate_key",
+    "record_new_key",
+    "retire_old_key",
     "signer",
     "software",
 ]
@@ -58,7 +57,7 @@ __all__ = [
 WEB_NEEDS: Final = (RECEIPT,)
 WORK_NEEDS: Final = (BOARD, REGISTRY)
 
-Reason = Literal["planned", "lost", "compromised"]
+LOST: Final = "lost"
 
 
 def software() -> str:
@@ -88,8 +87,6 @@ def receipt_signer(settings: Settings) -> Ed25519Signer:
 
 def board_sealer(settings: Settings) -> BoardSealer:
     """What counting signs boards with."""
-    from polls.checkpoint import BoardSealer
-
     return BoardSealer(host=settings.log_origin, signer=signer(settings, BOARD), software=software())
 
 
@@ -141,26 +138,36 @@ class Rotation:
     new: Ed25519Signer
 
 
-async def rotate_key(session: Session, settings: Settings, purpose: str, reason: Reason, now: datetime) -> Rotation:
-    """Make a new key for a purpose and list it in place of the one in use; the files follow in `finish_rotation`.
+async def record_new_key(
+    session: Session, settings: Settings, purpose: str, reason: str, now: datetime
+) -> tuple[Rotation, Ed25519Signer | None]:
+    """Begin a rotation: make the new key, list it, and give the old one, which is in use beside it until it retires.
 
-    The caller commits and then finishes: what is interrupted between is finished by the next start. Raises BadKey when
-    the key in use is not here, unless it is `lost`: the wrong machine is the likelier reason.
+    Raises BadKey when the key in use is not here, unless it is `lost` (then None is given): the wrong machine is the
+    likelier reason.
     """
     await lock_keys(session)
     known = (await keys_in_use(session)).get(purpose)
     _finish_rotations(settings, {} if known is None else {purpose: known})
-    old = None if reason == "lost" else read_key(settings.keys_dir, purpose)
-    if reason != "lost" and known is not None:
+    old = None
+    if known is not None and reason != LOST:
+        old = read_key(settings.keys_dir, purpose)
         if old is None:
             raise _missing(settings, purpose, known)
         _compare(settings, purpose, old, known, await listed_keys(session))
     with locked(settings.keys_dir):
         new = make_next(settings.keys_dir, purpose)
-    if known is not None:
-        await retire_key(session, purpose, known.key_id, now, reason)
     await add_key(session, purpose, new.key_id, new.public_bytes, now)
-    return Rotation(purpose, None if known is None else known.key_id, new)
+    return Rotation(purpose, None if known is None else known.key_id, new), old
+
+
+async def retire_old_key(session: Session, rotation: Rotation, reason: str, now: datetime) -> None:
+    """Go on with a rotation: the old key signs no more. The caller commits, and then calls `finish_rotation`.
+
+    What is interrupted between the two is finished by the next start.
+    """
+    if rotation.old is not None:
+        await retire_key(session, rotation.purpose, rotation.old, now, reason)
 
 
 def finish_rotation(settings: Settings, rotation: Rotation) -> None:

@@ -59,7 +59,7 @@ def store_asset(directory: Path, content: bytes, suffix: str) -> str:
     sha256 = hashlib.sha256(content).hexdigest()
     path = _path(directory, sha256, suffix)
     if not path.exists():
-        _write_whole(path, content)
+        write_whole(path, content)
     return sha256
 
 
@@ -118,7 +118,7 @@ def _path(directory: Path, sha256: str, suffix: str) -> Path:
     return directory / sha256[:2] / f"{sha256}{suffix}"
 
 
-def _write_whole(path: Path, content: bytes) -> None:
+def write_whole(path: Path, content: bytes) -> None:
     """Write a file so that nobody ever sees a part of it, and a power cut leaves the whole or nothing."""
     path.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
     draft = path.with_name(f".{path.name}.{secrets.token_hex(4)}")

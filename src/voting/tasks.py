@@ -22,6 +22,9 @@ from polls.counting import (
     take_roll_of,
 )
 from polls.register_sum import sum_up_register
+from voting import (
+    registry_jobs,  # noqa: F401  -- declares its job
+)
 from voting.identity.sessions import sweep_web_sessions
 from voting.jobs import Work, registry
 from voting.throttling import sweep_throttle

@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from voting import migrations
+from voting.setting_up import set_up_keys
 from voting.settings import Settings
 
 
@@ -12,14 +13,15 @@ from voting.settings import Settings
 def migrate() -> None:
     """Bring the database to this release's schema.
 
-    Safe to run while the site and the previous release are working, and to run again: applied migrations are left
+    Makes the keys that sign where there are none. Safe to run while the site and the previous release are working, and to run again: applied migrations are left
     alone, and two runs at once wait for each other.
     """
     settings = Settings.from_env()
     with migrations.settings_url(settings) as url:
         waiting = migrations.pending(url)
-        if not waiting:
+        if waiting:
+            migrations.upgrade(url)
+            click.echo(f"Applied {len(waiting)} migrations: {', '.join(waiting)}.")
+        else:
             click.echo("The database is up to date.")
-            return
-        migrations.upgrade(url)
-    click.echo(f"Applied {len(waiting)} migrations: {', '.join(waiting)}.")
+        set_up_keys(settings)

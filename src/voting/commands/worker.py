@@ -13,6 +13,8 @@ from voting import (
 )
 from voting.db import opened_database
 from voting.jobs import STOP_WITHIN, build_jobs, run_worker
+from voting.keys import WORK_NEEDS
+from voting.setting_up import require_keys
 from voting.settings import Settings
 from voting.stopping import stop_task
 from voting.telemetry import configure_logging
@@ -29,6 +31,7 @@ def worker() -> None:
     with migrations.settings_url(settings) as url:  # also keeps the embedded server running until the work ends
         if migrations.pending(url):
             raise click.ClickException("The database is not at this release's schema. Run `veche migrate` first.")
+        require_keys(settings, WORK_NEEDS)
         click.echo("Working on the queue. Ctrl-C stops.")
         asyncio.run(_work(settings))
 
