@@ -9,6 +9,7 @@ from tests.verifiers.browser_core import run_core
 
 import veche_verify
 from polls.board import grouped_code, short_code
+from polls.definition import Privacy
 
 WAYS = ("board", "quick")
 
@@ -95,7 +96,7 @@ def test_what_is_withheld_is_counted_and_not_shown(way, tmp_path):
 @pytest.mark.parametrize("way", WAYS)
 def test_a_replaced_vote_is_named(way, tmp_path):
     service = boards.one_choice(20)
-    service.definition = service.definition.model_copy(update={"privacy": "named", "may_change": True})
+    service.definition = service.definition.model_copy(update={"privacy": Privacy.NAMED, "may_change": True})
     old = boards.Vote(b"an earlier vote!", {1: "[2]"})
     service.superseded = (boards.board.leaf_hash(service.entry(old, 1)),)
     boards.write(service.files(), tmp_path)

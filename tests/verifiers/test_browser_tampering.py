@@ -48,5 +48,7 @@ def test_keys_are_held_against_the_registrys_list(tmp_path):
     boards.write(service.files(), tmp_path)
     listed = json.loads((tmp_path / "manifest.json").read_text())["keys"]
     other = [{**key, "public": base64.b64encode(bytes(32)).decode()} for key in listed]
-    commands = [{"do": "board", "dir": str(tmp_path), "keys": json.dumps({"keys": keys})} for keys in (listed, other, [])]
+    commands = [
+        {"do": "board", "dir": str(tmp_path), "keys": json.dumps({"keys": keys})} for keys in (listed, other, [])
+    ]
     assert [reply["verdict"] for reply in run_core(commands)] == ["valid", "invalid", "invalid"]

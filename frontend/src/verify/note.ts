@@ -6,21 +6,25 @@ const ED25519 = new Uint8Array([1]);
 
 export const keyHash = (name: string, key: Uint8Array): Uint8Array => sha256(joined(utf8(`${name}\n`), ED25519, key)).slice(0, 4);
 
-// The text of a note with exactly one signature, under `name`, by one of these keys (32 bytes each); throws otherwise.
+// The text of a note signed under `name` by one of these keys (32 bytes each); throws otherwise. Lines of others are
+// passed over, as witnesses may add theirs; malformed lines are not.
 export async function openNote(data: Uint8Array, name: string, keys: Uint8Array[]): Promise<{ text: string; key: Uint8Array }> {
   const note = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(data);
-  const found = /^([^]+\n)\n\u2014 (\S+) (\S+)\n$/.exec(note);
-  if (!found || found[1]!.includes("\n\n")) throw new Error("not a signed note with one signature");
-  const [, text, signer, encoded] = found as unknown as [string, string, string, string];
-  if (signer !== name) throw new Error(`signed under another name: ${signer}`);
-  const line = fromBase64(encoded);
-  if (line.length !== 68) throw new Error("a signature line has 68 bytes");
-  for (const key of keys) {
-    if (compare(keyHash(name, key), line.subarray(0, 4)) !== 0) continue;
-    if (await signedBy(key, utf8(text), line.subarray(4))) return { text, key };
-    throw new Error("the signature is wrong");
+  const gap = note.lastIndexOf("\n\n");
+  const text = note.slice(0, gap + 1);
+  if (gap < 1 || !note.endsWith("\n")) throw new Error("not a signed note");
+  let signer: Uint8Array | null = null;
+  for (const line of note.slice(gap + 2, -1).split("\n")) {
+    const [, who, encoded] = /^\u2014 ([^\s+]+) (\S+)$/.exec(line) ?? [];
+    const signature = fromBase64(encoded);
+    if (signature.length < 5) throw new Error("a malformed line of signature");
+    const key = who === name && keys.find((one) => compare(keyHash(name, one), signature.subarray(0, 4)) === 0);
+    if (!key) continue;
+    if (!(await signedBy(key, utf8(text), signature.subarray(4)))) throw new Error("the signature is wrong");
+    signer = key;
   }
-  throw new Error("signed with a key that is not listed");
+  if (!signer) throw new Error(`there is no signature of ${name} by a key that is listed`);
+  return { text, key: signer };
 }
 
 export interface Checkpoint {

@@ -42,6 +42,7 @@ export interface Question {
   required: boolean;
   options: Option[];
   styles: number[];
+  shown_if: object | null;
   rule: Rule;
   own_answer?: boolean;
   min_choices: number;

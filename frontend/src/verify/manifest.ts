@@ -1,0 +1,113 @@
+// manifest.json as data, with what it says about itself held to be of the right shape.
+import { fromBase64, fromHex } from "./bytes";
+import type { Facts, Json } from "./canonical";
+
+export interface Withheld {
+  records: number;
+  styles: number[];
+  leaves: string[];
+}
+
+export interface Listed {
+  id: number;
+  size: number;
+  root: string;
+  shown: number;
+  withheld: Withheld;
+  entitled: number | null;
+  counted_by: string;
+  outcome: Facts;
+}
+
+export interface DecidedTie {
+  question: number;
+  stage: number;
+  options: number[];
+  decided: number[];
+  method: string;
+  reason: string;
+}
+
+export interface Party {
+  commitment: string;
+  secret: string | null;
+}
+
+export interface Key {
+  key_id: string;
+  purpose: string;
+  public: string;
+}
+
+export interface Manifest {
+  origin: string;
+  poll: string;
+  poll_hash: string;
+  version: number;
+  previous: string | null;
+  counted_at: string;
+  opens_at: string;
+  closes_at: string;
+  time_zone: string;
+  privacy: string;
+  receipt: string;
+  roll: { known: boolean; total: number | null; styles: [number, number][] };
+  participations: number;
+  ballots: number;
+  questions: Listed[];
+  ties: DecidedTie[];
+  lot: { official: Party; observer: Party } | null;
+  superseded: string[];
+  keys: Key[];
+  software: string;
+}
+
+const number = (value: Json | undefined): boolean => Number.isSafeInteger(value) && (value as number) >= 0;
+const text = (value: Json | undefined): boolean => typeof value === "string";
+const orNull = (holds: (value: Json | undefined) => boolean) => (value: Json | undefined): boolean => value === null || holds(value);
+const list = (holds: (value: Json | undefined) => boolean) => (value: Json | undefined): boolean => Array.isArray(value) && value.every(holds);
+const object = (shape: Shape) => (value: Json | undefined): boolean => value !== null && typeof value === "object" && !Array.isArray(value) && fault(value, shape) === null;
+const anything = (value: Json | undefined): boolean => value !== null && typeof value === "object";
+const flag = (value: Json | undefined): boolean => typeof value === "boolean";
+const hash = (value: Json | undefined): boolean => {
+  try {
+    return fromHex(value, 32).length === 32;
+  } catch {
+    return false;
+  }
+};
+
+type Shape = { [key: string]: (value: Json | undefined) => boolean };
+
+const WITHHELD: Shape = { records: number, styles: list(number), leaves: list(hash) };
+const QUESTION: Shape = {
+  id: number, size: number, root: hash, shown: number, withheld: object(WITHHELD), entitled: orNull(number), counted_by: text, outcome: anything,
+};
+const PARTY: Shape = { commitment: hash, secret: orNull(hash) };
+const MANIFEST: Shape = {
+  v: number, format: text, origin: text, poll: text, poll_hash: hash, version: number, previous: orNull(hash), reason: text, counted_at: text,
+  opens_at: text, closes_at: text, time_zone: text, privacy: text, receipt: text,
+  roll: object({ known: flag, total: orNull(number), styles: list((pair) => Array.isArray(pair) && pair.length === 2 && pair.every(number)) }),
+  participations: number, ballots: number, questions: list(object(QUESTION)),
+  ties: list(object({ question: number, stage: number, options: list(number), decided: list(number), method: text, reason: text })),
+  lot: orNull(object({ official: orNull(object(PARTY)), observer: orNull(object(PARTY)) })), superseded: list(hash),
+  keys: list(object({ key_id: text, purpose: text, public: text, valid_from: text, valid_to: orNull(text) })), software: text,
+};
+
+function fault(value: Facts, shape: Shape): string | null {
+  for (const [key, holds] of Object.entries(shape)) if (!Object.hasOwn(value, key) || !holds(value[key])) return key;
+  return Object.keys(value).find((key) => !Object.hasOwn(shape, key)) ?? null;
+}
+
+// The manifest in these values; throws naming the field that is not what the format says.
+export function readManifest(data: Facts): Manifest {
+  const wrong = fault(data, MANIFEST);
+  if (wrong !== null) throw new Error(`manifest.json: ${wrong} is not as the format has it`);
+  if (data.v !== 1 || data.format !== "veche/board/v1") throw new Error("a board of another format");
+  return data as unknown as Manifest;
+}
+
+// Public keys (32 bytes) of one purpose, by their id where one is asked for.
+export function keysFor(manifest: Manifest, purpose: string, id?: string): Uint8Array[] {
+  return manifest.keys.filter((key) => key.purpose === purpose && (id === undefined || key.key_id === id)).map((key) => fromBase64(key.public));
+}
