@@ -97,7 +97,7 @@ async def test_who_sees_a_house_flat_by_flat(town: Town) -> None:
     await meet(town, {"a": (1, 1), "b": (1, 1), "d": (2, 2)})
     stranger = await town.add_resident()
     for page in (HOUSE, f"{HOUSE}/minutes", f"{HOUSE}/minutes.html"):
-        for who, status in (("a", 200), ("official", 200), ("admin", 200), (stranger, 403), ("observer", 403)):
+        for who, status in (("a", 200), ("official", 200), ("admin", 403), (stranger, 403), ("observer", 403)):
             reply = await (await town.client(who)).http.get(page)
             assert reply.status_code == status, (page, who)
             assert ("10а" in reply.text) == (status == 200)

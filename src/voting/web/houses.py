@@ -66,7 +66,7 @@ async def _sheet(database: Database, slug: str, building: str, visitor: Viewer |
         return await house_sheet(
             session, poll, building, now,
             citizen_id=visitor.citizen_id if visitor else None,
-            official=visitor is not None and (visitor.has("official") or visitor.has("admin")),
+            official=visitor is not None and visitor.has("official"),
             signed_in=visitor is not None,
         )  # fmt: skip
 
