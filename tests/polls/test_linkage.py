@@ -6,6 +6,7 @@ it runs and late registrations. Then everything the service has written is turne
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import random
 from collections.abc import AsyncIterator, Callable
@@ -20,13 +21,14 @@ from tests.builders import AUTHOR, ASigner, a_city, a_single_choice, an_open_pol
 from tests.polls.linkage import Row, Score, Side, most_by_chance, pair_by_order, pair_by_value, rank_correlation
 
 from polls.board import ballot_id, leaf_hashes
-from polls.casting import cast_ballot
+from polls.casting import BallotBox
 from polls.catalogue import SealedPoll
 from polls.counting import count_poll
 from polls.eligibility import opening_day
 from polls.own_answers import Status, review
 from polls.sessions import ReadSession
 from polls.strata import LEAST, Stratum, coarsen
+from polls.votes import Vote
 from voting.db import Database
 
 SIGNER = ASigner()
@@ -71,7 +73,7 @@ async def register(session: ReadSession) -> None:
     )
 
 
-async def vote(database: Database, poll: SealedPoll, truth: Truth) -> None:
+async def everybody_votes(database: Database, poll: SealedPoll, truth: Truth) -> None:
     """Cast for everybody, in an order of its own; a moderator judges each word as soon as it has come."""
     dice = random.Random(20261122)
     async with database.open_read_session() as session:
@@ -83,17 +85,19 @@ async def vote(database: Database, poll: SealedPoll, truth: Truth) -> None:
     truth.order = {citizen: place for place, citizen in enumerate(voters)}
     alone = [[citizen] for citizen in voters[:APART]]
     together = [voters[start : start + TOGETHER] for start in range(APART, PEOPLE, TOGETHER)]
+    box = BallotBox(database.open_session, lambda: SIGNER)
     for group in alone + together:
-        async with database.open_session() as session:
-            for citizen in group:
-                choice = dice.choices([1, 2, 3, 90, 0], [50, 25, 12, 8, 5])[0]
-                answers: dict[str, Any] = {"1": choice or {"own": f"Своё слово {citizen}"}}
-                if dice.random() < 0.25:
-                    answers["2"] = truth.words_of[citizen] = f"Слова жителя {citizen}"
-                key = hashlib.sha256(b"K%d" % citizen).digest()
-                cast = await cast_ballot(session, poll, citizen, answers, key, SIGNER, datetime.now(UTC))
-                truth.ballot_of[citizen] = cast.ballot_id
-                truth.answers_of[cast.ballot_id] = str(choice)
+        votes = []
+        for citizen in group:
+            choice = dice.choices([1, 2, 3, 90, 0], [50, 25, 12, 8, 5])[0]
+            answers: dict[str, Any] = {"1": choice or {"own": f"Своё слово {citizen}"}}
+            if dice.random() < 0.25:
+                answers["2"] = truth.words_of[citizen] = f"Слова жителя {citizen}"
+            key = hashlib.sha256(b"K%d" % citizen).digest()
+            votes.append(Vote(poll, citizen, answers, key, datetime.now(UTC)))
+        for vote, cast in zip(votes, await asyncio.gather(*map(box.cast, votes)), strict=True):
+            truth.ballot_of[vote.citizen_id] = cast.ballot_id
+            truth.answers_of[cast.ballot_id] = str(vote.answers["1"] if isinstance(vote.answers["1"], int) else 0)
         said = [truth.words_of[citizen] for citizen in group if citizen in truth.words_of]
         if len(group) == 1 and said:
             async with database.open_session() as session:
@@ -230,7 +234,7 @@ async def test_no_method_links_ballots_to_people_after_the_count(fresh_database:
             strata=["district", "age_band", "sex"], audience={"op": "all", "of": [{"op": "age", "at_least": 14}]},
             closes_at=(datetime.now(UTC) + timedelta(days=1)).replace(microsecond=0),
         )  # fmt: skip
-    await vote(fresh_database, poll, truth)
+    await everybody_votes(fresh_database, poll, truth)
     assert len(truth.ballot_of) == PEOPLE and len(truth.words_of) > 400
 
     before = await look(fresh_database, poll, f"intake_{poll.id}")
@@ -288,7 +292,7 @@ def tells_no_more_than_chance(view: View, truth: Truth) -> None:
 async def bears_no_transaction_of_a_vote(database: Database, view: View, poll: SealedPoll) -> None:
     """No row that has to do with ballots or words was written with a participation; nor a bridge between them."""
     votes = {row["xmin"] for row in view.people.rows}
-    assert len(votes) == APART + (PEOPLE - APART) // TOGETHER
+    assert APART < len(votes) < APART + (PEOPLE - APART) / 4, "batches share a transaction"
     shared = {name for name, numbers in (await transactions(database)).items() if numbers & votes}
     # What a vote leaves beside the participation: facts of the roll and counts, none of which knows an answer.
     allowed = {"public.roll_amendment", "public.turnout_shard", "public.turnout_minute"}
