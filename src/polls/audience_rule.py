@@ -1,6 +1,6 @@
 """The audience rule tree as data: who may vote. Pure.
 
-Its meaning is in :mod:`polls.eligibility`, which gives reasons, and in :mod:`polls.audience`, which counts in SQL.
+Its meaning is in :mod:`polls.eligibility`, which gives reasons, and in :mod:`polls.audience_condition`, as SQL.
 """
 
 from __future__ import annotations

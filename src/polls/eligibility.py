@@ -1,7 +1,7 @@
 """Who may vote: the audience rule tree over a citizen's facts as of `opens_at`. Pure.
 
-This is one of two interpreters of the tree; :mod:`polls.audience` is the other, in SQL, and a property test holds them
-equal. This one gives reasons: what stands against, and what the citizen can do about it.
+This is one of two interpreters of the tree; :mod:`polls.audience_condition` is the other, in SQL, and a property test
+holds them equal. This one gives reasons: what stands against, and what the citizen can do about it.
 """
 
 from __future__ import annotations

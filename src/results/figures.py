@@ -1,8 +1,8 @@
 """Every figure of a poll in one value: what the page, the API, CSV and JSON print, so that they never differ.
 
-`poll_figures` asks the gate first, then reads the count record, the profile summed by class, turnout and roll: five
-queries whatever the number of ballots. What was counted does not change until a correction is counted, so protected
-tables are kept in memory by poll and count version; a correction has a new version.
+`poll_figures` asks the gate first, then reads the count record, the profile summed by class, turnout and roll: a
+handful of queries, however many ballots there are. What was counted does not change until a correction is counted, so
+protected tables are kept in memory by poll and count version; a correction has a new version.
 """
 
 from __future__ import annotations

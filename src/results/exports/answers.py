@@ -44,8 +44,9 @@ async def answers_csv(
 ) -> Download:
     """All published records of a counted poll, or those of one question.
 
-    Refuses before the first byte: what :func:`results.visibility.require_results` refuses, `TooFewToPublish` with under
-    ten ballots of a separated poll, `NotFound` for an unknown question. The stream then opens a session of its own.
+    Refuses before the first byte: what :func:`results.visibility.require` refuses (`TooFewToPublish` with under ten
+    ballots of a separated poll), `NotFound` for an unknown question. A question held by too few (`polls.published`) has
+    a header and no line. The stream opens a session of its own.
     """
     async with open_session() as session:
         found = await sealed_poll(session, slug_or_id)
