@@ -99,6 +99,6 @@ $(NODE_READY): frontend/package-lock.json frontend/package.json frontend/.npmrc 
 	cd frontend && npm ci --no-audit --no-fund --ignore-scripts --loglevel=error
 	@touch $@
 
-src/voting/static/dist/manifest.json: $(NODE_READY) frontend/build.mjs frontend/designsystemet.config.json $(wildcard frontend/src/*)
+src/voting/static/dist/manifest.json: $(NODE_READY) frontend/build.mjs frontend/designsystemet.config.json $(wildcard frontend/src/* frontend/src/verify/* frontend/src/verify/count/*)
 	cd frontend && node build.mjs
 	@touch $@

@@ -18,7 +18,10 @@ from voting.web import (
     officials_start,
     officials_words_queue,
     polls,
+    registry,
     results,
+    verifier_program,
+    verifying,
     votes,
 )
 
@@ -27,5 +30,5 @@ handlers = [
     *help.handlers, *assets.handlers, *downloads.handlers, *officials.handlers, *officials_check.handlers,
     *officials_running.handlers, *officials_editor.handlers, *officials_start.handlers, *officials_lists.handlers,
     *officials_revisions.handlers, *officials_custody.handlers, *officials_words_queue.handlers,
-    *officials_lots.handlers,
+    *officials_lots.handlers, *registry.handlers, *verifier_program.handlers, *verifying.handlers,
 ]  # fmt: skip
