@@ -2330,6 +2330,38 @@ def check_absence(leaf: bytes, tree: Json, published: Json, manifest: Json, trus
 
 def check_registry(source: Source, trust: Trust, report: Report, previous: Sequence[tuple[str, bytes]]) -> None:
     """The whole registry log: signature, tiles, root; and that it only grew since the checkpoints the reader kept."""
+    for patience in (2, 1, 0):
+        try:
+            log, kept = read_registry(source, trust, report, previous)
+            break
+        except Missing:
+            # The log may have grown while it was read: an unfinished tile goes when it is full. Then there is a newer
+            # checkpoint, and we begin again.
+            if not patience:
+                raise
+    report.passed.append(say(f"The registry log {log.origin}: {log.size} events give the signed root.",
+                             f"Журнал {log.origin}: событий {log.size}, они дают подписанный корень."))  # fmt: skip
+    for where, old, root in kept:
+        if root != old.root:
+            raise Invalid(say(f"The log was rewritten: it does not continue {where} of {old.size} events. Both are signed: "
+                              "keep them, they are the proof.", f"Журнал переписан: он не продолжает {where} ({old.size} "
+                              "событий). Оба подписаны: сохраните их, это доказательство."))  # fmt: skip
+        report.passed.append(say(f"The log continues {where}, of {old.size} events.",
+                                 f"Журнал продолжает {where} ({old.size} событий)."))  # fmt: skip
+    for where, old_note in previous:
+        if origin_of(old_note) != log.origin:
+            raise Unchecked(say(f"{where} is of another log: {origin_of(old_note)}.",
+                                f"{where} — от другого журнала: {origin_of(old_note)}."))  # fmt: skip
+    if not previous:
+        report.notes.append(say("Whether the log was rewritten since an earlier day was not checked: keep its checkpoint and "
+                                "give it next time with --previous.", "Не переписан ли журнал, не проверялось: сохраните "
+                                "его checkpoint и в другой раз укажите в --previous."))  # fmt: skip
+
+
+def read_registry(
+    source: Source, trust: Trust, report: Report, previous: Sequence[tuple[str, bytes]]
+) -> tuple[Checkpoint, list[tuple[str, Checkpoint, bytes | None]]]:
+    """The log's signed state once all its entries are read, and of each checkpoint kept the root the log had then."""
     try:
         note = source.read("checkpoint", SMALL)
     except Missing:
@@ -2340,7 +2372,7 @@ def check_registry(source: Source, trust: Trust, report: Report, previous: Seque
     publics = trust.publics(origin, registry_keys(source))
     checkpoint = read_checkpoint(open_note(note, origin, publics))
     kept = [
-        (where, read_checkpoint(open_note(old, origin, publics))) for where, old in previous if origin_of(old) == origin
+        (where, read_checkpoint(kept_text(where, old, publics))) for where, old in previous if origin_of(old) == origin
     ]
     tree = Tree(source, "", checkpoint, note)
     kinds: Counter[str] = Counter()
@@ -2348,20 +2380,16 @@ def check_registry(source: Source, trust: Trust, report: Report, previous: Seque
         for entry in entries:
             event = read_json(entry, say("An entry of the registry", "Запись журнала"))
             kinds[str(event.get("kind", "?")) if isinstance(event, dict) else "?"] += 1
-    report.passed.append(say(f"The registry log {origin}: {checkpoint.size} events give the signed root.",
-                             f"Журнал {origin}: событий {checkpoint.size}, они дают подписанный корень."))  # fmt: skip
     report.facts["events"] = dict(kinds)
-    for where, old in kept:
-        if old.size > checkpoint.size or tree.roots[old.size] != old.root:
-            raise Invalid(say(f"The log was rewritten: it does not continue {where} of {old.size} events. Both are signed: "
-                              "keep them, they are the proof.", f"Журнал переписан: он не продолжает {where} ({old.size} "
-                              "событий). Оба подписаны: сохраните их, это доказательство."))  # fmt: skip
-        report.passed.append(say(f"The log continues {where}, of {old.size} events.",
-                                 f"Журнал продолжает {where} ({old.size} событий)."))  # fmt: skip
-    for where, old_note in previous:
-        if origin_of(old_note) != origin:
-            raise Unchecked(say(f"{where} is of another log: {origin_of(old_note)}.",
-                                f"{where} — от другого журнала: {origin_of(old_note)}."))  # fmt: skip
+    return checkpoint, [(where, old, tree.roots.get(old.size)) for where, old in kept]
+
+
+def kept_text(where: str, note: bytes, publics: Iterable[bytes]) -> str:
+    """The text of a note the reader kept. Unsigned by the keys we know it proves nothing either way."""
+    try:
+        return open_note(note, origin_of(note), publics)
+    except Invalid as error:
+        raise Unchecked(say(f"{where} could not be compared. {error}", f"{where}: сравнить нельзя. {error}")) from None
 
 
 def registry_keys(source: Source) -> list[bytes]:
@@ -2381,9 +2409,9 @@ def check_previous(board: Board, previous: Sequence[tuple[str, bytes]]) -> None:
     for where, note in previous:
         origin = origin_of(note)
         if origin == board.origin:
-            check_previous_manifest(board, where, open_note(note, origin, publics))
+            check_previous_manifest(board, where, kept_text(where, note, publics))
         elif origin.startswith(board.origin + "/q"):
-            old = read_checkpoint(open_note(note, origin, publics))
+            old = read_checkpoint(kept_text(where, note, publics))
             now = next((t.checkpoint for t in board.trees.values() if t.checkpoint.origin == origin), None)
             if now != old:
                 raise Invalid(say(
@@ -2545,10 +2573,10 @@ def print_report(report: Report, kind: str) -> None:
     print("\n".join([*lines, "", verdict]))
 
 
-def parser() -> argparse.ArgumentParser:
+def parser(name: str) -> argparse.ArgumentParser:
     """The options."""
     made = argparse.ArgumentParser(
-        prog="veche-verify",
+        prog=name,
         description=say("Check a closed poll of Veche, or a receipt, without trusting the site.",
                         "Проверить закрытый опрос Вече или квитанцию, не доверяя сайту."),
         epilog=say("Exit code: 0 valid, 1 invalid, 2 not everything could be checked.",
@@ -2582,11 +2610,11 @@ def choose_language(arguments: Sequence[str]) -> None:
     LANGUAGE = "ru" if (asked or local).startswith("ru") else "en"
 
 
-def run(arguments: Sequence[str] | None = None) -> int:
-    """The whole program; returns the exit code."""
+def run(arguments: Sequence[str] | None = None, name: str = "veche-verify") -> int:
+    """The whole program; returns the exit code. `name` is what it was called by."""
     arguments = list(sys.argv[1:] if arguments is None else arguments)
     choose_language(arguments)
-    options = parser().parse_args(arguments)
+    options = parser(name).parse_args(arguments)
     report, trust = Report(), Trust([])
     kind = "complaint" if options.complaint else "proof" if options.check_proof else "board"
 
