@@ -176,6 +176,13 @@ async def newest_checkpoint(session: ReadSession) -> Signed | None:
     return None if row is None else Signed(row.size, row.root, row.note, row.key_id, row.at)
 
 
+async def signed_at(session: ReadSession, size: int) -> Signed | None:
+    """The signed state of a size; None when there was none."""
+    found = await session.execute(select(registry_checkpoint).where(registry_checkpoint.c.size == size))
+    row = found.one_or_none()
+    return None if row is None else Signed(row.size, row.root, row.note, row.key_id, row.at)
+
+
 async def last_signed(session: ReadSession, key_id: str) -> Signed | None:
     """The last state a key has signed: what leads a holder of a retired key to the key after it."""
     found = await session.execute(

@@ -15,7 +15,7 @@ from typing import Any
 
 from polls.checkpoint import BadNote, Checkpoint, read_checkpoint, vkey
 from polls.public_keys import ListedKey, listed_keys, lock_keys
-from polls.registry import RegistryFault, Signed, entries_between, last_signed, newest_checkpoint
+from polls.registry import RegistryFault, Signed, entries_between, last_signed, newest_checkpoint, signed_at
 from polls.sessions import ReadSession, Session
 from polls.tlog import (
     TILE_HEIGHT,
@@ -64,7 +64,7 @@ async def publish_registry(session: Session, settings: Settings) -> int | None:
 def read_published(directory: Path) -> str | None:
     """The checkpoint that is published now."""
     path = directory / CHECKPOINT
-    return path.read_text("utf-8") if path.is_file() else None
+    return path.read_text("utf-8", errors="replace") if path.is_file() else None
 
 
 async def keys_file(session: ReadSession, settings: Settings) -> bytes:
@@ -162,7 +162,10 @@ async def file_faults(session: ReadSession, settings: Settings) -> list[str]:
     leaves = [hash_leaf(entry) for entry in entries]
     if len(leaves) < state.size:
         return [f"{directory} publishes {state.size} entries, the database holds {len(leaves)}"]
+    signed = await signed_at(session, state.size)
     faults = [] if merkle_root(leaves) == state.root else [f"{directory / CHECKPOINT} has another root"]
+    if signed is None or signed.note != published:
+        faults.append(f"{directory / CHECKPOINT} is not what was signed")
 
     def compare(path: str, data: bytes) -> None:
         file = directory / path
@@ -178,6 +181,5 @@ async def file_faults(session: ReadSession, settings: Settings) -> list[str]:
     for number, width in bundles_of(state.size):
         first = number * TILE_WIDTH
         compare(bundle_path(number, width), bundle(entries[first : first + width]))
-    if not (directory / KEYS).is_file():
-        faults.append(f"{directory / KEYS} is missing")
+    compare(KEYS, await keys_file(session, settings))
     return faults

@@ -6,6 +6,7 @@ are days in city time, texts come in both languages.
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Mapping, Sequence
 from datetime import date, datetime
 from typing import Annotated, Any, Literal
@@ -278,13 +279,15 @@ class Accepted(Shape):
     repeated: bool = Field(description="A retry: this is the receipt of the first time.")
     changed: bool = Field(description="A named vote that may be changed was changed.")
 
-    @classmethod
-    def of(cls, cast: Cast) -> Accepted:
-        """From what casting gives."""
-        return cls(
-            receipt=ReceiptView.model_validate(cast.receipt.as_json()), code=short_code(cast.ballot_id), day=cast.day,
-            repeated=cast.repeated, changed=cast.changed,
-        )  # fmt: skip
+    @staticmethod
+    def written(cast: Cast) -> bytes:
+        """The bytes of what casting gives. The receipt's own are in them as they were signed: JSON already."""
+        signature = base64.b64encode(cast.receipt.signature).decode()
+        return (
+            f'{{"receipt":{{"receipt":{cast.receipt.body.decode()},"key_id":"{cast.receipt.key_id}",'
+            f'"signature":"{signature}"}},"code":"{short_code(cast.ballot_id)}","day":"{cast.day.isoformat()}",'
+            f'"repeated":{"true" if cast.repeated else "false"},"changed":{"true" if cast.changed else "false"}}}'
+        ).encode()
 
 
 class OwnParticipation(Shape):
@@ -333,13 +336,18 @@ class PublicKey(Shape):
     """One public key."""
 
     key_id: str = Field(description="First eight hex digits of the SHA-256 of the raw key.", examples=["a1b2c3d4"])
-    use: Literal["receipt"] = Field(description="What it signs.")
+    use: Literal["receipt", "board", "registry", "protocol"] = Field(
+        description="What it signs: receipts, boards of counted polls, the registry log; protocols are to come."
+    )
     algorithm: Literal["Ed25519"]
     public_key: str = Field(description="The 32 raw bytes, in base64.")
+    vkey: str = Field(description="The same as a verifier key (C2SP signed-note).")
+    valid_from: datetime | None = Field(description="Since when it signs; null while it is not listed yet.")
+    valid_to: datetime | None = Field(description="Until when it signed; null while it is in use.")
 
 
 class PublicKeys(Shape):
-    """The keys this deployment signs with."""
+    """The keys this deployment signs with, and those it has signed with before."""
 
     keys: list[PublicKey]
 

@@ -13,6 +13,7 @@ from functools import lru_cache
 from typing import Any
 from urllib.parse import quote
 
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from litestar import Request, Response, get, post
 from litestar.di import NamedDependency
 from litestar.params import FromPath
@@ -24,11 +25,12 @@ from polls.definition import EVERYBODY_ELSE
 from polls.errors import AlreadyVoted, InvalidAnswer, NotEligible, PollClosed, PollNotOpen, Refusal, RetryDiffers
 from polls.known_polls import KnownPolls
 from polls.lifecycle import State
+from polls.public_keys import find_key
 from voting.db import Database, ReadSession, Session
 from voting.identity.guards import public, signed_in
 from voting.identity.sessions import Viewer
+from voting.keys import RECEIPT, Ed25519Signer, receipt_signer
 from voting.problems import as_refusal
-from voting.secrets import Ed25519Signer, receipt_signer
 from voting.settings import Settings
 from voting.telemetry import log_failure
 from voting.web.ballot_form import Filled, new_ballot, read_fields
@@ -149,18 +151,29 @@ async def show_sample(
     include_in_schema=False,
     status_code=200,
 )
-async def save_receipt(request: AnyRequest, settings: NamedDependency[Settings]) -> Response[Any]:
-    """Give a posted receipt back as a file, if it is one of ours. Nothing is stored and nothing is looked up."""
+async def save_receipt(
+    request: AnyRequest, settings: NamedDependency[Settings], database: NamedDependency[Database]
+) -> Response[Any]:
+    """Give a posted receipt back as a file, if it is one of ours. Nothing is stored, and only its key is looked up."""
     sent = dict(await _fields(request))
     found = read_receipt(sent.get("body", ""), sent.get("key_id", ""), sent.get("signature", ""))
-    signer = signer_of(settings)
-    if found is None or not is_ours(found, signer.key_id, signer.public_key):
+    if found is None or not await _is_signed(found, settings, database):
         return page(request, "ballot/not_a_receipt.html", status=422)
     headers = {"content-disposition": f'attachment; filename="{_file_name(found)}"'}
     return Response(receipt_file(found), media_type="application/json", headers=headers)
 
 
 # ---- parts
+
+
+async def _is_signed(receipt: Receipt, settings: Settings, database: Database) -> bool:
+    """Whether the receipt key in use has signed it, or one that was in use before."""
+    signer = signer_of(settings)
+    if receipt.key_id == signer.key_id:
+        return is_ours(receipt, signer.key_id, signer.public_key)
+    async with database.open_read_session() as session:
+        listed = await find_key(session, RECEIPT, receipt.key_id)
+    return listed is not None and is_ours(receipt, listed.key_id, Ed25519PublicKey.from_public_bytes(listed.public))
 
 
 async def _style(database: Database, poll: SealedPoll, citizen_id: int | None, now: datetime) -> int:
