@@ -6,8 +6,9 @@ another process may work for five seconds more; one ended in this process stops 
 """
 
 from collections import OrderedDict
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any
 
 from litestar.connection import ASGIConnection
@@ -16,7 +17,8 @@ from litestar.middleware import ASGIMiddleware
 from litestar.types import ASGIApp, Receive, Scope, Send
 
 from voting.db import Database
-from voting.identity.sessions import SessionRecord, Viewer, recognise, token_hash
+from voting.gathering import Gatherer
+from voting.identity.sessions import SessionRecord, Viewer, recognise_many, token_hash
 from voting.security import FormTokens
 
 STALE_AFTER = timedelta(seconds=5)
@@ -36,6 +38,7 @@ class WebSessions:
         self._clock = clock
         self._seen: OrderedDict[bytes, tuple[datetime, SessionRecord]] = OrderedDict()
         self._forgettings = 0
+        self._reads: Gatherer[bytes, SessionRecord] = Gatherer(self._read)
 
     async def recognise(self, token: str) -> SessionRecord | None:
         """Give the live session of a token, or None."""
@@ -47,8 +50,7 @@ class WebSessions:
             if timedelta(0) <= now - loaded_at <= STALE_AFTER and now < record.expires_at:
                 return record
         forgettings = self._forgettings
-        async with self._database.open_session() as session:
-            found = await recognise(session, hashed, idle=self.idle, now=now)
+        found = await self._reads.get(hashed)
         if found is None:
             self._seen.pop(hashed, None)
         elif forgettings == self._forgettings:  # a session ended while we were reading must not come back
@@ -57,6 +59,11 @@ class WebSessions:
             if len(self._seen) > REMEMBERED:
                 self._seen.popitem(last=False)
         return found
+
+    async def _read(self, hashes: Sequence[bytes]) -> dict[bytes, SessionRecord]:
+        """Ask the database for those not remembered: when a city comes at once, many in one query."""
+        async with self._database.open_session() as session:
+            return await recognise_many(session, hashes, idle=self.idle, now=self._clock())
 
     def forget(self, hashes: Iterable[bytes]) -> None:
         """Drop what is remembered of these sessions. Call it after the commit that ended them."""
@@ -93,7 +100,7 @@ class RecognitionMiddleware(ASGIMiddleware):
                     display_name=record.display_name,
                     department=record.department,
                     roles=record.roles,
-                    csrf_token=self._tokens.for_session(record.token_hash),
+                    new_form_token=partial(self._tokens.for_session, record.token_hash),
                     session_expires=min(record.expires_at, record.last_seen_at + self._web_sessions.idle),
                 )
         await next_app(scope, receive, send)

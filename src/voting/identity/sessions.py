@@ -7,14 +7,15 @@ planted. It ends when unused for a while (`idle`) and after a fixed time in any 
 
 import hashlib
 import secrets
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from sqlalchemy import and_, delete, func, insert, or_, select, update
+from sqlalchemy import DateTime, LargeBinary, and_, bindparam, delete, insert, or_, select, text
+from sqlalchemy.dialects.postgresql import ARRAY
 
 from polls.sessions import ReadSession, Session
-from voting.tables import account, account_role, web_session
+from voting.tables import web_session
 
 TOKEN_BYTES = 32
 TOUCH_EVERY = timedelta(seconds=60)
@@ -25,8 +26,7 @@ USER_AGENT_LENGTH = 200
 class Viewer:
     """Who is signed in, as handlers see it. Anonymous visitors have no `Viewer`: the value is None.
 
-    `csrf_token` is masked anew for every request; put it in the form as it is. `session_expires` is the moment the
-    session ends if nothing more is done in it.
+    `session_expires` is the moment the session ends if nothing more is done in it.
     """
 
     account_id: int
@@ -34,8 +34,13 @@ class Viewer:
     display_name: str
     department: str
     roles: frozenset[str]
-    csrf_token: str
+    new_form_token: Callable[[], str] = field(repr=False, compare=False)
     session_expires: datetime
+
+    @property
+    def csrf_token(self) -> str:
+        """The token of a form, masked anew each time; put it in the form as it is."""
+        return self.new_form_token()
 
     def has(self, role: str) -> bool:
         """Tell whether the account carries the role."""
@@ -93,55 +98,54 @@ async def open_web_session(
     )
 
 
-async def recognise(session: Session, hashed: bytes, *, idle: timedelta, now: datetime) -> SessionRecord | None:
-    """Read the live session with this token hash, noting at most once a minute that it was used.
+async def recognise_many(
+    session: Session, hashes: Sequence[bytes], *, idle: timedelta, now: datetime
+) -> dict[bytes, SessionRecord]:
+    """Read the live sessions with these token hashes, noting at most once a minute that they were used.
 
-    Gives None when there is none, it has ended, or its account is disabled.
+    Has no entry where there is none, it has ended, or its account is disabled.
     """
-    roles = (
-        select(func.array_agg(account_role.c.role)).where(account_role.c.account_id == account.c.id).scalar_subquery()
-    )
-    row = (
-        await session.execute(
-            select(
-                web_session.c.account_id,
-                account.c.citizen_id,
-                account.c.display_name,
-                account.c.department,
-                roles.label("roles"),
-                web_session.c.last_seen_at,
-                web_session.c.expires_at,
-            )
-            .join_from(web_session, account)
-            .where(
-                web_session.c.token_hash == hashed,
-                web_session.c.expires_at > now,
-                web_session.c.last_seen_at > now - idle,
-                account.c.disabled_at.is_(None),
-            )
+    rows = (await session.execute(_RECOGNISE, {"hashes": list(hashes), "now": now, "since": now - idle})).all()
+    found = {}
+    used = []
+    for row in rows:
+        seen = row.last_seen_at
+        if now - seen >= TOUCH_EVERY:
+            seen = now
+            used.append(row.token_hash)
+        found[row.token_hash] = SessionRecord(
+            token_hash=row.token_hash,
+            account_id=row.account_id,
+            citizen_id=row.citizen_id,
+            display_name=row.display_name,
+            department=row.department,
+            roles=frozenset(row.roles or ()),
+            last_seen_at=seen,
+            expires_at=row.expires_at,
         )
-    ).one_or_none()
-    if row is None:
-        return None
-    seen = row.last_seen_at
-    if now - seen >= TOUCH_EVERY:
-        seen = now
-        # Only forward: of two requests at once, the earlier clock must not win.
-        await session.execute(
-            update(web_session)
-            .where(web_session.c.token_hash == hashed, web_session.c.last_seen_at < now)
-            .values(last_seen_at=now)
-        )
-    return SessionRecord(
-        token_hash=hashed,
-        account_id=row.account_id,
-        citizen_id=row.citizen_id,
-        display_name=row.display_name,
-        department=row.department,
-        roles=frozenset(row.roles or ()),
-        last_seen_at=seen,
-        expires_at=row.expires_at,
-    )
+    if used:
+        await session.execute(_TOUCH, {"hashes": used, "now": now})
+    return found
+
+
+_HASHES = bindparam("hashes", type_=ARRAY(LargeBinary))
+_MOMENTS = (bindparam("now", type_=DateTime(timezone=True)), bindparam("since", type_=DateTime(timezone=True)))
+_RECOGNISE = text(
+    """
+    SELECT s.token_hash, s.account_id, a.citizen_id, a.display_name, a.department, s.last_seen_at, s.expires_at,
+           (SELECT array_agg(r.role) FROM account_role r WHERE r.account_id = a.id) AS roles
+      FROM web_session s JOIN account a ON a.id = s.account_id
+     WHERE s.token_hash = ANY (:hashes) AND s.expires_at > :now AND s.last_seen_at > :since AND a.disabled_at IS NULL
+    """
+).bindparams(_HASHES, *_MOMENTS)
+_TOUCH = text(
+    """UPDATE web_session SET last_seen_at = :now WHERE token_hash IN (
+        SELECT token_hash FROM web_session WHERE token_hash = ANY (:hashes) AND last_seen_at < :now
+           FOR UPDATE SKIP LOCKED)
+    """
+).bindparams(_HASHES, _MOMENTS[0])
+"""Only forward: of two requests at once, the earlier clock must not win. Rows another process is noting are left to it:
+two that take the same rows in two orders would wait for each other."""
 
 
 async def list_web_sessions(
