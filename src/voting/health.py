@@ -7,11 +7,13 @@ from litestar import Response, get
 from litestar.di import NamedDependency
 from sqlalchemy import text
 
+from polls.database_failures import sqlstate_of
 from voting.db import Database
 from voting.identity.guards import public
 from voting.migrations import alembic_config
 
 READY_WITHIN = 2.0  # seconds
+NO_SUCH_TABLE = "42P01"  # what PostgreSQL says of a database that was never migrated
 
 ROBOTS = """User-agent: *
 Disallow: /api/
@@ -63,7 +65,7 @@ async def _unready(database: Database) -> str | None:
         async with asyncio.timeout(READY_WITHIN), database.open_session_aside() as session:
             applied = set((await session.scalars(text("SELECT version_num FROM alembic_version"))).all())
     except Exception as error:
-        return "schema" if "alembic_version" in str(error) else "database"
+        return "schema" if sqlstate_of(error) == NO_SUCH_TABLE else "database"
     # A database ahead of us is a release being rolled out: migrations work with the previous release still running.
     known = {script.revision for script in ScriptDirectory.from_config(alembic_config()).walk_revisions()}
     heads = set(ScriptDirectory.from_config(alembic_config()).get_heads())
