@@ -1,3 +1,4 @@
+import asyncio
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -122,19 +123,31 @@ async def test_a_read_under_way_does_not_bring_an_ended_session_back(fresh_datab
     account_id = await add_account(fresh_database, "a@city.test")
     token = await _open(fresh_database, clock, account_id)
     process = _process(fresh_database, clock)
-    read = sessions.recognise
+    read = sessions.recognise_many
 
-    async def read_then_end(session, hashed, **options):
-        found = await read(session, hashed, **options)
+    async def read_then_end(session, hashes, **options):
+        found = await read(session, hashes, **options)
         async with fresh_database.open_session_aside() as other:
-            await sessions.end_web_session(other, account_id, hashed)
-        process.forget([hashed])
+            await sessions.end_web_session(other, account_id, hashes[0])
+        process.forget(hashes)
         return found
 
-    monkeypatch.setattr("voting.identity.recognition.recognise", read_then_end)
+    monkeypatch.setattr("voting.identity.recognition.recognise_many", read_then_end)
     await process.recognise(token)
     monkeypatch.undo()
     assert await process.recognise(token) is None
+
+
+async def test_many_sessions_are_read_in_one_query_and_noted_once(fresh_database, clock):
+    accounts = [await add_account(fresh_database, f"a{n}@city.test", "resident") for n in range(12)]
+    tokens = [await _open(fresh_database, clock, account) for account in accounts]
+    clock.go(minutes=2)
+    process = _process(fresh_database, clock)
+    found = await asyncio.gather(*(process.recognise(token) for token in [*tokens, "never-was", *tokens]))
+    assert [one and one.account_id for one in found] == [*accounts, None, *accounts]
+    assert {one.last_seen_at for one in found if one} == {clock.now}
+    other = _process(fresh_database, clock)
+    assert all(one.last_seen_at == clock.now for one in await asyncio.gather(*map(other.recognise, tokens)))
 
 
 async def test_a_clock_set_back_does_not_keep_memories(fresh_database, clock):

@@ -1,0 +1,30 @@
+-- Counts answers by thread (two of them, always), gives each its own residents, and prints one line of JSON.
+local threads = {}
+function setup(thread)
+  thread:set("id", #threads)
+  thread:set("ok", 0); thread:set("busy", 0); thread:set("wrong", 0)
+  table.insert(threads, thread)
+end
+function read_people(path, first)
+  people, at = {}, 0
+  local n = 0
+  for line in io.lines(path) do
+    n = n + 1
+    if n > first and n % 2 == id then people[#people + 1] = line end
+  end
+end
+function response(status)
+  if status == 503 then busy = busy + 1
+  elseif status < 400 then ok = ok + 1
+  else wrong = wrong + 1 end
+end
+function done(summary, latency)
+  local ok, busy, wrong = 0, 0, 0
+  for _, thread in ipairs(threads) do
+    ok = ok + thread:get("ok"); busy = busy + thread:get("busy"); wrong = wrong + thread:get("wrong")
+  end
+  local e = summary.errors
+  io.write(string.format('RESULT {"ok":%d,"busy":%d,"wrong":%d,"broken":%d,"requests":%d,"seconds":%f,"p50":%f,"p99":%f}\n',
+    ok, busy, wrong, e.connect + e.read + e.write + e.timeout, summary.requests, summary.duration / 1e6,
+    latency:percentile(50) / 1e3, latency:percentile(99) / 1e3))
+end

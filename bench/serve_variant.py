@@ -1,0 +1,97 @@
+"""A service to compare with, on VECHE_PORT: our own with one thing left out, or a bare handler.
+
+    python bench/serve_variant.py rolled-back     every transaction of the ballot box is rolled back: no commit
+    python bench/serve_variant.py no-database     the ballot box judges and signs, and asks the database nothing
+    python bench/serve_variant.py bare FILE       Litestar alone: one handler that returns the bytes of a file
+
+For benchmarks only; the first two say «taken» of votes that nobody has.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+from functools import cache, partial
+from pathlib import Path
+from typing import Any
+
+import uvicorn
+from litestar import Litestar, Response, get
+
+from polls.casting import BallotBox
+from polls.eligibility import CitizenFacts
+from polls.entitlement import Entitlement
+from polls.votes import Taken, Vote, judge
+from voting.app import create_app
+from voting.db import Database
+from voting.secrets import receipt_signer
+from voting.serving import server_options
+from voting.settings import Settings
+
+FACTS = CitizenFacts(
+    citizen_id=0, register_code="city", birth_date=datetime(1980, 1, 1, tzinfo=UTC).date(), sex="f",
+    registered_at=datetime(2020, 1, 1, tzinfo=UTC), present=True, district_id=2, district_code="msk-cao-arbat",
+    territories=frozenset({"msk", "msk-cao", "msk-cao-arbat"}), groups=frozenset(), level=2,
+)  # fmt: skip
+
+
+class _RolledBack(Exception):
+    pass
+
+
+def rolled_back(settings: Settings, database: Database) -> BallotBox:
+    @asynccontextmanager
+    async def open_session() -> AsyncIterator[Any]:
+        async with database.sessions() as session:
+            yield session
+            await session.rollback()
+
+    return BallotBox(open_session, cache(partial(receipt_signer, settings)))
+
+
+def no_database(settings: Settings, _: Database) -> BallotBox:
+    @asynccontextmanager
+    async def open_session() -> AsyncIterator[Any]:
+        yield None
+
+    async def write(_: Any, votes: Sequence[Vote]) -> list[Any]:
+        today = datetime.now(UTC).date()
+        await asyncio.sleep(0)
+        return [Taken(judge(vote, Entitlement(FACTS, late=False)), today) for vote in votes]
+
+    return BallotBox(open_session, cache(partial(receipt_signer, settings)), write=write)
+
+
+def bare(body: bytes) -> Litestar:
+    @get("/{rest:path}", sync_to_thread=False)
+    def page() -> Response[bytes]:
+        return Response(body, media_type="text/html")
+
+    @get("/", sync_to_thread=False)
+    def home() -> Response[bytes]:
+        return Response(body, media_type="text/html")
+
+    return Litestar([page, home], openapi_config=None, logging_config=None)
+
+
+def main() -> None:
+    import gc
+
+    settings = Settings.from_env()
+    kind = sys.argv[1]
+    if kind == "bare":
+        app = bare(Path(sys.argv[2]).read_bytes())
+    else:
+        database = Database.from_settings(settings)
+        box = {"rolled-back": rolled_back, "no-database": no_database}[kind](settings, database)
+        app = create_app(settings, database=database, box=box)
+    gc.collect()
+    gc.freeze()
+    uvicorn.run(app, **server_options(settings))
+
+
+if __name__ == "__main__":
+    main()
