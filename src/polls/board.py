@@ -107,17 +107,15 @@ def signed_message(body: bytes) -> bytes:
 
 
 def inclusion_receipt(signer: Signer, poll_hash: bytes, ballot: bytes, leaves: Sequence[bytes], day: str) -> Receipt:
-    """Signs poll hash, ballot code, leaf hashes and the day. It can show others how its holder voted."""
-    body = rfc8785.dumps(
-        {
-            "v": 1,
-            "kind": "inclusion",
-            "poll": poll_hash.hex(),
-            "ballot": short_code(ballot),
-            "leaves": [leaf.hex() for leaf in leaves],
-            "day": day,
-        }
-    )
+    """Signs poll hash, ballot code, leaf hashes and the day. It can show others how its holder voted.
+
+    The body is RFC 8785 JSON by construction: names in order, nothing in them that JSON would escape.
+    """
+    listed = ",".join(f'"{leaf.hex()}"' for leaf in leaves)
+    body = (
+        f'{{"ballot":"{short_code(ballot)}","day":"{day}","kind":"inclusion","leaves":[{listed}],'
+        f'"poll":"{poll_hash.hex()}","v":1}}'
+    ).encode("ascii")
     return Receipt(body, signer.key_id, signer.sign(signed_message(body)))
 
 
@@ -132,7 +130,13 @@ def acceptance_receipt(signer: Signer, poll_hash: bytes, ballot: bytes, day: str
 
 def short_code(ballot: bytes) -> str:
     """The whole ballot id in base32, 26 letters and digits without padding."""
-    return base64.b32encode(ballot).decode("ascii").rstrip("=")
+    bits = int.from_bytes(ballot, "big") << 2  # 130 of them: 13 pairs of letters
+    return "".join(_PAIRS[bits >> shift & 1023] for shift in range(120, -1, -10))
+
+
+_LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567"  # RFC 4648 §6
+_PAIRS = [high + low for high in _LETTERS for low in _LETTERS]
+"""Every ten bits as two letters: `base64.b32encode` takes as long as a tenth of a vote."""
 
 
 def grouped_code(code: str) -> str:

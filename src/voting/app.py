@@ -101,7 +101,7 @@ def create_app(
         logging_config=None,  # exceptions are logged by voting.replies, which knows the expected ones
         openapi_config=None,  # voting.api describes itself
         state=State({"settings": settings, "database": parts.desk.database, "cookies": parts.cookies, "pulse": pulse,
-                     "shelf": shelf, "readers": readers}),  # what pages are remembered in
+                     "clock": clock, "box": parts.box, "known_polls": parts.known_polls, "shelf": shelf, "readers": readers}),  # what pages are remembered in
         lifespan=[_holding(parts, close_database=database is None), *lifespan],
         debug=False,
         pdb_on_exception=False,
@@ -122,6 +122,7 @@ class Parts:
     tokens: FormTokens
     cookies: IdentityCookies
     box: BallotBox
+    known_polls: KnownPolls
 
 
 def _gather(
@@ -144,7 +145,8 @@ def _gather(
     box = box or BallotBox(
         database.open_box_session, cache(partial(receipt_signer, settings)), waiting=settings.votes_waiting
     )
-    return Parts(desk, tokens, IdentityCookies(secure=settings.secure_cookies, tokens=tokens), box)
+    return Parts(desk, tokens, IdentityCookies(secure=settings.secure_cookies, tokens=tokens), box,
+                 KnownPolls(database.open_session))  # fmt: skip
 
 
 def _holding(parts: Parts, *, close_database: bool) -> Lifespan:
@@ -171,7 +173,7 @@ def _dependencies(parts: Parts, clock: Clock) -> dict[str, Provide]:
             identity_cookies=parts.cookies,
             throttle=parts.desk.throttle,
             box=parts.box,
-            known_polls=KnownPolls(parts.desk.database.open_session),
+            known_polls=parts.known_polls,
         ),
         "now": Provide(clock, sync_to_thread=False),
         "viewer": Provide(_provide_viewer, sync_to_thread=False),

@@ -41,8 +41,9 @@ def _faults(handler: BaseRouteHandler) -> Iterator[str]:
     if getattr(handler, "cache", False):
         yield "asks for the framework's response cache"
     field = getattr(handler, "parsed_data_field", None)
-    if field is not None:
-        for model in sorted(_models(field.annotation, set()), key=str):
+    body = handler.opt.get("json_body") if field is None else field.annotation
+    if body is not None:
+        for model in sorted(_models(body, set()), key=str):
             if model.model_config.get("extra") != "forbid":
                 yield f"takes unknown fields in {model.__name__}"
 

@@ -205,7 +205,9 @@ def _check_media_type(request: Request[Any, Any, Any]) -> None:
     if not request.scope["path"].startswith("/api/"):
         return
     field = request.route_handler.parsed_data_field
-    if field is None or getattr(field.kwarg_definition, "media_type", None) in FORM_TYPES:
+    if field is None and "json_body" not in request.route_handler.opt:
+        return
+    if field is not None and getattr(field.kwarg_definition, "media_type", None) in FORM_TYPES:
         return
     kind = request.content_type[0]
     if kind != RequestEncodingType.JSON and not kind.endswith("+json"):

@@ -25,7 +25,7 @@ VIEWER = Viewer(
     display_name="Анна <b>",
     department="",
     roles=frozenset({"resident", "official"}),
-    csrf_token="a-token",
+    new_form_token=lambda: "a-token",
     session_expires=datetime(2026, 11, 30, tzinfo=UTC),
 )
 PROBLEM = Problem("too_many", 429, "Too <many>", "Slow down.", "Wait.", "req-1", {"retry_after": 21}, ())

@@ -134,8 +134,8 @@ class _Schemas:
         for reply in operation_of(handler).returns.values():
             if reply.model is not None:
                 self._want(reply.model, "serialization")
-        if (body := handler.parsed_data_field) is not None:
-            self._want(body.annotation, "validation")
+        if (body := _body_of(handler)) is not None:
+            self._want(body, "validation")
 
     def settle(self) -> None:
         inputs = [(name, mode, adapter.core_schema) for (name, mode), adapter in self._wanted.items()]
@@ -161,8 +161,8 @@ def _operation(handler: BaseRouteHandler, method: str, schemas: _Schemas) -> dic
     }
     if parameters := [*_parameters(handler), *_headers(said)]:
         described["parameters"] = parameters
-    if (body := handler.parsed_data_field) is not None:
-        content: dict[str, Any] = {"schema": schemas.of(body.annotation, "validation")}
+    if (body := _body_of(handler)) is not None:
+        content: dict[str, Any] = {"schema": schemas.of(body, "validation")}
         if said.body_example is not None:
             content["example"] = said.body_example
         described["requestBody"] = {"required": True, "content": {JSON: content}}
@@ -173,6 +173,12 @@ def _operation(handler: BaseRouteHandler, method: str, schemas: _Schemas) -> dic
     if rules := sorted({role for rule in access_rules(handler) for role in rule.roles or ()}):
         described["description"] += f"\n\nFor the roles: {', '.join(rules)}."
     return described
+
+
+def _body_of(handler: BaseRouteHandler) -> Any:
+    """The model of a handler's body, or None."""
+    field = handler.parsed_data_field
+    return handler.opt.get("json_body") if field is None else field.annotation
 
 
 def _paragraphs(docstring: str) -> str:
@@ -281,7 +287,7 @@ def _refusals(handler: BaseRouteHandler, method: str, said: Operation) -> list[t
     )
     if method not in SAFE:
         found += [BadCsrf, Conflict, BodyTooLarge]
-    if handler.parsed_data_field is not None:
+    if _body_of(handler) is not None:
         found += [MediaTypeNotSupported, Invalid]
     elif takes_input or said.body_files:
         found.append(Invalid)

@@ -64,7 +64,10 @@ def describes(
     body_files: Sequence[str] = (),
     **opt: Any,
 ) -> dict[str, Any]:
-    """Build a handler's ``opt``: its description, and what the layers around it read (``limit``, ``private``…)."""
+    """Build a handler's ``opt``: its description, and what the layers around it read (``limit``, ``private``…).
+
+    ``json_body`` names the model of a body that the handler reads by itself.
+    """
     operation = Operation(
         operation_id, returns, tuple(refuses), tuple(headers), conditional, body_example, tuple(body_files)
     )
