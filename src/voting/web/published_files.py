@@ -27,7 +27,7 @@ PART: Final = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]{0,79}")
 """A part of a path: no dot at its beginning, so neither drafts of files nor the directory above."""
 
 DEEPEST: Final = 12
-TEXTS: Final = {".json": "application/json", ".note": "text/plain; charset=utf-8"}
+TEXTS: Final = {".json": "application/json", ".note": "text/plain"}
 
 
 def published_file(request: Request[Any, Any, Any], directory: Path, path: str) -> Response[bytes]:
