@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import re
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import httpx
@@ -26,6 +26,7 @@ from voting.registry_jobs import keep_the_registry
 from voting.settings import Settings
 
 NOW = datetime(2026, 11, 22, 9, 0, tzinfo=UTC)
+LATER = NOW + timedelta(hours=1)
 
 
 def settings_of(town: Town) -> Settings:
@@ -174,8 +175,8 @@ async def test_a_receipt_of_a_retired_key_is_still_good(town: Town, fresh_databa
     resident = await town.client("resident1@city.test")
     taken = (await resident.vote(poll.slug, a_key().hex(), {"1": 2})).json()["receipt"]
     async with fresh_database.open_session() as session:
-        rotation, _ = await record_new_key(session, settings, "receipt", "planned", NOW)
-        await retire_old_key(session, rotation, "planned", NOW)
+        rotation, _ = await record_new_key(session, settings, "receipt", "planned", LATER)
+        await retire_old_key(session, rotation, "planned", LATER)
     finish_rotation(settings, rotation)
     renewed = site_of(fresh_database, tmp_path)  # a process started after the rotation
     keys = (await renewed.anonymous().get("/keys")).json()["keys"]
