@@ -78,6 +78,7 @@ def mutations(files: dict, n: int, seed: int = 1) -> Iterator[tuple[str, bytes]]
     """(path, its bytes with one changed), so that every file and every part of one has its turn."""
     chance = random.Random(seed)
     paths = sorted(path for path, data in files.items() if data)
+    chance.shuffle(paths)
     for number in range(n):
         path = paths[number % len(paths)]
         data = bytearray(files[path])

@@ -1,6 +1,7 @@
 """The Python verifier counts as the engine does: two implementations that share no code, held against each other."""
 
 import json
+import os
 
 import pytest
 from hypothesis import given, settings
@@ -10,6 +11,8 @@ from tests.polls.tally.any_question import KINDS, profiles
 import veche_verify as verifier
 from polls.tally import tally
 from polls.tally.profile import Profile
+
+EXAMPLES = 6_000 if os.environ.get("VECHE_FULL_COUNTS") == "1" else 300
 
 
 def decider(seed):
@@ -38,7 +41,7 @@ def sums(found):
 
 @pytest.mark.parametrize("kind", KINDS)
 @given(data=st.data())
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=EXAMPLES, deadline=None)
 def test_every_outcome_is_the_engines(kind, data):
     found = data.draw(profiles(kind))
     seed = data.draw(st.sampled_from([None, 3, 17]))
