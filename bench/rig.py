@@ -232,8 +232,8 @@ def veche(database_url: str, data_dir: Path, *, workers: int = 1, variant: str =
     }  # fmt: skip
     command = [sys.executable, "-m", "voting.cli", "serve", "--workers", str(workers)]
     if variant:
-        command = [sys.executable, str(ROOT / "bench" / "serve_variant.py"), variant]
-    with running(command, port, "/health/ready", env, SETTLE) as service:
+        command = [sys.executable, str(ROOT / "bench" / "serve_variant.py"), *variant.split(" ")]
+    with running(command, port, "/health/ready", env, 0 if variant.startswith("bare") else SETTLE) as service:
         yield service
 
 
