@@ -2,8 +2,9 @@
 
 Counting runs once, in a transaction of its own, after the closing time by the database's clock and with no cast in
 flight. It copies the intake into `ballot` in the order of leaf hashes with small strata merged, proves the copy equal,
-drops the intake, and keeps the profile: one question's canonical answer and stratum, counted. Every tally and every
-table starts from the profile, so seven million ballots of a choice shrink to thousands of rows in SQL.
+signs the root of every question's published records, drops the intake, and keeps the profile: one question's canonical
+answer and stratum, counted. Every tally and every table starts from the profile, so seven million ballots of a choice
+shrink to thousands of rows in SQL.
 """
 
 from __future__ import annotations
@@ -19,11 +20,14 @@ from sqlalchemy.dialects import postgresql
 
 from polls.audience import roll_total, stratum_of_participants, take_roll
 from polls.authoring import lock_key
+from polls.board_trees import seal_trees
 from polls.catalogue import SealedPoll, sealed_poll
+from polls.checkpoint import BoardSealer
 from polls.definition import AnyQuestion, Privacy, SingleChoice, UnitRule, Visibility
 from polls.errors import WrongState
 from polls.journal import record_event
 from polls.lifecycle import Move, State, may
+from polls.published import leaf_sql
 from polls.sessions import ReadSession, Session
 from polls.strata import Stratum, coarsen
 from polls.style_roll import take_style_roll
@@ -98,8 +102,8 @@ async def take_roll_of(session: Session, public_id: str) -> int:
     return await take_roll(session, found.id, found.definition)
 
 
-async def count_poll(session: Session, public_id: str, now: datetime) -> Counted | None:
-    """Count a closed poll; None when it is counted already. Refuses `WrongState` before it has closed."""
+async def count_poll(session: Session, public_id: str, now: datetime, sealer: BoardSealer) -> Counted | None:
+    """Count a closed poll and sign its trees; None when it is counted. Refuses `WrongState` before it has closed."""
     found = await sealed_poll(session, public_id)
     await session.execute(text("SET LOCAL statement_timeout = 0"))  # a count takes as long as it takes
     await session.execute(select(func.pg_advisory_xact_lock(lock_key(found.id))))
@@ -119,8 +123,12 @@ async def count_poll(session: Session, public_id: str, now: datetime) -> Counted
         await take_style_roll(session, found.id, found.definition)
         await take_unit_roll(session, found.id, found.definition)
         await take_roll(session, found.id, found.definition)
-    if found.definition.privacy is Privacy.SEPARATED:
+    separated = found.definition.privacy is Privacy.SEPARATED
+    if separated:
         await _copy_ballots(session, found)
+    await seal_trees(session, found, sealer)
+    if separated:  # only now that its copy is proven equal and signed for
+        await session.execute(text("SELECT veche_drop_intake(:poll)"), {"poll": found.id})
     await session.execute(text("SELECT veche_shuffle_texts(:poll)"), {"poll": found.id})
     await _write_profile(session, found)
     counted = await _tally_all(session, found)
@@ -244,7 +252,7 @@ def _bind(found: SealedPoll) -> dict[str, Any]:
 
 
 async def _copy_ballots(session: Session, found: SealedPoll) -> None:
-    """Intake → `ballot`, in leaf order, strata merged; the copy proven equal; the intake dropped."""
+    """Intake → `ballot`, in leaf order, strata merged; the copy proven equal."""
     intake = f"intake_{int(found.id)}"
     await _merge_strata(session, intake, found)
     await session.execute(
@@ -252,9 +260,9 @@ async def _copy_ballots(session: Session, found: SealedPoll) -> None:
             "INSERT INTO ballot (poll_id, ballot_id, answers, style, stratum)"
             " SELECT CAST(:poll AS bigint), i.ballot_id, i.answers, i.style, m.into_"
             f" FROM {intake} i JOIN merging m USING (stratum)"
-            f" ORDER BY {leaf_sql(found, 'i')}"
+            f" ORDER BY {leaf_sql(found, found.question_ids[0], 'i') if found.question_ids else 'i.ballot_id'}"
         ),
-        {"poll": found.id, "first": found.question_ids[0] if found.question_ids else 0, "hash": found.poll_hash.hex()},
+        {"poll": found.id},
     )
     wanted = f"(SELECT ballot_id, answers, style, into_ AS stratum FROM {intake} JOIN merging USING (stratum)) AS b"
     before = (await session.execute(text(f"SELECT {_FINGERPRINT} FROM {wanted}"))).one()
@@ -264,7 +272,6 @@ async def _copy_ballots(session: Session, found: SealedPoll) -> None:
     if tuple(before) != tuple(after):
         raise CopyDiffers(f"poll {found.id}: intake and copy differ")
     await session.execute(text("DROP TABLE merging"))
-    await session.execute(text("SELECT veche_drop_intake(:poll)"), {"poll": found.id})
 
 
 _FINGERPRINT = (
@@ -272,19 +279,6 @@ _FINGERPRINT = (
     " || ':' || style || ':' || stratum, 'UTF8')), 1, 8), 'hex'))::bit(64)::bigint), 0)"
 )
 """Count and XOR of row hashes: equal for two sets of ballots whatever their order."""
-
-
-def leaf_sql(found: SealedPoll, alias: str, question: str = ":first", position: int = 1) -> str:
-    """SQL for the leaf hash of one question's entry: the same bytes as :func:`polls.board.leaf_hash`.
-
-    Binds ``:hash`` (the poll hash in hex) and the question id.
-    """
-    nonce = f"substr(sha256('veche/entry/v1'::bytea || {alias}.ballot_id || int4send(CAST({question} AS int))), 1, 16)"
-    entry = (
-        f"'[\"' || CAST(:hash AS text) || '\",' || CAST({question} AS int) || ',' || {alias}.style || ','"
-        f" || {alias}.answers[{position}] || ',\"' || encode({nonce}, 'hex') || '\"]'"
-    )
-    return f"sha256('\\x00'::bytea || convert_to({entry}, 'UTF8'))"
 
 
 async def _parents(session: ReadSession) -> dict[int, int | None]:

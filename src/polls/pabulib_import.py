@@ -22,6 +22,7 @@ from polls.authoring import close_early, create_draft, schedule_poll
 from polls.board import KEY_BYTES, Signer
 from polls.casting import cast_ballot
 from polls.catalogue import SealedPoll, sealed_poll
+from polls.checkpoint import BoardSealer
 from polls.counting import count_poll
 from polls.eligibility import opening_day
 from polls.errors import BadFile, InvalidAnswer, NotFound, RuleUnknown, WrongState
@@ -91,7 +92,8 @@ def poll_id_of(content: bytes) -> str:
 
 
 async def import_budget(
-    session: Session, instance: Instance, content: bytes, *, signer: Signer, official_id: int, now: datetime,
+    session: Session, instance: Instance, content: bytes, *, signer: Signer, sealer: BoardSealer, official_id: int,
+    now: datetime,
     territory_code: str | None = None, zone: str = "Europe/Moscow", progress: Progress | None = None,
 ) -> ImportedBudget:  # fmt: skip
     """Make the file a counted poll in the session's transaction; the caller commits.
@@ -119,7 +121,7 @@ async def import_budget(
     sealed = await sealed_poll(session, poll_id)
     refused = await _cast_all(session, sealed, instance, voters, signer, now, progress)
     await close_early(session, poll_id, official_id, REASON, now)
-    await count_poll(session, poll_id, await _clock(session))
+    await count_poll(session, poll_id, await _clock(session), sealer)
     return ImportedBudget(
         poll_id, sealed.slug, len(voters) - len(refused), tuple(refused),
         await funded_references(session, sealed), count, bounded,

@@ -13,23 +13,21 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Row, func, insert, select, text, update
+from sqlalchemy import Row, func, insert, select, update
 
 from polls.authoring import lock_key
+from polls.board_trees import question_root
 from polls.catalogue import SealedPoll, sealed_poll
-from polls.counting import entitled_of, leaf_sql, profile_of
+from polls.counting import entitled_of, profile_of
 from polls.definition import AnyQuestion, Tie
 from polls.errors import AlreadyCommitted, FieldError, Invalid, LotCannotBeDrawn, LotPending, WrongState
 from polls.journal import record_event
 from polls.lifecycle import State
 from polls.lots import SECRET_BYTES, Lot, Party, commitment
-from polls.published import counted_ballots, published_styles
 from polls.sessions import ReadSession, Session
 from polls.tables import count_record, lot_secret, tie_decision
 from polls.tally import tally
 from polls.tally.outcome import Outcome, TieFound
-from polls.tally.profile import NOT_SHOWN
-from polls.tlog import RootOf
 
 REVEAL_WITHIN = timedelta(days=3)
 """After the count; a secret not revealed by then sends the tie to the chair."""
@@ -243,26 +241,6 @@ async def _draw(session: Session, poll: SealedPoll, now: datetime) -> bool:
     if lots:
         await _count_anew(session, poll, lots, "lot", now)
     return bool(lots)
-
-
-async def question_root(session: ReadSession, poll: SealedPoll, question_id: int) -> bytes:
-    """The Merkle root of a question's published leaves, in rising order, streamed from the database.
-
-    Only of what is published, so that anybody can make it again from ``answers.csv``.
-    """
-    position = poll.question_ids.index(question_id) + 1
-    styles = (await published_styles(session, poll))[question_id]
-    rows = await session.stream(
-        text(
-            f"SELECT {leaf_sql(poll, 'b', ':question', position)} AS leaf FROM {counted_ballots(poll)} b"
-            f" WHERE b.poll_id = :poll AND b.answers[{position}] <> :hidden AND b.style = ANY (:styles) ORDER BY 1"
-        ),
-        {"poll": poll.id, "question": question_id, "hash": poll.poll_hash.hex(), "hidden": NOT_SHOWN, "styles": styles},
-    )
-    tree = RootOf()
-    async for row in rows:
-        tree.add(bytes(row.leaf))
-    return tree.root()
 
 
 async def _store(

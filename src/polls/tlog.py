@@ -293,12 +293,15 @@ class TileWriter:
         if len(self._open[0]) == TILE_WIDTH:
             self._fill(0)
 
-    def add_tile(self, leaves: bytes) -> None:
-        """The next 256 leaf hashes at once; the leaves so far must be full tiles."""
-        if self._open[0] or len(leaves) != HASH * TILE_WIDTH:
-            raise ValueError("a whole tile goes after whole tiles")
-        self._open[0] = [leaves[i : i + HASH] for i in range(0, len(leaves), HASH)]
-        self._fill(0)
+    def add_all(self, leaves: Sequence[bytes]) -> None:
+        """The next leaf hashes, in their order; whole tiles at once are fastest."""
+        at = 0
+        while at < len(leaves):
+            more = leaves[at : at + TILE_WIDTH - len(self._open[0])]
+            self._open[0] += more
+            at += len(more)
+            if len(self._open[0]) == TILE_WIDTH:
+                self._fill(0)
 
     def _fill(self, level: int) -> None:
         hashes = self._open[level]

@@ -27,6 +27,7 @@ from voting import (
 )
 from voting.identity.sessions import sweep_web_sessions
 from voting.jobs import Work, registry
+from voting.keys import board_sealer
 from voting.throttling import sweep_throttle
 
 logger = structlog.get_logger(__name__)
@@ -52,7 +53,7 @@ async def follow_the_clock(work: Work) -> None:
             await take_roll_of(session, public_id)
     for public_id in due:
         async with apart("count_failed", public_id), work.database.open_session() as session:
-            counted = await count_poll(session, public_id, datetime.now(UTC))
+            counted = await count_poll(session, public_id, datetime.now(UTC), board_sealer(work.settings))
             if counted is not None:
                 logger.info("poll_counted", poll=public_id, ballots=counted.ballots)
     await _take_live_steps(work)

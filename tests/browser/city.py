@@ -11,7 +11,7 @@ from datetime import UTC, date, datetime, timedelta
 from typing import Any, Final
 
 from sqlalchemy import insert, select, text
-from tests.builders import a_citizen, a_definition, an_option, both
+from tests.builders import SEALER, a_citizen, a_definition, an_option, both
 from tests.sites import fast_passwords
 
 from polls.authoring import cancel_poll, close_early, create_draft, schedule_poll
@@ -211,7 +211,7 @@ async def _counted(city: City, now: datetime, slug: str, residents: int, values:
             await take_roll_of(session, public_id)
         await close_early(session, poll.public_id, city.official_id, "Все желающие успели.", now)
     async with city.database.open_session() as session:
-        await count_poll(session, poll.public_id, datetime.now(UTC))
+        await count_poll(session, poll.public_id, datetime.now(UTC), SEALER)
     city.slugs[slug] = slug
 
 

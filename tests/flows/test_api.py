@@ -13,7 +13,7 @@ import pytest
 import rfc8785
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from sqlalchemy import text
-from tests.builders import a_definition, an_open_poll, both, close_now
+from tests.builders import SEALER, a_definition, an_open_poll, both, close_now
 from tests.flows.api_client import V1, Client, Town, api_site
 
 from polls.board import signed_message
@@ -67,7 +67,7 @@ async def count(town: Town, poll) -> None:
     async with town.database.open_session() as session:
         await close_now(session, poll)
     async with town.database.open_session() as session:
-        await count_poll(session, poll.public_id, datetime.now(UTC))
+        await count_poll(session, poll.public_id, datetime.now(UTC), SEALER)
 
 
 def problem(reply: httpx.Response, status: int, code: str) -> dict:
@@ -151,7 +151,7 @@ async def test_a_poll_from_draft_to_result_by_the_api_alone(town, tmp_path):
     problem(await late.vote("square-2026", a_key(), {"1": 1}), 409, "poll_closed")
     problem(await visitor.get("/polls/square-2026/results"), 409, "not_counted")
     async with town.database.open_session() as session:
-        await count_poll(session, draft["poll_id"], datetime.now(UTC))
+        await count_poll(session, draft["poll_id"], datetime.now(UTC), SEALER)
 
     results = (await visitor.get("/polls/square-2026/results")).json()
     assert results["ballots"] == 12

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.builders import a_definition, close_now
+from tests.builders import SEALER, a_definition, close_now
 from tests.flows.api_client import UNLIMITED, Client, Town
 from tests.owners import a_decision, a_house, an_owners_definition
 from tests.sites import add_account, fast_passwords, site_settings
@@ -62,7 +62,7 @@ async def meet(town: Town, votes: dict[str, tuple[int, int]], **more: Any) -> No
     async with town.database.open_session() as session:
         poll = await close_now(session, await sealed_poll(session, "meeting"))
     async with town.database.open_session() as session:
-        await count_poll(session, poll.public_id, datetime.now(UTC))
+        await count_poll(session, poll.public_id, datetime.now(UTC), SEALER)
 
 
 async def test_a_meeting_from_draft_to_sheet_and_minutes(town: Town) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 import httpx
 import pytest
 from sqlalchemy import text
-from tests.builders import ASigner, a_citizen, a_definition, a_key, a_single_choice
+from tests.builders import SEALER, ASigner, a_citizen, a_definition, a_key, a_single_choice
 from tests.flows.test_official_pages import (
     Official,
     a_draft,
@@ -343,7 +343,7 @@ async def test_two_secrets_are_committed_to_and_the_chair_decides_what_is_tied(
     page = await official.get(f"/officials/polls/{public_id}")
     await official.send(page, f"/officials/polls/{public_id}/close-early", reason="Достаточно")
     async with database.open_session() as session:
-        await count_poll(session, public_id, datetime.now(UTC))
+        await count_poll(session, public_id, datetime.now(UTC), SEALER)
     clock.go(minutes=5)
     page = await official.get(f"/lots/{slug}")
     assert "The lot decides as soon as both secrets are revealed." in page.text  # no votes: everything is tied

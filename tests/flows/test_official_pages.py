@@ -15,7 +15,7 @@ import httpx
 import pytest
 from PIL import Image
 from sqlalchemy import text
-from tests.builders import CITY, NOW, a_budget, a_citizen, a_definition, a_single_choice, both
+from tests.builders import CITY, NOW, SEALER, a_budget, a_citizen, a_definition, a_single_choice, both
 from tests.sites import Clock, add_account, browser, build_site, form_token, sign_in
 
 from polls.authoring import create_draft, load_draft
@@ -229,7 +229,7 @@ async def test_a_decision_is_recorded_once_counted(official: Official, database:
     assert f'action="{at}/decision"' not in page.text
     await official.send(page, f"{at}/close-early", reason="Достаточно")
     async with database.open_session() as session:
-        await count_poll(session, public_id, datetime.now(UTC))
+        await count_poll(session, public_id, datetime.now(UTC), SEALER)
     clock.go(minutes=1)
     page = await official.get(at)
     refused = await official.send(page, f"{at}/decision", **{"text.ru": "", "owner": "", "deadline": "завтра"})
@@ -513,7 +513,7 @@ async def test_downloads_for_the_analyst(site: object, database: Database, offic
         clock.go(seconds=30)
         assert "The ballots are being counted" in (await analyst.get("/downloads")).text
         async with database.open_session() as session:
-            await count_poll(session, public_id, datetime.now(UTC))
+            await count_poll(session, public_id, datetime.now(UTC), SEALER)
         page = await analyst.get("/downloads")
         assert f"/api/v1/polls/p{public_id[:11]}/results.csv" in page.text
         assert "results.csv?dialect=excel" in page.text

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from sqlalchemy import text
-from tests.builders import a_citizen, a_city, a_key, an_open_poll, both, close_now
+from tests.builders import SEALER, a_citizen, a_city, a_key, an_open_poll, both, close_now
 from tests.flows.pages import Resident
 from tests.sites import Clock, add_account, fast_passwords, site_settings
 
@@ -150,7 +150,7 @@ async def test_an_event_by_another_process_shows_at_once_to_whoever_is_signed_in
     await town.cast(poll, "anna")
     async with town.database.open_session() as session:
         await close_now(session, poll)
-        await count_poll(session, poll.public_id, real_now())
+        await count_poll(session, poll.public_id, real_now(), SEALER)
     town.clock.now = real_now()
     await anna.get("/")  # reads what is personal, and hears of the event with it
     assert "shown after the poll closes" not in (await anna.get(f"/polls/{poll.slug}/results")).words

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from sqlalchemy import text
 from tests.builders import (
+    SEALER,
     a_budget,
     a_citizen,
     a_city,
@@ -76,7 +77,7 @@ class Town:
             closed = await close_now(session, poll)
         if count:
             async with self.database.open_session() as session:
-                await count_poll(session, poll.public_id, now())
+                await count_poll(session, poll.public_id, now(), SEALER)
         self.let_pages_age()
         return closed
 

@@ -28,7 +28,16 @@ from schemathesis.specs.openapi.checks import (
     response_schema_conformance,
     status_code_conformance,
 )
-from tests.builders import a_budget, a_definition, a_multiple_choice, a_rating, a_single_choice, an_open_poll, close_now
+from tests.builders import (
+    SEALER,
+    a_budget,
+    a_definition,
+    a_multiple_choice,
+    a_rating,
+    a_single_choice,
+    an_open_poll,
+    close_now,
+)
 from tests.flows.api_client import ROLES, Client, Town
 from tests.sites import HTTP
 
@@ -94,7 +103,7 @@ class Stage:
         async with self.database.open_session() as session:
             await close_now(session, counted)
         async with self.database.open_session() as session:
-            await count_poll(session, counted.public_id, datetime.now(UTC))
+            await count_poll(session, counted.public_id, datetime.now(UTC), SEALER)
         sealed = [counted.public_id, live.public_id]
         self.names = {"slug": [counted.slug, live.slug, *sealed], "poll_id": [draft.public_id, *sealed]}
         self.callers = {role: await self.town.client(role) for role in ROLES}

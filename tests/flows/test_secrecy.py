@@ -18,7 +18,7 @@ import pytest
 from litestar import Litestar
 from litestar._parsers import parse_url_encoded_form_data
 from sqlalchemy import text
-from tests.builders import a_citizen, a_city, an_open_poll, an_option, both, close_now
+from tests.builders import SEALER, a_citizen, a_city, an_open_poll, an_option, both, close_now
 from tests.sites import HTTP, PASSWORD, add_account, fast_passwords, form_token, sign_in, site_settings
 
 from polls.catalogue import SealedPoll
@@ -126,7 +126,7 @@ async def test_no_table_log_or_address_holds_a_choice_beside_a_person(
     await scan(fresh_database, poll, f"intake_{poll.id}", len(citizens))
     async with fresh_database.open_session() as session:
         await close_now(session, poll)
-        await count_poll(session, poll.public_id, poll.closes_at)
+        await count_poll(session, poll.public_id, poll.closes_at, SEALER)
     await scan(fresh_database, poll, "ballot", len(citizens))
 
     out, err = capfd.readouterr()

@@ -23,7 +23,7 @@ from typing import Any
 import pytest
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
-from tests.builders import a_city, a_single_choice, an_open_poll, an_option, both, close_now
+from tests.builders import SEALER, a_city, a_single_choice, an_open_poll, an_option, both, close_now
 from tests.databases import ROOT
 from tests.flows.api_client import Client, Town
 
@@ -171,7 +171,7 @@ async def cast_and_count(town: Town, poll: SealedPoll, hidden: Secrets) -> list[
     assert {reply.status_code for reply in replies} >= {200, 201, 400, 404, 409, 422, 500}
     async with town.database.open_session() as session:
         await close_now(session, poll)
-        await count_poll(session, poll.public_id, datetime.now(UTC))
+        await count_poll(session, poll.public_id, datetime.now(UTC), SEALER)
     return replies
 
 

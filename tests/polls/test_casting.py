@@ -11,6 +11,7 @@ import pytest
 from sqlalchemy import text
 from tests.builders import (
     NOW,
+    SEALER,
     ASigner,
     a_citizen,
     a_city,
@@ -271,7 +272,7 @@ async def test_closing_and_counting_wait_for_the_casts_in_flight(fresh_database:
         async with fresh_database.open_session() as session:
             await close_early(session, poll.public_id, 1, "хватит голосов", NOW)
         async with fresh_database.open_session() as session:
-            counted = await count_poll(session, poll.public_id, NOW)
+            counted = await count_poll(session, poll.public_id, NOW, SEALER)
         assert counted is not None
         return counted.ballots
 
@@ -323,6 +324,6 @@ async def test_a_rush_at_an_early_close_loses_and_adds_nothing(fresh_database: D
 
     *taken, _ = await asyncio.gather(*(vote(citizen) for citizen in voters), close())
     async with fresh_database.open_session() as session:
-        counted = await count_poll(session, poll.public_id, NOW)
+        counted = await count_poll(session, poll.public_id, NOW, SEALER)
         assert counted is not None
         assert counted.ballots == counted.participations == sum(bool(x) for x in taken)

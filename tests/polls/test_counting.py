@@ -11,6 +11,7 @@ import pytest
 from sqlalchemy import text
 from tests.builders import (
     NOW,
+    SEALER,
     ASigner,
     a_budget,
     a_citizen,
@@ -52,7 +53,7 @@ async def a_voted_poll(session: Session, votes: list[dict[str, Any]], **more: An
 
 
 async def count(session: Session, poll: SealedPoll) -> Counted:
-    counted = await count_poll(session, poll.public_id, NOW)
+    counted = await count_poll(session, poll.public_id, NOW, SEALER)
     assert counted is not None
     return counted
 
@@ -67,7 +68,7 @@ async def test_every_vote_is_counted_once_and_the_intake_is_gone(session: Sessio
     assert outcome.neutral == {90: 4}
     assert await session.scalar(text(f"SELECT to_regclass('intake_{poll.id}')")) is None
     assert await due_polls(session) == []
-    assert await count_poll(session, poll.public_id, NOW) is None
+    assert await count_poll(session, poll.public_id, NOW, SEALER) is None
     assert [event["kind"] for event in await poll_events(session, poll.id)] == ["poll_sealed", "poll_counted"]
 
 
@@ -77,10 +78,10 @@ async def test_ballots_lie_in_leaf_order_and_sql_makes_the_leaves_python_makes(s
     rows = (
         await session.execute(
             text(
-                f"SELECT ballot_id, answers, style, {leaf_sql(poll, 'ballot')} AS leaf FROM ballot"
+                f"SELECT ballot_id, answers, style, {leaf_sql(poll, 1, 'ballot')} AS leaf FROM ballot"
                 " WHERE poll_id = :poll ORDER BY ctid"
             ),
-            {"poll": poll.id, "hash": poll.poll_hash.hex(), "first": 1},
+            {"poll": poll.id},
         )
     ).all()
     leaves = [leaf_hashes(poll.poll_hash, row.ballot_id, (1,), row.answers, row.style)[0] for row in rows]
@@ -135,14 +136,14 @@ async def test_a_poll_that_is_open_is_not_counted(session: Session) -> None:
     await a_city(session)
     poll = await an_open_poll(session)
     with pytest.raises(WrongState):
-        await count_poll(session, poll.public_id, NOW)
+        await count_poll(session, poll.public_id, NOW, SEALER)
 
 
 async def test_a_copy_that_differs_stops_the_count(session: Session, monkeypatch: pytest.MonkeyPatch) -> None:
     poll, _ = await a_voted_poll(session, [{"1": 1}] * 12)
     monkeypatch.setattr(counting, "leaf_sql", lambda *_: "1 LIMIT 11")  # a copy that loses a ballot
     with pytest.raises(CopyDiffers):
-        await count_poll(session, poll.public_id, NOW)
+        await count_poll(session, poll.public_id, NOW, SEALER)
 
 
 async def test_an_empty_poll_is_counted_too(session: Session) -> None:

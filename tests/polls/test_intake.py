@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
-from tests.builders import NOW, ASigner, a_citizen, a_city, a_key, an_open_poll, close_now
+from tests.builders import NOW, SEALER, ASigner, a_citizen, a_city, a_key, an_open_poll, close_now
 
 from polls.casting import cast_ballot
 from polls.catalogue import SealedPoll, sealed_poll
@@ -63,7 +63,7 @@ async def test_a_copy_that_differs_leaves_the_poll_uncounted_with_its_intake(
         )
     with pytest.raises(CopyDiffers):
         async with fresh_database.open_session() as session:
-            await count_poll(session, poll.public_id, NOW)
+            await count_poll(session, poll.public_id, NOW, SEALER)
     async with fresh_database.open_session() as session:
         assert await intake_of(session, poll) == before
         assert (await sealed_poll(session, poll.public_id)).stored_state is State.SCHEDULED
@@ -72,7 +72,7 @@ async def test_a_copy_that_differs_leaves_the_poll_uncounted_with_its_intake(
             assert await session.scalar(text(f"SELECT count(*) FROM {table}")) == 0
         await session.execute(text("DROP TRIGGER spoil ON ballot"))
     async with fresh_database.open_session() as session:
-        counted = await count_poll(session, poll.public_id, NOW)
+        counted = await count_poll(session, poll.public_id, NOW, SEALER)
         assert counted is not None and counted.ballots == VOTES
         [outcome] = counted.outcomes
         assert {option.id: option.votes for option in outcome.options} == {1: 12, 2: 12, 3: 0}

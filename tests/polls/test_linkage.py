@@ -17,7 +17,7 @@ from typing import Any
 
 import pytest
 from sqlalchemy import text
-from tests.builders import AUTHOR, ASigner, a_city, a_single_choice, an_open_poll, close_now
+from tests.builders import AUTHOR, SEALER, ASigner, a_city, a_single_choice, an_open_poll, close_now
 from tests.polls.linkage import Row, Score, Side, most_by_chance, pair_by_order, pair_by_value, rank_correlation
 
 from polls.board import ballot_id, leaf_hashes
@@ -247,7 +247,7 @@ async def test_no_method_links_ballots_to_people_after_the_count(fresh_database:
 
     async with fresh_database.open_session() as session:
         await close_now(session, poll)
-        await count_poll(session, poll.public_id, datetime.now(UTC))
+        await count_poll(session, poll.public_id, datetime.now(UTC), SEALER)
     after = await look(fresh_database, poll, "ballot")
     sizes: dict[int, int] = {}
     for row in after.ballots.rows:

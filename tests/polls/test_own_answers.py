@@ -10,6 +10,7 @@ from sqlalchemy import text
 from tests.builders import (
     AUTHOR,
     NOW,
+    SEALER,
     ASigner,
     a_citizen,
     a_city,
@@ -83,7 +84,7 @@ async def test_merging_changes_no_count_and_counting_shuffles_the_rows(session: 
     assert before == words, "until the count the order of casting can be seen: the reason for writing them anew"
     await review(session, poll.public_id, 1, words[0], Status.MERGED, AUTHOR, NOW, merged_into=1)
     await close_now(session, poll)
-    counted = await count_poll(session, poll.public_id, NOW)
+    counted = await count_poll(session, poll.public_id, NOW, SEALER)
     assert counted is not None
     outcome = counted.outcomes[0]
     assert outcome.option(1).votes == 1, "merged for display, never in the count"
@@ -121,7 +122,7 @@ async def test_a_decision_made_while_the_count_runs_is_not_lost(fresh_database: 
 
     async def count() -> None:
         async with fresh_database.open_session() as session:
-            await count_poll(session, poll.public_id, NOW)
+            await count_poll(session, poll.public_id, NOW, SEALER)
 
     async with fresh_database.open_session() as session:
         await review(session, poll.public_id, 1, "Пруд", Status.REJECTED, AUTHOR, NOW, note="Личные данные.")
@@ -155,7 +156,7 @@ async def test_no_words_share_a_transaction_with_a_person_afterwards(fresh_datab
             await cancel_poll(session, poll.public_id, AUTHOR, "Ошибка в вопросе.", NOW)
         else:
             await close_now(session, poll)
-            await count_poll(session, poll.public_id, NOW)
+            await count_poll(session, poll.public_id, NOW, SEALER)
     async with fresh_database.open_session() as session:
         assert await session.scalar(linked, {"poll": poll.id}) == 0
         left = await session.scalar(text("SELECT count(*) FROM text_answer WHERE poll_id = :poll"), {"poll": poll.id})

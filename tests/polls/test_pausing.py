@@ -9,7 +9,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy import text
-from tests.builders import AUTHOR, NOW, ASigner, a_citizen, a_city, a_definition, a_key, a_sealed_poll, an_open_poll
+from tests.builders import (
+    AUTHOR,
+    NOW,
+    SEALER,
+    ASigner,
+    a_citizen,
+    a_city,
+    a_definition,
+    a_key,
+    a_sealed_poll,
+    an_open_poll,
+)
 
 from polls.authoring import cancel_poll, close_early, create_draft, extend_poll, load_draft
 from polls.casting import cast_ballot
@@ -123,7 +134,7 @@ async def test_a_poll_paused_near_its_end_stays_open_however_late_it_gets(sessio
     assert (await load_draft(session, poll.public_id, now)).state is State.OPEN
     assert poll.public_id not in await due_polls(session)
     with pytest.raises(WrongState):
-        await count_poll(session, poll.public_id, now)
+        await count_poll(session, poll.public_id, now, SEALER)
     with pytest.raises(PollPaused):
         await vote(session, poll, citizen)
     [card] = (await list_polls(session, now, Phase.OPEN)).cards

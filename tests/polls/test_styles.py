@@ -8,6 +8,7 @@ import pytest
 from sqlalchemy import text
 from tests.builders import (
     NOW,
+    SEALER,
     ASigner,
     a_citizen,
     a_city,
@@ -124,7 +125,7 @@ async def a_styled_poll(session: Session) -> tuple[SealedPoll, list[Cast]]:
 async def test_each_question_is_counted_over_those_who_were_asked_it(session: Session) -> None:
     poll, _ = await a_styled_poll(session)
     await close_now(session, poll)
-    counted = await count_poll(session, poll.public_id, NOW)
+    counted = await count_poll(session, poll.public_id, NOW, SEALER)
     assert counted is not None
     assert counted.ballots == 27
     assert [outcome.cast for outcome in counted.outcomes] == [27, 16, 15]
@@ -140,7 +141,7 @@ async def test_each_question_is_counted_over_those_who_were_asked_it(session: Se
 async def test_shares_of_the_entitled_are_of_those_who_could_be_asked(session: Session) -> None:
     poll, _ = await a_styled_poll(session)
     await close_now(session, poll)
-    await count_poll(session, poll.public_id, NOW)
+    await count_poll(session, poll.public_id, NOW, SEALER)
     entitled = [await entitled_of(session, poll, question) for question in poll.definition.questions]
     assert entitled == [28, 17, 28]
 

@@ -13,6 +13,7 @@ from sqlalchemy import text
 from tests.builders import (
     AUTHOR,
     NOW,
+    SEALER,
     ASigner,
     a_citizen,
     a_city,
@@ -77,7 +78,7 @@ async def a_tied_poll(session: Session, rule: dict[str, Any], *, committed: bool
             session, await sealed_poll(session, poll.public_id), citizen, {"1": choice}, a_key(), ASigner(), NOW
         )
     await close_now(session, poll)
-    await count_poll(session, poll.public_id, NOW)
+    await count_poll(session, poll.public_id, NOW, SEALER)
     return await sealed_poll(session, poll.public_id)
 
 
@@ -228,7 +229,7 @@ async def test_the_root_is_of_the_records_that_are_published(session: Session) -
     few = await a_city_with_few_of_a_style(session)
     for one, published in ((poll, 35), (few, 0)):
         await close_now(session, one)
-        await count_poll(session, one.public_id, NOW)
+        await count_poll(session, one.public_id, NOW, SEALER)
         download = await answers_csv(opener(session), one.slug, now=NOW + timedelta(days=30), question_id=1)
         records = list(csv.DictReader(io.StringIO((await body(download)).decode())))
         assert len(records) == published

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from sqlalchemy import text
-from tests.builders import a_citizen, a_city, a_definition, close_now
+from tests.builders import SEALER, a_citizen, a_city, a_definition, close_now
 from tests.owners import HOUSE, SECRETS, a_decision, a_house, an_owners_definition, an_owners_poll, vote
 
 from polls.authoring import check_draft
@@ -44,7 +44,7 @@ async def test_a_meeting_from_the_roll_to_the_stored_result(city: Session) -> No
         await vote(city, poll, await a_citizen(city), 1, 1)
     assert [reason.code for reason in refusal.value.reasons] == ["not_an_owner"]
     poll = await close_now(city, poll)
-    counted = await count_poll(city, poll.public_id, NOW)
+    counted = await count_poll(city, poll.public_id, NOW, SEALER)
     assert counted is not None
     stored = (await city.execute(count_record.select())).one().outcomes
     first, second = (HouseResult.from_json(Outcome.from_json(outcome).houses[0]) for outcome in stored)  # type: ignore[index]
@@ -146,7 +146,7 @@ async def test_own_words_speak_for_neither_side_and_never_stop_the_count(city: S
     await vote(city, poll, owners["a"], {"own": "Сначала отремонтируйте крышу"})
     await vote(city, poll, owners["b"], 1)
     poll = await close_now(city, poll)
-    counted = await count_poll(city, poll.public_id, NOW)
+    counted = await count_poll(city, poll.public_id, NOW, SEALER)
     assert counted is not None
     house = HouseResult.from_json(counted.outcomes[0].houses[0])  # type: ignore[index]
     assert house.weights["against"] == 0

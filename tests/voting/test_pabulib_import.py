@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from click.testing import CliRunner
 from sqlalchemy import func, select, text
-from tests.builders import ASigner
+from tests.builders import SEALER, ASigner
 
 from polls.catalogue import sealed_poll
 from polls.definition import Budget, Dimension
@@ -66,7 +66,7 @@ voter_id;vote;age;sex;district
 async def imported(session: Session, file: str = TOWN, **more: Any) -> ImportedBudget:
     content = file.encode()
     return await import_budget(
-        session, parse(content), content, signer=ASigner(), official_id=7, now=datetime.now(UTC), **more
+        session, parse(content), content, signer=ASigner(), sealer=SEALER, official_id=7, now=datetime.now(UTC), **more
     )
 
 
@@ -191,7 +191,7 @@ async def test_mokotow_funds_what_the_city_funded(fresh_database: Database) -> N
         content = write(instance).encode()
     async with fresh_database.open_session() as session:
         done = await import_budget(
-            session, instance, content, signer=ASigner(), official_id=0, now=datetime.now(UTC)
+            session, instance, content, signer=ASigner(), sealer=SEALER, official_id=0, now=datetime.now(UTC)
         )  # fmt: skip
     assert done.cast == len(instance.ballots) and not done.refused and done.bounds_kept
     assert done.selected == count_file(instance).selected

@@ -19,6 +19,7 @@ from polls.pabulib import Instance, count_file, parse
 from polls.pabulib.instance import money_text
 from polls.pabulib_import import ImportedBudget, import_budget
 from voting.db import opened_database
+from voting.keys import board_sealer
 from voting.secrets import receipt_signer
 from voting.settings import Settings
 
@@ -63,7 +64,8 @@ async def _import(
     signer = cast(Signer, receipt_signer(settings))
     async with opened_database(settings) as database, database.open_session() as session:
         return await import_budget(
-            session, instance, content, signer=signer, official_id=NOBODY, now=datetime.now(UTC),
+            session, instance, content, signer=signer, sealer=board_sealer(settings), official_id=NOBODY,
+            now=datetime.now(UTC),
             territory_code=territory, zone=settings.time_zone, progress=progress,
         )  # fmt: skip
 

@@ -23,6 +23,7 @@ from polls.authoring import cancel_poll, create_draft, schedule_poll
 from polls.board import KEY_BYTES, Signer
 from polls.casting import cast_ballot
 from polls.catalogue import SealedPoll, sealed_poll
+from polls.checkpoint import BoardSealer
 from polls.counting import count_poll, take_live_step
 from polls.definition import Definition, Text
 from polls.eligibility import CitizenFacts
@@ -48,6 +49,7 @@ from voting.demo.residents import open_accounts, settle_residents
 from voting.demo.script import DemoPoll
 from voting.demo.voters import answers_of, city_voters, turnout
 from voting.demo_register import load_demo_register
+from voting.keys import board_sealer
 from voting.secrets import identity_secrets, receipt_signer
 from voting.settings import Settings
 
@@ -92,6 +94,7 @@ class Story:
     now: datetime
     zone: ZoneInfo
     signer: Signer
+    sealer: BoardSealer
     official_id: int
     voters: Sequence[CitizenFacts]
     residents: dict[str, CitizenFacts] = field(default_factory=dict)
@@ -169,7 +172,7 @@ async def _people(database: Database, settings: Settings, citizens: int, now: da
         facts = await citizen_facts_many(reading, list(residents.values()), now)
     signer = cast(Signer, receipt_signer(settings))
     known = {key: facts[citizen_id] for key, citizen_id in residents.items()}
-    return Story(database, now, settings.zone, signer, official_id, voters, known)
+    return Story(database, now, settings.zone, signer, board_sealer(settings), official_id, voters, known)
 
 
 def definition_of(poll: DemoPoll, now: datetime, zone: ZoneInfo) -> Definition:
@@ -240,7 +243,7 @@ async def _end(session: Session, story: Story, poll: DemoPoll, closes: datetime)
     """Count a poll that is over, and publish what the city decided."""
     counted_at = closes + timedelta(minutes=2)
     await set_time(session, counted_at)
-    await count_poll(session, poll.poll_id, counted_at)
+    await count_poll(session, poll.poll_id, counted_at, story.sealer)
     decision = poll.decision
     if decision is None:
         return
@@ -264,7 +267,8 @@ async def _import_budget(story: Story, ballots: int) -> int:
     async with story.database.open_session() as session:
         await set_time(session, moment)
         imported = await import_budget(
-            session, parse(content), content, signer=story.signer, official_id=story.official_id, now=moment,
+            session, parse(content), content, signer=story.signer, sealer=story.sealer,
+            official_id=story.official_id, now=moment,
             territory_code=BUDGET_DISTRICT, zone=story.zone.key,
         )  # fmt: skip
     return imported.cast

@@ -24,6 +24,7 @@ from polls.ballot import NOT_SHOWN, encode_ballot, style_of
 from polls.board import Signer
 from polls.casting import Cast, cast_ballot
 from polls.catalogue import SealedPoll, sealed_poll
+from polls.checkpoint import BoardSealer
 from polls.counting import count_poll
 from polls.definition import Definition
 from polls.definition_exchange import export_definition
@@ -252,7 +253,7 @@ async def _close_and_count(stage: _Stage) -> float:
     await stage.expect("votes after closing", "refused", "poll_closed", late)
     began = time.perf_counter()
     async with stage.database.open_session() as session:
-        await count_poll(session, stage.poll.public_id, now)
+        await count_poll(session, stage.poll.public_id, now, BoardSealer("rehearse", stage.signer, "veche rehearse"))
     return round(time.perf_counter() - began, 3)
 
 

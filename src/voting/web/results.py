@@ -15,6 +15,7 @@ from litestar import Request, Response, get
 from litestar.di import NamedDependency
 from litestar.params import FromPath
 
+from polls.board_trees import question_root
 from polls.catalogue import Phase, SealedPoll, cast_counts, facets, list_polls, number_found
 from polls.definition import Tie
 from polls.lots import Party
@@ -24,7 +25,7 @@ from polls.register import buildings_named, territory_tree
 from polls.sessions import ReadSession
 from polls.tally.quorum import check_quorum
 from polls.territories import TerritoryTree
-from polls.tie_breaking import DecidedTie, commitments, decided_ties, question_root
+from polls.tie_breaking import DecidedTie, commitments, decided_ties
 from results.charts import Cell, TileMap, day_series, tile_map
 from results.decisions import decisions
 from results.explained import Explained, explain
