@@ -1,0 +1,309 @@
+"""The page on which anybody verifies a count: in the browser, with a receipt or without, with and without scripts."""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final
+
+import pytest
+from playwright.async_api import Download, Route, expect
+from tests.browser.city import City
+from tests.browser.conftest import Visit
+from tests.browser.test_accessibility import AXE, SETTLED, faults_of
+from tests.browser.visitors import SIZES, Visitor
+from tests.verifiers import boards
+
+import veche_verify
+from polls.board import grouped_code, short_code
+from polls.catalogue import sealed_poll
+
+BUNDLE: Final = "q1/tile/entries/000.p/120"
+
+
+@dataclass
+class Published:
+    """A board of the seeded poll's rules, served at its addresses in place of whatever is there; what was asked for."""
+
+    service: boards.Service
+    files: dict[str, bytes]
+    asked: list[str] = field(default_factory=list)
+
+    async def show(self, visitor: Visitor) -> None:
+        """Answer the visitor's requests for files of the board."""
+
+        async def answer(route: Route) -> None:
+            _, _, path = route.request.url.partition(f"/board/{self.service.definition.poll_id}/")
+            self.asked.append(path)
+            found = self.files.get(path)
+            await route.fulfill(status=404 if found is None else 200, body=found or b"")
+
+        async def list_keys(route: Route) -> None:
+            keys = json.loads(self.files["manifest.json"])["keys"]
+            await route.fulfill(status=200, body=json.dumps({"keys": keys}))
+
+        await visitor.context.route("**/board/**", answer)
+        await visitor.context.route("**/registry/keys.json", list_keys)
+
+
+@pytest.fixture
+async def published(city: City) -> Published:
+    """An honest board of 120 ballots."""
+    async with city.database.open_read_session() as session:
+        definition = (await sealed_poll(session, city.slugs["counted"])).definition
+    definition = definition.model_copy(update={"opens_at": definition.opens_at})
+    answers = {
+        1: lambda chance, style: f"[{chance.choice([1, 1, 2, 90])}]",
+        2: lambda chance, style: chance.choice(["[]", "[1]", "[1,3]"]),
+        3: lambda chance, style: f"[[1,{chance.randint(1, 5)}],[2,{chance.randint(1, 5)}]]",
+        4: lambda chance, style: chance.choice(["[1]", "[1,2]", "[2]"]),
+    }
+    service = boards.Service(definition, boards.votes(120, 7, answers))
+    return Published(service, service.files(times_of(definition)))
+
+
+def times_of(definition: Any) -> Any:
+    """The manifest's times, as this poll has them."""
+
+    def change(manifest: dict[str, Any]) -> None:
+        stated = definition.as_json()
+        manifest |= {
+            "opens_at": stated["opens_at"],
+            "closes_at": stated["closes_at"],
+            "counted_at": stated["closes_at"],
+        }
+
+    return change
+
+
+async def arrive(visit: Visit, city: City, published: Published, **options: Any) -> Visitor:
+    """A visitor on the page, coming from the results."""
+    visitor = await visit(**options)
+    await published.show(visitor)
+    await visitor.go(f"/polls/{city.slugs['counted']}/results")
+    await visitor.link("Check the count yourself").click()
+    await visitor.headed("Check the count yourself")
+    return visitor
+
+
+async def ends(visitor: Visitor, title: str, box: str = "verdict") -> None:
+    """Wait for the result of a check."""
+    await expect(visitor.page.locator(f"[data-{box}] h3")).to_have_text(visitor.words(title))
+
+
+async def test_an_honest_board_is_valid(visit: Visit, city: City, published: Published) -> None:
+    visitor = await arrive(visit, city, published)
+    await expect(visitor.page.locator("[data-state]:visible")).to_have_count(0)
+    await visitor.button("Check in this browser").click()
+    await ends(visitor, "Everything was checked, and everything is in order")
+    states = await visitor.page.locator("[data-state]").all_text_contents()
+    assert states == [visitor.words("in order")] * 7
+    await expect(visitor.page.locator("[data-verdict]")).to_be_focused()
+    await expect(visitor.page.locator("[data-verdict]")).to_contain_text("120")
+
+
+async def test_a_changed_file_is_found_and_said(visit: Visit, city: City, published: Published) -> None:
+    bundle = published.files[BUNDLE]
+    published.files[BUNDLE] = bundle.replace(b",[1],", b",[2],", 1)
+    visitor = await arrive(visit, city, published, locale="en-GB")
+    await visitor.button("Check in this browser").click()
+    await ends(visitor, "Something is wrong")
+    await expect(visitor.page.locator("[data-check=records] [data-state]")).to_have_text("wrong")
+    await expect(visitor.page.locator("[data-check=tally] [data-state]")).to_have_text("not checked in full")
+
+
+async def test_a_board_that_is_not_there_yet_is_not_false(visit: Visit, city: City, published: Published) -> None:
+    del published.files["manifest.json"]
+    visitor = await arrive(visit, city, published)
+    await visitor.button("Check in this browser").click()
+    await ends(visitor, "Not everything could be checked")
+    words = visitor.words("The board has not been published yet. It appears a few minutes after the count.")
+    await expect(visitor.page.locator("[data-verdict]")).to_contain_text(words)
+    visitor.problems = [one for one in visitor.problems if "manifest.json" not in one]
+
+
+@pytest.mark.parametrize("way", ["typed", "file", "quick", "dropped"])
+async def test_a_receipt_is_found_and_leaves_the_page_in_no_way(
+    visit: Visit, city: City, published: Published, way: str, tmp_path: Path
+) -> None:
+    vote = published.service.votes[11]
+    receipt = published.service.receipt(vote)
+    code = short_code(published.service.ballot(vote))
+    visitor = await arrive(visit, city, published)
+    sent: list[str] = []
+    visitor.context.on("request", lambda request: sent.append(f"{request.url} {request.post_data} {request.headers}"))
+    path = tmp_path / "receipt.json"
+    path.write_text(json.dumps(receipt, indent=2))
+    if way == "typed":
+        await visitor.page.locator("[data-typed]").fill(grouped_code(code).lower())
+        await visitor.page.keyboard.press("Enter")
+    elif way == "dropped":
+        await drop(visitor, path.read_text())
+    else:
+        if way == "quick":
+            await visitor.page.locator("#way-quick").check()
+        await visitor.page.locator("[data-file]").set_input_files(path)
+    await ends(visitor, "Your ballot is counted", "ballot")
+    shown = visitor.page.locator("[data-ballot] dl")
+    await expect(shown).to_be_hidden()
+    await visitor.button("Show my answers").click()
+    await expect(shown).to_be_visible()
+    await expect(shown.locator("div")).to_have_count(4)
+    secrets = [code, code.lower(), receipt["signature"], *receipt["receipt"]["leaves"]]
+    assert sent
+    assert not [one for one in sent for secret in secrets if secret in one]
+    stored = await visitor.page.evaluate("JSON.stringify([localStorage, sessionStorage, location.href, history.state])")
+    assert not [secret for secret in secrets if secret in stored]
+    if way == "quick":  # looked up: a few files, and no whole board
+        assert len([one for one in published.asked if "entries" in one]) == 4
+    elif way != "typed":
+        await ends(visitor, "Everything was checked, and everything is in order")
+
+
+async def drop(visitor: Visitor, text: str) -> None:
+    """Drop a file on the form."""
+    transfer = await visitor.page.evaluate_handle(
+        "text => { const held = new DataTransfer(); held.items.add(new File([text], 'r.json')); return held; }", text
+    )
+    await visitor.page.locator("[data-drop]").dispatch_event("drop", {"dataTransfer": transfer})
+
+
+@pytest.mark.parametrize("way", ["whole", "quick"])
+async def test_a_missing_ballot_gives_a_complaint_that_anybody_checks(
+    visit: Visit, city: City, published: Published, way: str, tmp_path: Path
+) -> None:
+    service = published.service
+    receipt = service.receipt(service.votes.pop(5))
+    published.files = service.files(times_of(service.definition))
+    visitor = await arrive(visit, city, published)
+    await visitor.page.locator(f"#way-{way}").check()
+    await visitor.page.locator("[data-typed]").fill(json.dumps(receipt))
+    await visitor.button("Look for the ballot").click()
+    await ends(visitor, "Your ballot is missing", "ballot")
+    async with visitor.page.expect_download() as saving:
+        await visitor.button("Save the complaint as a file").click()
+    saved: Download = await saving.value
+    path = tmp_path / "complaint.json"
+    await saved.save_as(path)
+    assert veche_verify.run(["--complaint", str(path), "--key", service.vkey]) == 0
+
+
+@pytest.mark.parametrize(
+    ("typed", "words"),
+    [("", "Choose a file or type the code."), ("ABCDE", "A code has 26 letters and digits."),
+     ("{}", "This file is not a receipt."), ("99999 99999 99999 99999 99999 9",
+                                             "A code has only the letters A to Z and the digits 2 to 7.")],
+)  # fmt: skip
+async def test_what_is_no_receipt_is_said(
+    visit: Visit, city: City, published: Published, typed: str, words: str
+) -> None:
+    visitor = await arrive(visit, city, published)
+    await visitor.page.locator("[data-typed]").fill(typed)
+    await visitor.button("Look for the ballot").click()
+    await expect(visitor.page.locator("[data-receipt-error]")).to_have_text(visitor.words(words))
+    await expect(visitor.page.locator("[data-typed]")).to_be_focused()
+    assert not published.asked
+
+
+async def test_it_can_be_stopped_and_begun_again(visit: Visit, city: City, published: Published) -> None:
+    visitor = await arrive(visit, city, published)
+
+    async def never(route: Route) -> None:
+        held.append(route)
+
+    held: list[Route] = []
+    await visitor.context.route("**/tile/entries/**", never)
+    await visitor.button("Check in this browser").click()
+    await expect(visitor.page.locator("[data-check=records] [data-state]")).to_have_text(visitor.words("under way"))
+    await visitor.button("Stop").click()
+    await expect(visitor.page.locator("[data-check=records] [data-state]")).to_have_text(visitor.words("stopped"))
+    await visitor.context.unroute("**/tile/entries/**")
+    await visitor.button("Check in this browser").click()
+    await ends(visitor, "Everything was checked, and everything is in order")
+
+
+async def test_without_scripts_the_page_says_what_to_do(visit: Visit, city: City, published: Published) -> None:
+    visitor = await arrive(visit, city, published, javascript=False, size="reflow")
+    await expect(visitor.button("Check in this browser")).to_be_hidden()
+    await expect(visitor.page.locator("[data-receipt]")).to_be_hidden()
+    await expect(visitor.page.locator(".checks > li")).to_have_count(7)
+    await expect(visitor.page.locator("pre.rule")).to_contain_text(
+        f"veche_verify.py {visitor.site_url}/board/{published.service.definition.poll_id}/"
+    )
+
+
+async def test_polls_are_chosen_by_title_or_by_an_address_of_this_site(
+    visit: Visit, city: City, published: Published
+) -> None:
+    visitor = await visit()
+    board = f"/board/{published.service.definition.poll_id}/manifest.json"
+    for given in (f"{visitor.site_url}{board}", board, f"{visitor.site_url}/polls/{city.slugs['counted']}/results"):
+        await visitor.go("/verify")
+        await visitor.page.locator("#board").fill(given)
+        await visitor.button("Open").click()
+        await visitor.headed("Check the count yourself")
+        assert visitor.page.url.endswith(f"/polls/{city.slugs['counted']}/verify")
+    for given in ("https://elsewhere.example/board/" + "0" * 32, "/board/" + "0" * 32, "nothing", "/polls/no-such"):
+        await visitor.go("/verify")
+        await visitor.page.locator("#board").fill(given)
+        await visitor.button("Open").click()
+        await expect(visitor.page.locator("#board-error")).to_be_visible()
+    await visitor.go("/verify")
+    await visitor.page.locator(f"a[href='/polls/{city.slugs['counted']}/verify']").click()
+    await visitor.headed("Check the count yourself")
+
+
+@pytest.mark.parametrize("name", ["every_kind", "soon", "cancelled"])
+async def test_before_the_count_the_page_says_when(visit: Visit, city: City, name: str) -> None:
+    visitor = await visit()
+    await visitor.go(f"/polls/{city.slugs[name]}/verify")
+    await visitor.headed("Check the count yourself")
+    await expect(visitor.page.locator("board-verifier")).to_have_count(0)
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("size", ["desktop", "phone"])
+async def test_everything_it_says_is_accessible(
+    visit: Visit, city: City, published: Published, size: str, scheme: str, tmp_path: Path
+) -> None:
+    """Before, after a good check with the answers shown, and after a bad one with a complaint."""
+    visitor = await visit(size=size, scheme=scheme, bypass_csp=True)
+    await visitor.context.add_init_script(path=AXE)
+    await published.show(visitor)
+    service = published.service
+    faults: dict[str, list[str]] = {}
+
+    async def look(where: str) -> None:
+        for width in (SIZES[size]["viewport"]["width"], 320):
+            await visitor.page.set_viewport_size({"width": width, "height": 844})
+            await visitor.page.evaluate(SETTLED)
+            if found := await faults_of(visitor.page, scheme):
+                faults[f"{where}, {width} px"] = found
+
+    await visitor.go("/verify")
+    await look("choosing")
+    await visitor.go(f"/polls/{city.slugs['counted']}/verify")
+    await look("before")
+    await visitor.page.locator("[data-typed]").fill(json.dumps(service.receipt(service.votes[0])))
+    await visitor.button("Look for the ballot").click()
+    await ends(visitor, "Your ballot is counted", "ballot")
+    await visitor.button("Show my answers").click()
+    await look("counted")
+    receipt = service.receipt(service.votes.pop(0))
+    published.files = service.files(times_of(service.definition))
+    await visitor.page.locator("[data-typed]").fill(json.dumps(receipt))
+    await visitor.button("Look for the ballot").click()
+    await ends(visitor, "Your ballot is missing", "ballot")
+    published.files["definition.json"] += b" "
+    await visitor.button("Check in this browser").click()
+    await ends(visitor, "Something is wrong")
+    await look("wrong")
+    assert not faults, faults
+
+
+async def test_nothing_of_a_state_is_shown_before_there_is_one(visit: Visit, city: City, published: Published) -> None:
+    visitor = await arrive(visit, city, published)
+    text = await visitor.main.inner_text()
+    assert not re.search(f"{visitor.words('in order')}|{visitor.words('wrong')}\\b", text)
