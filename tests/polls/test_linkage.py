@@ -17,16 +17,28 @@ from typing import Any
 
 import pytest
 from sqlalchemy import text
-from tests.builders import AUTHOR, SEALER, ASigner, a_city, a_single_choice, an_open_poll, close_now
+from tests.builders import (
+    AUTHOR,
+    SEALER,
+    ASigner,
+    a_citizen,
+    a_city,
+    a_key,
+    a_single_choice,
+    an_open_poll,
+    both,
+    close_now,
+)
 from tests.polls.linkage import Row, Score, Side, most_by_chance, pair_by_order, pair_by_value, rank_correlation
 
 from polls.board import ballot_id, leaf_hashes
-from polls.casting import BallotBox
+from polls.casting import BallotBox, cast_ballot
 from polls.catalogue import SealedPoll
 from polls.counting import count_poll
 from polls.eligibility import opening_day
 from polls.own_answers import Status, review
-from polls.sessions import ReadSession
+from polls.published import published_styles
+from polls.sessions import ReadSession, Session
 from polls.strata import LEAST, Stratum, coarsen
 from polls.votes import Vote
 from voting.db import Database
@@ -376,3 +388,55 @@ def test_ballot_ids_come_from_keys_alone() -> None:
     """Nothing about a person is hashed into a ballot id, so nobody can try the register against it."""
     poll_hash = b"h" * 32
     assert ballot_id(poll_hash, b"k" * 16) == hashlib.sha256(b"veche/ballot/v1" + poll_hash + b"k" * 16).digest()[:16]
+
+
+async def test_a_changed_named_vote_cannot_be_worked_out_from_what_is_left_of_it(fresh_database: Database) -> None:
+    """Of the old vote its leaf is left: with everything stored, no answer and no ballot id there is makes it again."""
+    named = {"privacy": "named", "may_change": True, "names_seen_by": both("Комиссия", "The commission")}
+    async with fresh_database.open_session() as session:
+        await a_city(session)
+        poll = await an_open_poll(session, **named)
+        people = [await a_citizen(session) for _ in range(12)]
+    old: set[bytes] = set()
+    for place_of, citizen in enumerate(people):
+        for choice in (1 + place_of % 3, 2):
+            async with fresh_database.open_session() as session:
+                cast = await cast_ballot(
+                    session, poll, citizen, {"1": choice}, a_key(), SIGNER, datetime.now(UTC)
+                )  # fmt: skip
+            old.add(cast.ballot_id)
+    async with by_hand(fresh_database) as run:
+        await run("VACUUM named_ballot")
+    async with fresh_database.open_read_session() as session:
+        left = {bytes(leaf) for leaf in await session.scalars(text("SELECT leaf_hash FROM superseded"))}
+        known = {bytes(made) for made in await session.scalars(text("SELECT ballot_id FROM named_ballot"))}
+        kept = "\n".join(await session.scalars(text("SELECT row_to_json(t)::text FROM named_ballot t")))
+    assert len(left) == len(known) == 12 and len(old - known) == 12
+    tried = {
+        leaf
+        for made in known
+        for choice in ("[1]", "[2]", "[3]", "[90]", "[]")
+        for leaf in leaf_hashes(poll.poll_hash, made, poll.question_ids, (choice,), 0)
+    }
+    assert left.isdisjoint(tried)
+    again = {leaf for made in old - known for choice in ("[1]", "[2]", "[3]")
+             for leaf in leaf_hashes(poll.poll_hash, made, poll.question_ids, (choice,), 0)}  # fmt: skip
+    assert left <= again, "whoever kept the old ballot id could: it is stored nowhere"
+    assert not [made for made in old - known if made.hex() in kept]
+
+
+async def test_of_a_poll_of_few_turnout_and_outcome_are_all_that_leaves(session: Session) -> None:
+    """Nine ballots: no record, no stratum finer than the whole, no file of answers."""
+    await a_city(session)
+    poll = await an_open_poll(session, strata=["district", "age_band", "sex"])
+    for number in range(LEAST - 1):
+        district = ("msk-cao-arbat", "msk-sao-timiryazevsky")[number % 2]
+        citizen = await a_citizen(session, sex="fm"[number % 2], district=district)
+        await cast_ballot(session, poll, citizen, {"1": 1 + number % 3}, a_key(), SIGNER, datetime.now(UTC))
+    poll = await close_now(session, poll)
+    counted = await count_poll(session, poll.public_id, datetime.now(UTC), SEALER)
+    assert counted is not None and (counted.ballots, counted.participations) == (9, 9)
+    assert await published_styles(session, poll) == {1: []}
+    strata = list(await session.scalars(text("SELECT DISTINCT stratum FROM ballot WHERE poll_id = :p"), {"p": poll.id}))
+    assert len(strata) == 1
+    assert await session.scalar(text("SELECT sum(size) FROM board_tree WHERE poll_id = :p"), {"p": poll.id}) == 0
