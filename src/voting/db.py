@@ -221,24 +221,38 @@ def _build_engine(url: str, size: int, overflow: int, pool_timeout: float, state
         pool_recycle=RECYCLE_SECONDS,
         pool_use_lifo=True,
         hide_parameters=True,  # the text of a failure would repeat answers and who gave them
-        connect_args={"server_settings": settings, "async_creator_fn": _connect_patiently},
+        connect_args={"server_settings": settings, "async_creator_fn": _Connecting()},
     )
     event.listen(engine.sync_engine, "checkout", _refuse_closed)
     return engine
 
 
-async def _connect_patiently(*arguments: Any, **options: Any) -> Any:
-    """Connect, waiting a few seconds for a server that is restarting: a pause for the citizen, not an error page."""
-    loop = asyncio.get_running_loop()
-    deadline = loop.time() + PATIENCE
-    connect: Callable[..., Any] = asyncpg.connect
-    while True:
-        try:
-            return await connect(*arguments, **options)
-        except STARTING:
-            if loop.time() > deadline:
-                raise
-            await asyncio.sleep(0.1)
+class _Connecting:
+    """Connects, waiting for a server that is restarting: a pause for the citizen, not an error page.
+
+    A server away for longer than `PATIENCE` is waited for no more: until it is back, whoever asks hears so at once.
+    """
+
+    def __init__(self) -> None:
+        self._away_since: float | None = None
+
+    async def __call__(self, *arguments: Any, **options: Any) -> Any:
+        """Give a connection of the driver. Raises ConnectionError once the server has been away for too long."""
+        now = asyncio.get_running_loop().time
+        connect: Callable[..., Any] = asyncpg.connect
+        while True:
+            try:
+                connection = await connect(*arguments, **options)
+            except STARTING as error:
+                if self._away_since is None:
+                    self._away_since = now()
+                if now() - self._away_since > PATIENCE:
+                    # One name for it all: an embedded server that cannot start has no socket to be refused by.
+                    raise ConnectionRefusedError("the database does not answer") from error
+                await asyncio.sleep(0.1)
+            else:
+                self._away_since = None
+                return connection
 
 
 def _refuse_closed(connection: Any, _record: Any, _proxy: Any) -> None:

@@ -84,10 +84,14 @@ class Service:
                 env={**kept, "PYTHONPATH": str(SOURCE), "PORT": str(self.port), "VECHE_DATA_DIR": str(self.home.root)},
                 stdout=subprocess.DEVNULL, stderr=log, start_new_session=True,
             )  # fmt: skip
-        wait_until(lambda: self.process_ended() or self.ready() == 200, "starting")
+        # Nobody is asked before somebody can answer: on a busy machine that is a while.
+        wait_until(lambda: self.process_ended() or self.complete(), "starting")
         assert not self.process_ended(), self.log.read_text()[-3000:]
-        if self.workers > 1:
-            wait_until(lambda: len(self.pids("web")) == self.workers and self.pids("jobs"), "starting all processes")
+        wait_until(lambda: self.ready() == 200, "being ready")
+
+    def complete(self) -> bool:
+        """Whether all of its processes run."""
+        return len(self.pids("web")) == self.workers and len(self.pids("jobs")) == 1
 
     def process_ended(self) -> bool:
         """Whether the parent is gone."""

@@ -65,6 +65,7 @@ async def one_round(service: Service, crowd: Crowd, residents: list[Resident], k
     threshold = before + crowd.draw.randrange(RESIDENTS // 10, RESIDENTS // 2)
     while crowd.told < threshold and not voting.done():  # noqa: ASYNC110
         await asyncio.sleep(0.005)
+    assert not crowd.faults, crowd.faults[:5]
     assert not voting.done(), "the crash came too late"
     web = service.pids("web")
     victims = [crowd.draw.choice(web)] if kind in ("web", "both") else []

@@ -116,7 +116,7 @@ class Crowd:
 
         async def one_client() -> None:
             async with self.client() as client:
-                while waiting:
+                while waiting and not self.faults:
                     await self.visit(client, waiting.pop())
 
         async with asyncio.TaskGroup() as group:
@@ -187,6 +187,7 @@ class Crowd:
                 self.unavailable += 1
             elif reply.status_code != 429:
                 self.faults.append(f"{reply.status_code} {reply.text[:300]}")
+                return reply.status_code, {}
             await asyncio.sleep(0.4)
         self.faults.append("gave up")
         return 0, {}
