@@ -153,6 +153,38 @@ async def test_a_ballot_changed_after_counting_differs_from_what_was_signed(sess
     capsys.readouterr()
 
 
+async def test_a_vote_by_name_that_was_changed(session, tmp_path, capsys):
+    """The first receipt's record was replaced, which the board says; the second one's is there."""
+    more = {"privacy": "named", "may_change": True, "names_seen_by": boards.both("Комиссия", "The commission")}
+    poll, receipts = await a_voted_poll(session, [{"1": 1}] * 11, **more)
+    voter = await a_citizen(session)
+    poll = await sealed_poll(session, poll.public_id)
+    await session.execute(
+        text("UPDATE poll SET closes_at = clock_timestamp() + interval '1 hour' WHERE id = :poll"), {"poll": poll.id}
+    )
+    open_poll = await sealed_poll(session, poll.public_id)
+    mine = []
+    for choice in (2, 3):
+        cast = await cast_ballot(session, open_poll, voter, {"1": choice}, a_key(), SIGNER, datetime.now(UTC))
+        mine.append(cast.receipt.as_json())
+    await close_now(session, poll)
+    board = await publish(session, poll, tmp_path / "board")
+    assert verify(board, *saved([*receipts, *mine], tmp_path)) == 0, capsys.readouterr().out
+    assert "was replaced" in capsys.readouterr().out
+
+
+async def test_records_of_few_are_withheld_and_their_receipts_say_so(session, tmp_path, capsys):
+    styles = [{"id": 1, "title": boards.both("ЦАО", "CAO"), "territories": ["msk-cao"]}]
+    asked = [a_single_choice(), a_single_choice(2, styles=[1])]
+    poll, receipts = await a_voted_poll(session, [{"1": 1, "2": 3}] * 4, questions=asked, styles=styles)
+    board = await publish(session, poll, tmp_path / "board")
+    found = verify("--json", board, *saved(receipts, tmp_path))
+    said = json.loads(capsys.readouterr().out)
+    assert found == 2
+    assert not said["wrong"]
+    assert sum("withheld" in line for line in said["checked"]) == 8
+
+
 @pytest.mark.parametrize("kind", ["lot", "chair"])
 async def test_a_decided_tie_is_decided_again(kind, session, tmp_path, capsys):
     await a_city(session)
