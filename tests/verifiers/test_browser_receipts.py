@@ -1,4 +1,4 @@
-"""Receipts in the browser's verifier: found, hidden, lost, forged; a lost one leaves a complaint that anybody checks."""
+"""Receipts in the browser's verifier: found, hidden, lost, forged. A lost one leaves a complaint anybody checks."""
 
 import base64
 import json
