@@ -46,6 +46,7 @@ from polls.tables import (
 from polls.tally import tally
 from polls.tally.outcome import Outcome
 from polls.tally.profile import NOT_SHOWN, Profile
+from polls.turning_points import record_turning_points
 from polls.unit_roll import take_unit_roll
 from polls.units_counting import tally_unit_question
 
@@ -133,6 +134,7 @@ async def count_poll(session: Session, public_id: str, now: datetime, sealer: Bo
     await _write_profile(session, found)
     counted = await _tally_all(session, found)
     await _fix_turnout(session, found)
+    await record_turning_points(session, found.id, now)
     await _finish(session, found, counted, now)
     return counted
 

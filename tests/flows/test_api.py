@@ -20,6 +20,7 @@ from polls.board import signed_message
 from polls.counting import count_poll
 from polls.definition import canonical_bytes
 from voting.api.openapi import describe_api
+from voting.api.schemas import Accepted
 from voting.db import Database
 from voting.secrets import receipt_signer
 from voting.throttling import Limit
@@ -169,7 +170,7 @@ async def test_a_poll_from_draft_to_result_by_the_api_alone(town, tmp_path):
     assert (await visitor.get("/polls/square-2026/codebook.json")).json()["dc:identifier"] == draft["poll_id"]
     assert (await visitor.get("/polls/square-2026/turnout.csv")).status_code == 200
     events = [event["kind"] for event in (await visitor.get("/polls/square-2026")).json()["events"]]
-    assert events == ["poll_sealed", "poll_closed_early", "poll_counted"]
+    assert events == ["poll_sealed", "poll_closed_early", "poll_opened", "poll_closed", "poll_counted"]
 
     decided = await official.post(
         "/decisions", {"poll": "square-2026", "text": both("Построим"), "owner": "Префектура", "status": "planned"}
@@ -658,3 +659,22 @@ async def test_a_receipt_is_checked_with_the_published_key(fresh_database: Datab
     assert key["key_id"] == found["key_id"]
     public = Ed25519PublicKey.from_public_bytes(base64.b64decode(key["public_key"]))
     public.verify(base64.b64decode(found["signature"]), b"veche/receipt/v1\n" + rfc8785.dumps(found["receipt"]))
+
+
+async def test_a_full_box_is_a_503_that_says_when_to_come_again(shared_town):
+    town = shared_town
+    poll = await open_poll(town)
+    one = await town.client(await town.add_resident())
+    key, box = a_key(), town.app.state["box"]
+    room, box.waiting = box.waiting, 0
+    try:
+        reply = await one.vote(poll.slug, key, {"1": 1})
+    finally:
+        box.waiting = room
+    problem(reply, 503, "busy")
+    assert 1 <= int(reply.headers["retry-after"]) <= 30
+    taken = await one.vote(poll.slug, key, {"1": 1})
+    assert taken.status_code == 201
+    shown = taken.json()
+    assert (shown["repeated"], shown["changed"], len(shown["code"])) == (False, False, 26)
+    assert Accepted.model_validate_json(taken.content).model_dump(mode="json") == shown

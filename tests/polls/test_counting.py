@@ -69,7 +69,9 @@ async def test_every_vote_is_counted_once_and_the_intake_is_gone(session: Sessio
     assert await session.scalar(text(f"SELECT to_regclass('intake_{poll.id}')")) is None
     assert await due_polls(session) == []
     assert await count_poll(session, poll.public_id, NOW, SEALER) is None
-    assert [event["kind"] for event in await poll_events(session, poll.id)] == ["poll_sealed", "poll_counted"]
+    assert [event["kind"] for event in await poll_events(session, poll.id)] == [
+        "poll_sealed", "poll_opened", "poll_closed", "poll_counted",
+    ]  # fmt: skip
 
 
 async def test_ballots_lie_in_leaf_order_and_sql_makes_the_leaves_python_makes(session: Session) -> None:
