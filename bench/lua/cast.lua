@@ -1,8 +1,10 @@
--- Each request is the vote of another resident: FILE SKIP KIND PATH ORIGIN.
+-- Each request is the vote of another resident: FILE SKIP KIND PATH ORIGIN [RATE].
 dofile(debug.getinfo(1, "S").source:sub(2):match("(.*/)") .. "common.lua")
 function init(args)
   read_people(args[1], tonumber(args[2]))
   kind, path, origin = args[3], args[4], args[5]
+  local rate = tonumber(args[6] or 0)
+  pause = rate > 0 and math.floor(64000 / rate) or nil -- milliseconds between two requests of one of 64 connections
 end
 function request()
   at = at + 1
@@ -19,3 +21,4 @@ function request()
   return wrk.format("POST", path, { ["Cookie"] = "sid=" .. session, ["X-CSRF-Token"] = csrf, ["Origin"] = origin,
     ["Idempotency-Key"] = key, ["Content-Type"] = "application/json" }, '{"answers":{"1":' .. (at % 4 + 1) .. '}}')
 end
+function delay() return pause or 0 end

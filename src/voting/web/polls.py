@@ -15,9 +15,9 @@ from polls.catalogue import SealedPoll, cast_counts
 from polls.definition import canonical_bytes
 from polls.journal import poll_events
 from polls.questions import shown_in
-from voting.db import Database, ReadSession
+from voting.db import ReadSession
 from voting.identity.guards import public
-from voting.identity.sessions import Viewer
+from voting.identity.recognition import viewer_of
 from voting.remembering import Shelf
 from voting.web.frames import framed
 from voting.web.readers import Asked, Readers
@@ -55,11 +55,10 @@ async def _shown(session: ReadSession, slug: str) -> Shown:
 
 
 @get("/polls/{slug:str}", guards=[public], include_in_schema=False)
-async def show_poll(
-    request: AnyRequest, slug: FromPath[str], visitor: NamedDependency[Viewer | None],
-    database: NamedDependency[Database], now: NamedDependency[datetime],
-) -> Response[Any]:  # fmt: skip
-    """The poll in words, in any state it can be public in."""
+async def show_poll(request: AnyRequest, slug: FromPath[str]) -> Response[Any]:
+    """The poll in words, in any state it can be public in. Of dependencies see `home.show_home`."""
+    state = request.app.state
+    database, now, visitor = state["database"], state["clock"](), viewer_of(request)
     shelf: Shelf = request.app.state["shelf"]
 
     async def read() -> Shown:
