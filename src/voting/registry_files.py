@@ -7,6 +7,7 @@ than the database, or something else, are never written over: that is a fork, an
 
 from __future__ import annotations
 
+import asyncio
 import json
 import shutil
 from collections.abc import Iterator, Sequence
@@ -52,7 +53,7 @@ async def publish_registry(session: Session, settings: Settings) -> int | None:
     written = None
     if newest is not None and read_published(directory) != newest.note:
         entries = await entries_between(session, 0, newest.size)
-        _write_log(directory, entries, newest)
+        await asyncio.to_thread(_write_log, directory, entries, newest)
         written = newest.size
     listed = await keys_file(session, settings)
     path = directory / KEYS
