@@ -101,7 +101,8 @@ def create_app(
         logging_config=None,  # exceptions are logged by voting.replies, which knows the expected ones
         openapi_config=None,  # voting.api describes itself
         state=State({"settings": settings, "database": parts.desk.database, "cookies": parts.cookies, "pulse": pulse,
-                     "clock": clock, "box": parts.box, "known_polls": parts.known_polls, "shelf": shelf, "readers": readers}),  # what pages are remembered in
+                     "shelf": shelf, "readers": readers,  # what pages are remembered in
+                     "clock": clock, "box": parts.box, "known_polls": parts.known_polls}),
         lifespan=[_holding(parts, close_database=database is None), *lifespan],
         debug=False,
         pdb_on_exception=False,

@@ -15,6 +15,7 @@ import uvicorn
 from litestar import Litestar
 from tests.sites import fast_passwords
 
+from polls.casting import BallotBox
 from voting import (
     tasks,  # noqa: F401  -- declares the jobs
 )
@@ -54,11 +55,21 @@ class MovableClock:
 
 @dataclass(frozen=True)
 class LiveSite:
-    """A running service: where it is, by which settings, and its clock."""
+    """A running service: where it is, by which settings, its clock and its ballot box."""
 
     url: str
     settings: Settings
     clock: MovableClock
+    box: BallotBox
+
+    @contextmanager
+    def full_box(self) -> Iterator[None]:
+        """No room for a single vote within the block."""
+        room, self.box.waiting = self.box.waiting, 0
+        try:
+            yield
+        finally:
+            self.box.waiting = room
 
 
 def site_settings(database_url: str, data_dir: Path, port: int = 8000) -> Settings:
@@ -73,13 +84,14 @@ def serving(database_url: str, data_dir: Path) -> Iterator[LiveSite]:
         settings = site_settings(database_url, data_dir, listening.getsockname()[1])
         clock = MovableClock()
         ready = threading.Event()
-        server = Server(uvicorn.Config(_app(settings, clock), **server_options(settings)), ready.set)
+        app = _app(settings, clock)
+        server = Server(uvicorn.Config(app, **server_options(settings)), ready.set)
         thread = threading.Thread(target=server.run, args=([listening],), name="site", daemon=True)
         thread.start()
         try:
             if not ready.wait(START_WITHIN):
                 raise RuntimeError("the site did not start")
-            yield LiveSite(settings.base_url, settings, clock)
+            yield LiveSite(settings.base_url, settings, clock, app.state["box"])
         finally:
             server.should_exit = True
             thread.join(STOP_WITHIN)

@@ -275,3 +275,55 @@ async def left_in_browser(visitor: Visitor) -> dict[str, Any]:
     """How many items the stores of the browser hold, and the names of its cookies."""
     stores = await visitor.page.evaluate("({local: localStorage.length, session: sessionStorage.length})")
     return {**stores, "cookies": [cookie["name"] for cookie in await visitor.context.cookies()]}
+
+
+def forget_full_box(voter: Visitor, slug: str) -> None:
+    """The 503s of the casting form are what these tests are about; anything else stays a problem."""
+    voter.problems[:] = [
+        one for one in voter.problems if not (f"/polls/{slug}/cast" in one and ("503" in one.replace(slug, "")))
+    ]
+
+
+@pytest.mark.parametrize("javascript", [True, False], ids=["with_javascript", "without_javascript"])
+async def test_a_full_box_takes_the_vote_a_moment_later(
+    visit: Visit, city: City, site: LiveSite, javascript: bool
+) -> None:
+    """The page says that nothing was taken yet; with scripts it sends the same vote again by itself."""
+    voter = await visit(await city.resident(), javascript=javascript)
+    await begin(voter, city.slugs["every_kind"])
+    await answer_all(voter)
+    before = await city.votes(city.slugs["every_kind"])
+    with site.full_box():
+        await voter.button("Send my vote").click()
+        await expect(voter.page.locator("[data-error-summary]")).to_contain_text(
+            voter.words("The vote was not taken yet")
+        )
+        key = await voter.page.locator("input[name=key]").get_attribute("value")
+        waiting = voter.page.locator("send-again")
+        if javascript:
+            said = voter.words("Your vote has not been taken yet. This page sends it again by itself in {seconds} s.")
+            await expect(waiting).to_contain_text(said.split("{")[0])
+            await expect(voter.page.locator("input[name=tries]")).to_have_value("2", timeout=20_000)  # it has tried
+            assert await voter.page.locator("input[name=key]").get_attribute("value") == key
+            await voter.button("Do not send by itself").click()
+            await expect(waiting).to_contain_text(
+                voter.words("This page no longer sends by itself. Press «Send my vote» when you like.")
+            )
+        else:
+            await expect(waiting).to_be_hidden()
+        assert await city.votes(city.slugs["every_kind"]) == before
+    await voter.button("Send my vote").click()
+    await voter.headed("Your vote was taken")
+    assert await city.votes(city.slugs["every_kind"]) == before + 1
+    forget_full_box(voter, city.slugs["every_kind"])
+
+
+async def test_a_page_left_alone_ends_on_the_receipt(visit: Visit, city: City, site: LiveSite) -> None:
+    voter = await visit(await city.resident(), javascript=True)
+    await begin(voter, city.slugs["every_kind"])
+    await answer_all(voter)
+    with site.full_box():
+        await voter.button("Send my vote").click()
+        await expect(voter.page.locator("send-again")).to_be_visible()
+    await expect(voter.heading).to_have_text(voter.words("Your vote was taken"), timeout=20_000)
+    forget_full_box(voter, city.slugs["every_kind"])

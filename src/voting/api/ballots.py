@@ -11,8 +11,10 @@ import re
 from typing import Any
 
 import msgspec
-from litestar import Request, Response, get, post
+from litestar import Request, Response, get
+from litestar.connection import ASGIConnection
 from litestar.di import NamedDependency
+from litestar.handlers import HTTPRouteHandler
 from litestar.params import FromPath
 from litestar.response.base import ASGIResponse
 
@@ -76,8 +78,18 @@ def read_key(text: str | None) -> bytes:
     raise Invalid([FieldError(KEY_HEADER, "malformed", "At least 128 random bits in hex or base64url are needed.")])
 
 
-@post(
+class _PlainHandler(HTTPRouteHandler):
+    """A handler that shows itself to its guards. The framework makes a copy for each, a tenth of a vote's time."""
+
+    async def authorize_connection(self, connection: ASGIConnection[Any, Any, Any, Any]) -> None:
+        """Ask every guard."""
+        for guard in self.resolve_guards():
+            await guard(connection, self)  # type: ignore[misc]
+
+
+@_PlainHandler(
     "/polls/{slug:str}/ballots",
+    http_method="POST",
     guards=[resident],
     status_code=201,
     summary="Vote",

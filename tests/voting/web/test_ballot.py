@@ -389,6 +389,27 @@ async def test_a_database_that_fails_loses_nothing(city: City, state: str, attem
     await taken_once(city, anna, poll, page)
 
 
+async def test_a_full_box_takes_nothing_and_the_same_form_goes_through_later(city: City) -> None:
+    """503 with Retry-After; the page counts how often it was sent, and stops sending by itself after twenty times."""
+    poll = await city.poll(questions=FOUR)
+    anna = await city.resident()
+    check = await fill_four(anna, poll)
+    box = city.app.state["box"]
+    room, box.waiting = box.waiting, 0
+    page = await anna.press(check, "")
+    keeps_everything(page, check)
+    assert f'data-seconds="{page.reply.headers["retry-after"]}"' in page.html
+    for tries in ("2", "19"):
+        fields = [*(pair for pair in page.form("/cast").fields if pair[0] != "tries"), ("tries", tries)]
+        page = await anna.post(f"/polls/{poll.slug}/cast", fields)
+        assert ("tries", str(int(tries) + 1)) in page.form("/cast").fields and "<send-again" in page.html
+    page = await anna.post(f"/polls/{poll.slug}/cast", page.form("/cast").fields)
+    assert page.status == 503 and "<send-again" not in page.html
+    assert await city.votes(poll) == 0
+    box.waiting = room
+    await taken_once(city, anna, poll, page)
+
+
 async def test_a_deadlock_that_passes_is_not_even_seen(city: City) -> None:
     poll = await city.poll()
     anna = await city.resident()
