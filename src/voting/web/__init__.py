@@ -3,6 +3,7 @@
 from voting.web import (
     assets,
     ballot,
+    boards,
     downloads,
     help,
     home,
@@ -30,5 +31,6 @@ handlers = [
     *help.handlers, *assets.handlers, *downloads.handlers, *officials.handlers, *officials_check.handlers,
     *officials_running.handlers, *officials_editor.handlers, *officials_start.handlers, *officials_lists.handlers,
     *officials_revisions.handlers, *officials_custody.handlers, *officials_words_queue.handlers,
-    *officials_lots.handlers, *registry.handlers, *verifier_program.handlers, *verifying.handlers,
+    *officials_lots.handlers, *registry.handlers, *boards.handlers,
+    *verifier_program.handlers, *verifying.handlers,
 ]  # fmt: skip

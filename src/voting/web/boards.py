@@ -1,0 +1,37 @@
+"""The files of boards: /board/<poll>/…"""
+
+from __future__ import annotations
+
+import gzip
+import re
+from typing import Any
+
+from litestar import Request, Response, get
+from litestar.di import NamedDependency
+from litestar.params import FromPath
+
+from voting.board_files import boards_in
+from voting.identity.guards import public
+from voting.settings import Settings
+from voting.web.published_files import published_file
+
+AnyRequest = Request[Any, Any, Any]
+GZIP = re.compile(r"\bgzip\b(?!\s*;\s*q=0(\.0*)?\s*(,|$))")
+"""In Accept-Encoding: gzip, unless it is refused."""
+
+
+@get("/board/{path:path}", guards=[public], include_in_schema=False, sync_to_thread=True, opt={"uncompressed": True})
+def show_board_file(request: AnyRequest, path: FromPath[str], settings: NamedDependency[Settings]) -> Response[bytes]:
+    """A file of a board: its manifest, a checkpoint, a tile of hashes, a bundle of entries."""
+    reply = published_file(request, boards_in(settings.data_dir), path)
+    if "/tile/" in path and "/entries/" not in path:
+        return reply  # hashes do not compress
+    reply.headers["vary"] = "accept-encoding"
+    if reply.content and GZIP.search(request.headers.get("accept-encoding", "").lower()):
+        reply.content = gzip.compress(reply.content, compresslevel=5, mtime=0)  # records are alike: a quarter is left
+        reply.headers["content-encoding"] = "gzip"
+        reply.headers["etag"] = f"W/{reply.headers['etag']}"  # the same content in other bytes
+    return reply
+
+
+handlers = [show_board_file]
