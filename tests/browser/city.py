@@ -11,7 +11,7 @@ from datetime import UTC, date, datetime, timedelta
 from typing import Any, Final
 
 from sqlalchemy import insert, select, text
-from tests.builders import SEALER, a_citizen, a_definition, an_option, both
+from tests.builders import a_citizen, a_definition, an_option, both
 from tests.sites import fast_passwords
 
 from polls.authoring import cancel_poll, close_early, create_draft, schedule_poll
@@ -29,6 +29,7 @@ from voting.db import Database
 from voting.demo_register import load_city
 from voting.identity.accounts import create_account, normal_login
 from voting.identity.demo import PASSWORD, create_demo_accounts
+from voting.keys import board_sealer, record_keys
 from voting.settings import Settings
 from voting.tables import account
 
@@ -155,6 +156,7 @@ async def seed_city(database: Database, settings: Settings) -> City:
     passwords = fast_passwords()
     async with database.open_session() as session:
         await load_city(session)
+        await record_keys(session, settings, now)
         citizens = {key: await a_citizen(session, born=ADULT) for key in ("resident", "neighbour")}
         await create_demo_accounts(session, settings, passwords, citizens=citizens, now=now)
         official = await session.scalar(select(account.c.id).where(account.c.email == OFFICIAL))
@@ -211,7 +213,7 @@ async def _counted(city: City, now: datetime, slug: str, residents: int, values:
             await take_roll_of(session, public_id)
         await close_early(session, poll.public_id, city.official_id, "Все желающие успели.", now)
     async with city.database.open_session() as session:
-        await count_poll(session, poll.public_id, datetime.now(UTC), SEALER)
+        await count_poll(session, poll.public_id, datetime.now(UTC), board_sealer(city.settings))
     city.slugs[slug] = slug
 
 

@@ -5,20 +5,26 @@ from __future__ import annotations
 import json
 import re
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 
 import pytest
 from playwright.async_api import Download, Route, expect
-from tests.browser.city import City
+from tests.browser.city import ADULT, City
 from tests.browser.conftest import Visit
+from tests.browser.office import await_results
+from tests.browser.site import LiveSite
 from tests.browser.test_accessibility import AXE, SETTLED, faults_of
 from tests.browser.visitors import SIZES, Visitor
+from tests.builders import a_citizen, both
 from tests.verifiers import boards
 
 import veche_verify
 from polls.board import grouped_code, short_code
+from polls.casting import cast_ballot
 from polls.catalogue import sealed_poll
+from voting.keys import receipt_signer
 
 BUNDLE: Final = "q1/tile/entries/000.p/120"
 
@@ -307,3 +313,50 @@ async def test_nothing_of_a_state_is_shown_before_there_is_one(visit: Visit, cit
     visitor = await arrive(visit, city, published)
     text = await visitor.main.inner_text()
     assert not re.search(f"{visitor.words('in order')}|{visitor.words('wrong')}\\b", text)
+
+
+async def test_a_real_poll_from_the_vote_to_the_check_of_its_receipt(
+    visit: Visit, city: City, site: LiveSite, tmp_path: Path
+) -> None:
+    """Voted in, closed, counted by the job, published by the job; verified on its page; then a file is changed."""
+    slug = await city.open_poll(title=both("Где поставить скамейки?", "Where to put benches?"))
+    signer = receipt_signer(site.settings)
+    async with city.database.open_session() as session:
+        poll = await sealed_poll(session, slug)
+        for n in range(14):
+            voter = await a_citizen(session, born=ADULT)
+            await cast_ballot(session, poll, voter, {"1": 1 + n % 2}, bytes([n]) * 16, signer, datetime.now(UTC))
+    voter = await visit(await city.resident())
+    await voter.go(f"/polls/{slug}/vote")
+    await voter.choice(1, 2).check()
+    await voter.button("Check the answers").click()
+    await voter.button("Send my vote").click()
+    await voter.headed("Your vote was taken")
+    code = await voter.page.locator(".receipt code").inner_text()
+    async with voter.page.expect_download() as saving:
+        await voter.button("Save as a file").click()
+    receipt = tmp_path / "receipt.json"
+    await (await saving.value).save_as(receipt)
+    await city.close(slug)
+    folder = site.settings.data_dir / "board" / poll.public_id
+    await await_results(voter, slug)
+    for _ in range(120):
+        if (folder / "manifest-1.note").is_file():
+            break
+        await voter.page.wait_for_timeout(250)
+    await voter.go("/my-votes")
+    await voter.page.locator(f"a[href='/polls/{slug}/verify']").click()
+    await voter.page.locator("[data-file]").set_input_files(receipt)
+    await ends(voter, "Everything was checked, and everything is in order")
+    await ends(voter, "Your ballot is counted", "ballot")
+    await voter.page.locator("[data-typed]").fill(code)
+    await voter.button("Look for the ballot").click()
+    await ends(voter, "Your ballot is counted", "ballot")
+    await voter.button("Show my answers").click()
+    await expect(voter.page.locator("[data-ballot] dd")).to_have_count(1)
+    bundle = next(folder.glob("q1/tile/entries/000.p/*"))
+    bundle.write_bytes(bundle.read_bytes().replace(b",[1],", b",[2],", 1))
+    stranger = await visit()
+    await stranger.go(f"/polls/{slug}/verify")
+    await stranger.button("Check in this browser").click()
+    await ends(stranger, "Something is wrong")
