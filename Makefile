@@ -48,16 +48,21 @@ coverage: .venv/dev-ready src/voting/static/dist/manifest.json ## Run every test
 screens: .venv/dev-ready src/voting/static/dist/manifest.json ## Take the screenshots of docs/screens
 	$(VENV)/python tests/browser/screens.py
 
-bench: .venv/dev-ready ## Run the benchmarks, each with its baseline in the same run
-	$(VENV)/python bench/register_import.py
+bench: .venv/dev-ready src/voting/static/dist/manifest.json ## Run all benchmarks, each with its baseline in the same run
+	$(VENV)/python bench/casting.py
+	$(VENV)/python bench/pages.py
+	$(VENV)/python bench/growth.py
+	$(VENV)/python bench/counting.py
 	$(VENV)/python bench/tally.py
 	$(VENV)/python bench/dry_run.py
+	$(VENV)/python bench/register_import.py
+	test ! -f bench/board.py || $(VENV)/python bench/board.py
 
-soak: .venv/dev-ready src/voting/static/dist/manifest.json ## Look for new failures for an hour or more: orders of events, examples, crashes, load
-	VECHE_SOAK_STEPS=100000 HYPOTHESIS_PROFILE=search $(VENV)/python -m pytest -q -s tests/polls/test_box_machine.py
-	VECHE_FULL_COUNTS=1 $(VENV)/python -m pytest -q -s tests/crash
-	HYPOTHESIS_PROFILE=search $(VENV)/python -m pytest -q -n $(JOBS) --dist worksteal tests/polls --ignore tests/polls/test_box_machine.py
-	$(VENV)/python bench/soak.py
+bench-quick: .venv/dev-ready src/voting/static/dist/manifest.json ## The same ratios at small sizes, in under two minutes
+	$(VENV)/python bench/casting.py --quick
+	$(VENV)/python bench/pages.py --quick
+	$(VENV)/python bench/counting.py --quick
+	$(VENV)/python bench/tally.py --ballots 700000 --distinct 4000 --repeat 3
 
 migrate: .venv/run-ready ## Bring the database to this release's schema
 	$(VENV)/python -m voting migrate
