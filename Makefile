@@ -55,6 +55,7 @@ bench: .venv/dev-ready src/voting/static/dist/manifest.json ## Run all benchmark
 	$(VENV)/python bench/counting.py
 	$(VENV)/python bench/tally.py
 	$(VENV)/python bench/dry_run.py
+	$(VENV)/python bench/board.py --verify
 	$(VENV)/python bench/register_import.py
 	test ! -f bench/board.py || $(VENV)/python bench/board.py
 
