@@ -13,8 +13,8 @@ from voting.settings import Settings
 def migrate() -> None:
     """Bring the database to this release's schema.
 
-    Makes the keys that sign where there are none. Safe to run while the site and the previous release are working, and to run again: applied migrations are left
-    alone, and two runs at once wait for each other.
+    Makes the keys that sign where there are none. Safe to run while the site and the previous release are working, and
+    to run again: applied migrations are left alone, and two runs at once wait for each other.
     """
     settings = Settings.from_env()
     with migrations.settings_url(settings) as url:
