@@ -28,6 +28,7 @@ from polls.tlog import (
 from voting.db import Database
 from voting.jobs import Work
 from voting.keys import record_keys, signer
+from voting.publishing import write_whole
 from voting.registry_files import file_faults, publish_registry, registry_dir
 from voting.registry_jobs import append_and_publish, keep_the_registry
 from voting.settings import Settings
@@ -117,13 +118,13 @@ async def test_files_interrupted_before_their_checkpoint_are_whole(work: Work, m
     await happen(work, 300)
     from voting import registry_files
 
-    write, left = registry_files.write_whole, [3]
+    left = [3]
 
     def write_a_few(path: Path, content: bytes) -> None:
         left[0] -= 1
         if not left[0]:
             raise OSError(28, "No space left on device")
-        write(path, content)
+        write_whole(path, content)
 
     with monkeypatch.context() as full:
         full.setattr(registry_files, "write_whole", write_a_few)
