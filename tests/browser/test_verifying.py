@@ -89,7 +89,7 @@ async def arrive(visit: Visit, city: City, published: Published, **options: Any)
     visitor = await visit(**options)
     await published.show(visitor)
     await visitor.go(f"/polls/{city.slugs['counted']}/results")
-    await visitor.link("Check the count yourself").click()
+    await visitor.link("Check the count yourself").first.click()
     await visitor.headed("Check the count yourself")
     return visitor
 
