@@ -92,6 +92,8 @@ class Report:
     unchecked: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     facts: dict[str, Any] = field(default_factory=dict)
+    of_board: bool = False
+    """Whether a board's manifest was read: only then there is something to say about what a count proves."""
 
     def exit_code(self) -> int:
         """0 only where something was checked, nothing was wrong and nothing was left out."""
@@ -1701,6 +1703,7 @@ class Board:
                                 "counted.", f"По адресу {self.source} доски нет (нет {error}). Доска появляется после "
                                 "подсчёта.")) from None  # fmt: skip
         self.data, self.note = data, note
+        self.report.of_board = True
         self.manifest = read_manifest(data, note, self.trust, self.extra)
         m = self.manifest
         self.origin: str = m["origin"]
@@ -2545,7 +2548,7 @@ def check_board(
                                    for q, tree in board.trees.items()}}  # fmt: skip
 
 
-def print_report(report: Report, kind: str) -> None:
+def print_report(report: Report, complaint: bool) -> None:
     """The findings in plain words, for somebody who is no engineer."""
     code = report.exit_code()
     lines = []
@@ -2562,11 +2565,11 @@ def print_report(report: Report, kind: str) -> None:
         2: say("INCOMPLETE: not everything could be checked. This is neither «valid» nor «invalid».",
                "НЕПОЛНО: проверено не всё. Это не «верно» и не «неверно»."),
     }[code]  # fmt: skip
-    if kind == "complaint" and code == 1:
+    if complaint and code == 1:
         verdict = say(
             "The complaint does NOT hold: it proves nothing.", "Жалоба НЕ обоснована: она ничего не доказывает."
         )
-    if kind == "board" and code == 0:
+    if report.of_board and code == 0:
         lines += [say("This proves: the announced outcome follows from the published records by the sealed rule, and the "
                       "service has signed these records once and for all.",
                       "Это доказывает: объявленный итог следует из опубликованных записей по опечатанному правилу, и "
@@ -2619,7 +2622,6 @@ def run(arguments: Sequence[str] | None = None, name: str = "veche-verify") -> i
     choose_language(arguments)
     options = parser(name).parse_args(arguments)
     report, trust = Report(), Trust([])
-    kind = "complaint" if options.complaint else "proof" if options.check_proof else "board"
 
     def work() -> None:
         trust.pinned = [read_vkey(key) for key in options.key] + [
@@ -2656,7 +2658,7 @@ def run(arguments: Sequence[str] | None = None, name: str = "veche-verify") -> i
                           "not_checked": report.unchecked, "wrong": report.wrong, **report.facts},
                          ensure_ascii=False, indent=1))  # fmt: skip
     else:
-        print_report(report, kind)
+        print_report(report, bool(options.complaint))
     return code
 
 
