@@ -25,12 +25,11 @@ from polls.board import Signer
 from polls.box_batch import one_of_each, write_votes
 from polls.catalogue import SealedPoll
 from polls.database_failures import REPEATABLE_STATES, is_passing, sqlstate_of
-from polls.entitlement import entitlement
 from polls.errors import Busy, Unavailable
 from polls.sessions import Session
 from polls.votes import Cast, Held, Outcome, Taken, Vote, receipt_of
 
-__all__ = ["BallotBox", "BoxFigures", "Cast", "Vote", "cast_ballot", "entitlement"]
+__all__ = ["BallotBox", "BoxFigures", "Cast", "Vote", "cast_ballot"]
 
 ATTEMPTS, PAUSE = 20, 0.05  # seconds: a second in all, since extending and closing take milliseconds
 REPEATS = 3  # times a batch is written over a deadlock
