@@ -124,8 +124,8 @@ def main() -> None:
             size = sum(path.stat().st_size for path in files)
             good = seconds * 7_000_000 / n <= BAR[0] and memory <= BAR[1]
             print(
-                f"the board's files           {seconds:7.1f} s  {n / seconds:9,.0f} records/s, {worked:.1f} s of it our own processor time,"
-                f" peak {memory:,.0f} MB,"
+                f"the board's files           {seconds:7.1f} s  {n / seconds:9,.0f} records/s,"
+                f" {worked:.1f} s of our own processor time, peak {memory:,.0f} MB,"
                 f" {len(files):,} files of {size / 1e6:,.0f} MB; {seconds / alone:.1f} × the database alone;"
                 f" P9 {'held' if good else 'MISSED'}{'' if n == 7_000_000 else ' by proportion'}",
                 flush=True,

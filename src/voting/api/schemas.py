@@ -199,6 +199,10 @@ class PollView(Shape):
     errata: list[Correction] = Field(description="The first one first.")
     cancellation: Cancellation | None = Field(description="Null unless the poll was cancelled.")
     events: list[Event]
+    board: str | None = Field(
+        description="Where its open log of ballots is published, some time after the count; null before.",
+        examples=["/board/5f0c9a1b2c3d4e5f60718293a4b5c6d7/"],
+    )
     you: OwnStanding | None = Field(description="Null unless a resident is signed in.")
 
     @classmethod
@@ -215,6 +219,7 @@ class PollView(Shape):
             counted_at=poll.counted_at, reason=poll.reason, events=events, you=you,
             pause=PauseView(since=paused.paused_at, reason=paused.reason) if paused else None,
             errata=[Correction(text=one.text, at=one.at) for one in errata], cancellation=Cancellation.among(events),
+            board=f"/board/{poll.public_id}/" if any(event.kind == "board_published" for event in events) else None,
         )  # fmt: skip
 
 

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
 import gzip
 import re
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from litestar import Request, Response, get
 from litestar.di import NamedDependency
 from litestar.params import FromPath
 
+from polls.board_trees import Tree, signed_trees
+from polls.sessions import ReadSession
 from voting.board_files import boards_in
 from voting.identity.guards import public
 from voting.settings import Settings
@@ -32,6 +37,21 @@ def show_board_file(request: AnyRequest, path: FromPath[str], settings: NamedDep
         reply.headers["content-encoding"] = "gzip"
         reply.headers["etag"] = f"W/{reply.headers['etag']}"  # the same content in other bytes
     return reply
+
+
+@dataclass(frozen=True)
+class ShownBoard:
+    """The board as a results page names it: its address, whether its files are there, the signed trees."""
+
+    folder: str
+    published: bool
+    trees: Sequence[Tree]
+
+
+async def shown_board(session: ReadSession, settings: Settings, poll_id: int, public_id: str) -> ShownBoard:
+    """The board of a counted poll. Its files come some time after the count: seconds, of a large poll minutes."""
+    published = await asyncio.to_thread((boards_in(settings.data_dir) / public_id).is_dir)
+    return ShownBoard(f"/board/{public_id}/", published, list((await signed_trees(session, poll_id)).values()))
 
 
 handlers = [show_board_file]

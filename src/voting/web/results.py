@@ -36,6 +36,7 @@ from voting.db import Database
 from voting.identity.guards import public
 from voting.remembering import UNTIL_EVENT, Shelf
 from voting.settings import Settings
+from voting.web.boards import shown_board
 from voting.web.frames import framed
 from voting.web.home import Wanted, places_of
 from voting.web.i18n import language_of
@@ -66,7 +67,8 @@ async def show_results(
         async with database.open_read_session() as session:
             if not seen.outcome:
                 return {**shared, **await _pending(session, poll, seen, now)}
-            return {**shared, **await _counted(session, poll, request, now)}
+            board = await shown_board(session, request.app.state["settings"], poll.id, poll.public_id)
+            return {**shared, "board": board, **await _counted(session, poll, request, now)}
 
     if not seen.outcome:
         return await framed(request, "results/pending.html", seen, make)
