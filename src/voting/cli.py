@@ -38,7 +38,9 @@ COMMANDS: Mapping[str, Lazy] = {
     "poll": Lazy("voting.commands.poll:poll", "Give definitions of polls away as files, and take them in."),
     "rehearse": Lazy("voting.commands.rehearse:rehearse", "Play a poll through before it opens, with people made up."),
     "tally": Lazy("voting.commands.tally:tally", "Count files again, without a database."),
-    "verify": Lazy("voting.commands.verify:verify", "Check a counted poll, a receipt or a complaint, without trusting the site."),
+    "verify": Lazy(
+        "voting.commands.verify:verify", "Check a counted poll, a receipt or a complaint, without trusting the site."
+    ),
     "demo": Lazy("voting.commands.demo:demo", "Fill the demo with a living city."),
 }
 
