@@ -22,10 +22,10 @@ from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.types import LargeBinary, Text
 
 from polls.authoring import lock_key
-from polls.box_settling import settle
+from polls.box_settling import settle, superseded_among
 from polls.definition import Privacy
 from polls.entitlement import entitlements
-from polls.errors import NotCounted, NotFound, PollClosed, PollNotFound
+from polls.errors import NotCounted, NotFound, PollClosed, PollNotFound, Superseded
 from polls.sessions import Session
 from polls.tables import Moment
 from polls.votes import Held, Judged, Outcome, Taken, Vote, judge
@@ -66,22 +66,25 @@ def one_of_each(votes: Iterable[Vote]) -> list[bool]:
 
 async def _take(session: Session, votes: Sequence[Vote]) -> list[Outcome]:
     """Votes whose polls nobody can close or count before the commit."""
-    outcomes = await _judged(session, votes)
-    judged = [one for one in outcomes if isinstance(one, Judged)]
-    if not judged:
-        return [one for one in outcomes if not isinstance(one, Judged)]
-    judged.sort(key=lambda one: one.vote.place)
-    days = await _admit(session, judged)
+    found = await _judged(session, votes)
+    judged = [one for one in found if isinstance(one, Judged)]
+    replaced = await superseded_among(session, judged)
+    judged = sorted((one for one in judged if one.vote.place not in replaced), key=lambda one: one.vote.place)
+    days = await _admit(session, judged) if judged else {}
     admitted = [one for one in judged if one.vote.place in days]
     if admitted:
         await _store(session, admitted, days)
     done: dict[tuple[int, int], Outcome] = {one.vote.place: Taken(one, days[one.vote.place]) for one in admitted}
-    left = [one for one in judged if one.vote.place not in days]
+    left = [
+        (vote, Superseded() if vote.place in replaced else one)
+        for vote, one in zip(votes, found, strict=True)
+        if vote.place not in days
+    ]
     if left:
         done |= await settle(session, left)
     if admitted:  # last, so that the rows of the counters are held for the commit alone
         await _count_turnout(session, admitted)
-    return [done[one.vote.place] if isinstance(one, Judged) else one for one in outcomes]
+    return [done[vote.place] for vote in votes]
 
 
 async def _judged(session: Session, votes: Sequence[Vote]) -> list[Judged | Exception]:
@@ -237,6 +240,8 @@ async def _store(session: Session, admitted: Sequence[Judged], days: dict[tuple[
             _NAMED,
             {"polls": [poll for poll, _ in places], "citizens": [who for _, who in places], **_columns(named)},
         )
+        if await superseded_among(session, named):  # replaced while this transaction waited to write the same ballot
+            raise Superseded()
     for poll_id, ballots in sorted(by_poll.items()):
         ballots.sort(key=lambda one: one.ballot_id)
         await session.execute(text(_INTAKE.format(int(poll_id))).bindparams(*_BALLOTS), _columns(ballots))

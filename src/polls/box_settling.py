@@ -2,23 +2,36 @@
 
 Retries are what matters here: after a connection that broke or a service that was restarted many come at once, so
 everything is looked up in arrays. A retry is known by its ballot's id alone; nothing about the person is kept for it.
+Its receipt is made from the ballot as it is stored: by now the register may judge the resident otherwise, and lead
+them to another ballot style or to none, and none of that changes what was accepted.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
-from sqlalchemy import BigInteger, Row, bindparam, func, insert, select, text, update
+from sqlalchemy import BigInteger, Row, bindparam, insert, select, text, update
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.types import LargeBinary
 
+from polls.ballot import encode_ballot
 from polls.board import leaf_hashes
 from polls.definition import Privacy
-from polls.errors import AlreadyVoted, PollClosed, PollNotFound, PollNotOpen, PollPaused, RetryDiffers, Superseded
+from polls.errors import (
+    AlreadyVoted,
+    InvalidAnswer,
+    NotEligible,
+    PollClosed,
+    PollNotFound,
+    PollNotOpen,
+    PollPaused,
+    RetryDiffers,
+    Superseded,
+)
 from polls.sessions import ReadSession, Session
 from polls.tables import ballot, named_ballot, poll_pause, superseded
-from polls.votes import Judged, Outcome, Taken
+from polls.votes import Judged, Outcome, Taken, Vote, as_stored, ballot_id_of
 
 _BIGINTS = ARRAY(BigInteger)
 _STANDING = text(
@@ -30,44 +43,73 @@ _STANDING = text(
     """
 ).bindparams(bindparam("polls", type_=_BIGINTS), bindparam("citizens", type_=_BIGINTS))
 
-Stored = Mapping[tuple[int, bytes], tuple[str, ...]]
-"""Answers by poll and ballot id."""
+
+class StoredBallot(NamedTuple):
+    """A ballot as it is kept: its canonical answers and its style."""
+
+    answers: tuple[str, ...]
+    style: int
 
 
-async def settle(session: Session, judged: Sequence[Judged]) -> dict[tuple[int, int], Outcome]:
-    """What to say to each of these votes, by poll and citizen. Runs under the shared locks of their polls."""
-    places = [one.vote.place for one in judged]
+Stored = Mapping[tuple[int, bytes], StoredBallot]
+"""Ballots by poll and ballot id."""
+
+
+async def settle(session: Session, left: Sequence[tuple[Vote, Judged | Exception]]) -> dict[tuple[int, int], Outcome]:
+    """What to say to each of these votes, by poll and citizen: those that did not go in, and those refused.
+
+    A vote that was refused may be the retry of one that was accepted while the register said otherwise. Runs under the
+    shared locks of their polls.
+    """
+    places = [vote.place for vote, _ in left]
     rows = await session.execute(
         _STANDING, {"polls": [poll for poll, _ in places], "citizens": [citizen for _, citizen in places]}
     )
     standing = {(row.poll, row.citizen): row for row in rows}
-    voted = [one for one in judged if one.vote.place in standing and standing[one.vote.place].day is not None]
-    stored = await _stored_answers(session, voted) if voted else {}
+    voted = [vote for vote, _ in left if vote.place in standing and standing[vote.place].day is not None]
+    stored = await _stored_ballots(session, voted) if voted else {}
     pauses = await _reasons(session, {row.poll for row in standing.values() if row.paused_at is not None})
     settled: dict[tuple[int, int], Outcome] = {}
-    for one in sorted(judged, key=lambda found: found.vote.place):
-        row = standing.get(one.vote.place)
-        settled[one.vote.place] = PollNotFound() if row is None else await _settled(session, one, row, stored, pauses)
+    for vote, judged in sorted(left, key=lambda found: found[0].place):
+        row = standing.get(vote.place)
+        if row is None:
+            settled[vote.place] = PollNotFound()
+        else:
+            settled[vote.place] = await _settled(session, vote, judged, row, stored, pauses)
     return settled
 
 
 async def _settled(
-    session: Session, one: Judged, row: Row[Any], stored: Stored, pauses: Mapping[int, str]
+    session: Session, vote: Vote, judged: Judged | Exception, row: Row[Any], stored: Stored, pauses: Mapping[int, str]
 ) -> Taken | Exception:
     if row.day is None:
+        return judged if isinstance(judged, Exception) else _clock(row, pauses)
+    if row.state == "cancelled":  # the ballots are destroyed: nothing stands any more
         return _clock(row, pauses)
-    answers = stored.get((one.vote.poll.id, one.ballot_id))
-    if answers is not None:
-        if answers != one.encoded.answers:
-            return RetryDiffers(day=row.day.isoformat())
-        return Taken(one, row.day, repeated=True)
-    definition = one.vote.poll.definition
-    if definition.privacy is Privacy.NAMED and definition.may_change:
+    ballot_kept = stored.get((vote.poll.id, ballot_id_of(vote)))
+    if ballot_kept is not None:
+        return _again(vote, ballot_kept, row)
+    if isinstance(judged, NotEligible):  # by now; the vote they cast stands
+        return AlreadyVoted(day=row.day.isoformat())
+    if isinstance(judged, Exception):
+        return judged
+    if may_be_changed(vote):
         if _open(row):
-            return await _changed(session, one, row)
+            return await _changed(session, judged, row)
         if _paused(row):
             return _clock(row, pauses)
     return AlreadyVoted(day=row.day.isoformat())
+
+
+def _again(vote: Vote, kept: StoredBallot, row: Row[Any]) -> Taken | Exception:
+    """The answer to a vote whose ballot is there: the first receipt again, unless it says something else now."""
+    try:
+        same = encode_ballot(vote.poll.definition, vote.answers, kept.style).answers == kept.answers
+    except InvalidAnswer:
+        same = False
+    if not same:
+        return RetryDiffers(day=row.day.isoformat())
+    return Taken(as_stored(vote, kept.answers, kept.style), row.day, repeated=True)
 
 
 def _clock(row: Row[Any], pauses: Mapping[int, str]) -> Exception:
@@ -102,30 +144,30 @@ async def _reasons(session: ReadSession, polls: set[int]) -> dict[int, str]:
 # ---- retries
 
 
-async def _stored_answers(session: ReadSession, judged: Sequence[Judged]) -> Stored:
-    """The answers under these ballot ids: from the intakes, from the counted ballots, or from the named ones."""
-    by_poll: dict[int, list[Judged]] = {}
-    for one in judged:
-        by_poll.setdefault(one.vote.poll.id, []).append(one)
-    waiting = await _polls_with_intake(session, [one.vote.poll.id for one in judged])
-    found: dict[tuple[int, bytes], tuple[str, ...]] = {}
-    for poll_id, ballots in by_poll.items():
-        ids = sorted(one.ballot_id for one in ballots)
+async def _stored_ballots(session: ReadSession, votes: Sequence[Vote]) -> Stored:
+    """The ballots under the ids of these votes: from the intakes, from the counted ballots, or from the named ones."""
+    by_poll: dict[int, list[Vote]] = {}
+    for vote in votes:
+        by_poll.setdefault(vote.poll.id, []).append(vote)
+    waiting = await _polls_with_intake(session, list(by_poll))
+    found: dict[tuple[int, bytes], StoredBallot] = {}
+    for poll_id, of_poll in by_poll.items():
+        ids = sorted(ballot_id_of(vote) for vote in of_poll)
         query: Any
-        if ballots[0].vote.poll.definition.privacy is Privacy.NAMED:
-            query = select(named_ballot.c.ballot_id, named_ballot.c.answers).where(
+        if of_poll[0].poll.definition.privacy is Privacy.NAMED:
+            query = select(named_ballot.c.ballot_id, named_ballot.c.answers, named_ballot.c.style).where(
                 named_ballot.c.poll_id == poll_id, named_ballot.c.ballot_id.in_(ids)
             )
         elif poll_id in waiting:
             query = text(
-                f"SELECT ballot_id, answers FROM intake_{int(poll_id)} WHERE ballot_id = ANY (:ballots)"
+                f"SELECT ballot_id, answers, style FROM intake_{int(poll_id)} WHERE ballot_id = ANY (:ballots)"
             ).bindparams(bindparam("ballots", ids, type_=ARRAY(LargeBinary)))
         else:
-            query = select(ballot.c.ballot_id, ballot.c.answers).where(
+            query = select(ballot.c.ballot_id, ballot.c.answers, ballot.c.style).where(
                 ballot.c.poll_id == poll_id, ballot.c.ballot_id.in_(ids)
             )
         rows = await session.execute(query)
-        found |= {(poll_id, bytes(row.ballot_id)): tuple(row.answers) for row in rows}
+        found |= {(poll_id, bytes(row.ballot_id)): StoredBallot(tuple(row.answers), row.style) for row in rows}
     return found
 
 
@@ -147,17 +189,11 @@ async def _changed(session: Session, one: Judged, row: Row[Any]) -> Taken | Exce
     """Replace a named vote: `seq` rises, the old answers are purged, only their leaf hashes are kept.
 
     A request that is an old vote sent once more (a page reloaded, a retry come late) must not bring it back: its leaves
-    are known, and the answer is `Superseded`.
+    are known, and the answer is `Superseded`. Judged under the row's lock: the same change may just have come another
+    way, and a ballot must never supersede itself.
     """
     poll, encoded = one.vote.poll, one.encoded
     mine = (named_ballot.c.poll_id == poll.id, named_ballot.c.citizen_id == one.vote.citizen_id)
-    known = await session.scalar(
-        select(func.count())
-        .select_from(superseded)
-        .where(superseded.c.poll_id == poll.id, superseded.c.leaf_hash.in_(one.leaves))
-    )
-    if known:
-        return Superseded()
     old = (
         await session.execute(
             select(named_ballot.c.ballot_id, named_ballot.c.answers, named_ballot.c.style)
@@ -165,6 +201,10 @@ async def _changed(session: Session, one: Judged, row: Row[Any]) -> Taken | Exce
             .with_for_update()
         )
     ).one()
+    if old.ballot_id == one.ballot_id:
+        return _again(one.vote, StoredBallot(tuple(old.answers), old.style), row)
+    if await superseded_among(session, [one]):
+        return Superseded()
     leaves = leaf_hashes(poll.poll_hash, old.ballot_id, poll.question_ids, old.answers, old.style)
     if leaves:  # none where the resident was asked nothing
         await session.execute(insert(superseded), [{"poll_id": poll.id, "leaf_hash": leaf} for leaf in leaves])
@@ -177,3 +217,27 @@ async def _changed(session: Session, one: Judged, row: Row[Any]) -> Taken | Exce
         )
     )  # fmt: skip
     return Taken(one, row.day, changed=True)
+
+
+async def superseded_among(session: ReadSession, judged: Sequence[Judged]) -> set[tuple[int, int]]:
+    """Which of these votes are the replaced ballots of somebody in a named poll, by poll and citizen.
+
+    Whoever sends such a ballot, the first time or again, it would stand on the board as published and as replaced.
+    """
+    changeable = [one for one in judged if may_be_changed(one.vote)]
+    leaves = sorted({leaf for one in changeable for leaf in one.leaves})
+    if not leaves:
+        return set()
+    rows = await session.execute(
+        select(superseded.c.poll_id, superseded.c.leaf_hash).where(
+            superseded.c.poll_id.in_({one.vote.poll.id for one in changeable}), superseded.c.leaf_hash.in_(leaves)
+        )
+    )
+    known = {(row.poll_id, bytes(row.leaf_hash)) for row in rows}
+    return {one.vote.place for one in changeable if any((one.vote.poll.id, leaf) in known for leaf in one.leaves)}
+
+
+def may_be_changed(vote: Vote) -> bool:
+    """Whether votes of this poll may be changed until it closes."""
+    definition = vote.poll.definition
+    return definition.privacy is Privacy.NAMED and definition.may_change

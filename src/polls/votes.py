@@ -95,8 +95,17 @@ def judge(vote: Vote, entitled: Entitlement) -> Judged:
         raise NotEligible(reasons)
     encoded = encode_ballot(definition, vote.answers, style_of(definition, facts.territories))
     stratum = stratum_of(facts, opening_day(definition), definition.strata, definition.age_bands)
-    made = ballot_id(vote.poll.poll_hash, vote.key)
-    return Judged(vote, encoded, made, stratum, facts.okrug_id or 0, entitled.late)
+    return Judged(vote, encoded, ballot_id_of(vote), stratum, facts.okrug_id or 0, entitled.late)
+
+
+def ballot_id_of(vote: Vote) -> bytes:
+    """The id of the ballot that a vote makes, or has made before (16 bytes)."""
+    return ballot_id(vote.poll.poll_hash, vote.key)
+
+
+def as_stored(vote: Vote, answers: tuple[str, ...], style: int) -> Judged:
+    """A vote with its ballot as it was accepted, for its receipt; of the resident nothing is known or needed."""
+    return Judged(vote, EncodedBallot(answers, style, {}), ballot_id_of(vote), Stratum(0, 0, 0), 0, late=False)
 
 
 def receipt_of(taken: Taken, signer: Signer) -> Cast:
