@@ -20,8 +20,7 @@ run: .venv/run-ready src/voting/static/dist/manifest.json ## Serve a living demo
 	@PORT=$(PORT) $(VENV)/python -m voting demo --if-empty --citizens $(CITIZENS)
 	@PORT=$(PORT) exec $(VENV)/python -m voting serve
 
-# With COVERAGE=1, as a release is tested, the tests are traced, which takes them a third longer.
-test: check $(if $(COVERAGE),coverage,unit) ## Check the code and run every test (databases included)
+test: check unit ## Check the code and run every test (databases included)
 
 check: lint types contracts ## Lint, formatting, types, import contracts
 
