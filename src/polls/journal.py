@@ -43,6 +43,9 @@ PUBLIC_FACTS: Mapping[str, frozenset[str]] = {
 when it is named here: which account did something stays inside, as do the names that a decision gives; and what
 officials do with residents' words would tell of answers while results are hidden, and comes a wording at a time."""
 
+LOOK_BACK = 100
+"""Numbers below the newest event among which one that committed late is still noticed."""
+
 HISTORY = frozenset(PUBLIC_FACTS)
 """Kinds that are history for everybody: of a poll on its page, and all of them in the registry log."""
 
@@ -62,6 +65,16 @@ async def poll_events(session: ReadSession, poll_id: int) -> list[RowMapping]:
     return [row._mapping for row in rows]
 
 
-async def newest_event(session: ReadSession) -> int:
-    """The number of the newest event of any kind; 0 where there is none. It rises, so it tells that something came."""
-    return await session.scalar(select(func.max(registry_event.c.id))) or 0
+async def events_mark(session: ReadSession) -> tuple[int, int]:
+    """The highest number of an event, and how many of the `LOOK_BACK` numbers up to it are there; rises when one comes.
+
+    Numbers are given out before the commit, so an event may come below one that is there already: the count tells it.
+    """
+    number = registry_event.c.id
+    highest = select(func.max(number)).scalar_subquery()
+    row = (
+        await session.execute(
+            select(func.coalesce(func.max(number), 0), func.count()).where(number > highest - LOOK_BACK)
+        )
+    ).one()
+    return row[0], row[1]

@@ -4,6 +4,7 @@ Litestar's own middleware runs only for requests that found a route, so an unkno
 request number, without a line in the log, and with a page that thinks nobody is signed in.
 """
 
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -17,6 +18,8 @@ from voting.problems import WrongHost
 from voting.settings import Settings
 
 ANY_HOST = "/health/"
+GZIP = re.compile(rb"\bgzip\b(?!\s*;\s*q=0(\.0*)?\s*(,|$))")
+"""In Accept-Encoding: gzip, unless it is refused."""
 
 
 class EdgeMiddleware(ASGIMiddleware):
@@ -45,6 +48,7 @@ class EdgeMiddleware(ASGIMiddleware):
                 message["body"] = b""
             await send(message)
 
+        _settle_encoding(scope)
         scope["state"]["client_address"] = client_address(scope, self._settings.trusted_proxies)
         try:
             host = next((value.decode("latin-1") for name, value in scope["headers"] if name == b"host"), None)
@@ -57,3 +61,16 @@ class EdgeMiddleware(ASGIMiddleware):
             request: Request[Any, Any, Any] = Request(scope, receive=receive, send=send)
             reply = self._answer(request, error).to_asgi_response(app=None, request=request)
             await reply(scope, receive, send_noting)
+
+
+def _settle_encoding(scope: Scope) -> None:
+    """Leave of Accept-Encoding one `gzip` or nothing, so that whoever reads it further in finds the same in it.
+
+    The framework reads the first header of several, and takes `gzip;q=0` for a wish.
+    """
+    said = [value for name, value in scope["headers"] if name == b"accept-encoding"]
+    if said:
+        headers = [pair for pair in scope["headers"] if pair[0] != b"accept-encoding"]
+        if GZIP.search(b",".join(said).lower()):
+            headers.append((b"accept-encoding", b"gzip"))
+        scope["headers"] = headers

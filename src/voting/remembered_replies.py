@@ -4,20 +4,25 @@ A handler whose page is the same for every visitor says for how long (`rememberi
 the reply as it left the framework, compressed and with its headers, so the next visitor is answered before the router.
 A reply that sets a cookie, or is anything but 200, is never kept. The reader's own browser may keep the page too, but
 asks each time (`no-cache`), and is told 304 when nothing has changed.
+
+Only the pages at `PAGES` are kept or waited for. While one is made, others who ask for it wait, until it is kept or it
+turns out that it will not be: never for somebody's reading of it.
 """
 
 from __future__ import annotations
 
 import asyncio
 import hashlib
+import re
 from dataclasses import dataclass
 from typing import Any
 
+from litestar import Request
 from litestar.enums import ScopeType
 from litestar.middleware import ASGIMiddleware
 from litestar.types import ASGIApp, Message, Receive, Scope, Send
 
-from voting.identity.recognition import UNSEEN_PREFIXES, read_cookie
+from voting.identity.sessions import Viewer
 from voting.remembering import Pulse, Shelf
 from voting.web import i18n
 
@@ -25,6 +30,8 @@ LONGEST = 300
 """Bytes of path and query: longer addresses are nobody's bookmark."""
 MOST_PAGE = 2 * 1024 * 1024
 SAFE = ("GET", "HEAD", "OPTIONS")
+PAGES = re.compile(r"/(?:results|decisions|polls/[^/]+(?:/(?:results|verify))?)?")
+"""The addresses of `web.frames`' pages. Health is not among them: it answers, whatever the database does."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,48 +61,54 @@ class RememberedReplies(ASGIMiddleware):
     def __init__(self, shelf: Shelf, pulse: Pulse) -> None:
         self._shelf = shelf
         self._pulse = pulse
-        self._turns: dict[Any, asyncio.Future[None]] = {}
+        self._turns: dict[Any, asyncio.Event] = {}
 
     async def handle(self, scope: Scope, receive: Receive, send: Send, next_app: ASGIApp) -> None:
-        """Answer from memory, or pass on and remember. An unsafe request that was answered makes us forget."""
+        """Answer from memory, or pass on and remember. What an official has just done makes us forget."""
         if scope.get("method") not in SAFE:
-            try:
-                await next_app(scope, receive, send)
-            finally:
-                handler: Any = scope.get("route_handler")
-                if handler is not None and handler.opt.get("limit") != "casting":
-                    self._pulse.forget()
+            await next_app(scope, receive, self._noticing(scope, send))
             return
+        if scope.get("method") != "GET" or not PAGES.fullmatch(scope["path"]):
+            await next_app(scope, receive, send)
+            return
+        if not self._pulse.fresh():
+            await self._pulse.read()  # for whoever is signed in, too: frames end with events
         key = _key(scope)
         if key is None:
             await next_app(scope, receive, send)
             return
-        if not self._pulse.fresh():
-            await self._pulse.read()
-        while (kept := self._shelf.find(key)) is None:
+        kept = self._shelf.find(key)
+        if kept is None:
             if (turn := self._turns.get(key)) is None:
-                await self._take_turn(key, scope, receive, send, next_app)
+                await self._make(key, scope, receive, send, next_app)
                 return
-            await turn  # somebody is having this page made; it may turn out not to be kept
-            if self._shelf.find(key) is None:
-                await next_app(scope, receive, send)
-                return
-        await _answer(kept, scope, send)
+            await turn.wait()  # somebody is having this page made; it may turn out not to be kept
+            kept = self._shelf.find(key)
+        if kept is None:
+            await next_app(scope, receive, send)
+        else:
+            await _answer(kept, scope, send)
 
-    async def _take_turn(self, key: Any, scope: Scope, receive: Receive, send: Send, next_app: ASGIApp) -> None:
-        turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._turns[key] = turn
-        try:
-            await self._pass(key, scope, receive, send, next_app)
-        finally:
-            del self._turns[key]
-            turn.set_result(None)
+    def _noticing(self, scope: Scope, send: Send) -> Send:
+        async def notice(message: Message) -> None:
+            # Before the reply goes out, and after the commit: the next page of whoever is told must show it.
+            if message["type"] == "http.response.start" and message["status"] < 400 and _by_an_official(scope):
+                self._pulse.forget()
+            await send(message)
 
-    async def _pass(self, key: Any, scope: Scope, receive: Receive, send: Send, next_app: ASGIApp) -> None:
+        return notice
+
+    async def _make(self, key: Any, scope: Scope, receive: Receive, send: Send, next_app: ASGIApp) -> None:
         """Have the page made; hold it back until it is whole if it may be kept, to put its tag in front."""
         beat, made = self._pulse.beat, self._shelf.moment()
         start: Any = None
         body = bytearray()
+        turn = self._turns[key] = asyncio.Event()
+
+        def end_turn() -> None:
+            if not turn.is_set():
+                turn.set()
+                del self._turns[key]
 
         async def hold(message: Message) -> None:
             nonlocal start
@@ -103,6 +116,7 @@ class RememberedReplies(ASGIMiddleware):
                 if _may_keep(message, scope):
                     start = message
                     return
+                end_turn()
             elif start is not None and message["type"] == "http.response.body":
                 body.extend(message["body"])
                 if not message["more_body"]:
@@ -110,11 +124,24 @@ class RememberedReplies(ASGIMiddleware):
                     age = scope["state"]["remember_for"]
                     if len(body) <= MOST_PAGE:
                         self._shelf.put(key, kept, size=len(body) + 2_000, age=age, beat=beat, made=made)
+                    end_turn()
                     await _answer(kept, scope, send)
                 return
             await send(message)
 
-        await next_app(scope, receive, hold)
+        try:
+            await next_app(scope, receive, hold)
+        finally:
+            end_turn()
+
+
+def _by_an_official(scope: Scope) -> bool:
+    """Whether somebody with an office did something else than vote. What others do changes no page but their own."""
+    viewer: Viewer | None = scope["state"]["viewer"]
+    handler: Any = scope.get("route_handler")
+    if viewer is None or handler is None or handler.opt.get("limit") == "casting":
+        return False
+    return bool(viewer.roles - {"resident"})
 
 
 def _may_keep(message: Any, scope: Scope) -> bool:
@@ -124,25 +151,23 @@ def _may_keep(message: Any, scope: Scope) -> bool:
 
 
 def _key(scope: Scope) -> Any:
-    """What the page depends on: address, language, what the browser unpacks. None where nothing may be kept."""
+    """What the page depends on: address, language, what the browser unpacks. None where nothing may be kept.
+
+    The language is read as the renderer reads it, and the encoding is what `voting.edge` has left for all: read in
+    another way here, one visitor's page would be kept as another's.
+    """
     path, query = scope["path"], scope["query_string"]
-    if path.startswith(UNSEEN_PREFIXES):  # health above all: it answers, whatever the database does
-        return None
     if scope["state"]["viewer"] is not None or len(path) + len(query) > LONGEST or b"lang=" in query:
         return None
-    accepted = encoding = b""
-    part = False
+    packed = part = False
     for name, value in scope["headers"]:
-        if name == b"accept-language":
-            accepted = value
-        elif name == b"accept-encoding":
-            encoding = value
+        if name == b"accept-encoding":
+            packed = value == b"gzip"
         elif name == b"hx-request":
             part = True
         elif name in (b"range", b"authorization"):
             return None
-    language = i18n.pick(None, read_cookie(scope, i18n.COOKIE), accepted.decode("latin-1"))
-    return ("reply", path, query, language, b"gzip" in encoding, part)
+    return ("reply", path, query, i18n.language_of(Request(scope)), packed, part)
 
 
 async def _answer(kept: Kept, scope: Scope, send: Send) -> None:

@@ -2,8 +2,9 @@
 
 Nothing personal comes in here: a key names a page and the kind of its reader, never the reader. Three things end a
 memory: its age, by the site's clock and by a monotonic one; an event of the registry, which any process may have
-written (noticed within a second, at once by whoever is signed in); and an unsafe request that this process answered,
-except a vote. So a page is behind the database by its age at most: a second where the clock or a vote may change it.
+written (noticed within a second, whoever reads; at once with a resident's own facts); and what an official has just
+done in this process. A page may be made of something remembered, and is then behind the database by both ages: by two
+seconds at most where the clock or a vote changes it.
 """
 
 from __future__ import annotations
@@ -18,11 +19,13 @@ from typing import Any, Generic, TypeVar
 
 from litestar import Request
 
-from polls.journal import newest_event
+from polls.journal import events_mark
 from voting.db import Database
 
 Value = TypeVar("Value")
 Clock = Callable[[], datetime]
+Beat = tuple[int, tuple[int, int]]
+"""How often a process has forgotten, and the mark of the newest events."""
 BRIEFLY = 1.0
 """Seconds: what changes with votes or by the clock alone, such as an open poll that closes."""
 UNTIL_EVENT = 10.0
@@ -38,35 +41,35 @@ def remember_for(request: Request[Any, Any, Any], seconds: float) -> None:
 
 
 class Pulse:
-    """The newest registry event, read at most once a second, and how often this process has forgotten."""
+    """The newest registry events, asked about at most once a second, and how often this process has forgotten."""
 
     def __init__(self, database: Database, clock: Clock) -> None:
         self._database = database
         self._clock = clock
         self._forgettings = 0
-        self._event = -1
+        self._events = (-1, 0)
         self._read_at: tuple[datetime, float] | None = None
         self._reading: asyncio.Task[None] | None = None
 
     @property
-    def beat(self) -> tuple[int, int]:
+    def beat(self) -> Beat:
         """What a memory must have been made under to be still good, as far as is known now."""
-        return (self._forgettings, self._event)
+        return (self._forgettings, self._events)
 
     def forget(self) -> None:
         """Make every memory of this process worthless."""
         self._forgettings += 1
 
-    def heard(self, event: int) -> None:
-        """Note the newest event, as somebody has just read it."""
-        self._event = max(self._event, event)
+    def heard(self, mark: tuple[int, int]) -> None:
+        """Note the mark of the newest events (`events_mark`), as somebody has just read it."""
+        self._events = max(self._events, mark)
         self._read_at = (self._clock(), time.monotonic())
 
     def fresh(self) -> bool:
-        """Whether the newest event is known well enough."""
+        """Whether the newest events are known well enough."""
         return self._read_at is not None and _young(self._read_at, self._clock(), BRIEFLY)
 
-    async def read(self) -> tuple[int, int]:
+    async def read(self) -> Beat:
         """The beat, asking the database if it has not been asked within a second. One asks for all."""
         if not self.fresh():
             if self._reading is None or self._reading.done():
@@ -76,14 +79,14 @@ class Pulse:
 
     async def _ask(self) -> None:
         async with self._database.open_read_session() as session:
-            self.heard(await newest_event(session))
+            self.heard(await events_mark(session))
 
 
 @dataclass(slots=True)
 class _Memory(Generic[Value]):
     value: Value
     made: tuple[datetime, float]
-    beat: tuple[int, int]
+    beat: Beat
     age: float
     size: int
 
@@ -117,7 +120,7 @@ class Shelf:
 
     def put(
         self, key: Hashable, value: Any, *, size: int = SMALL, age: float = BRIEFLY,
-        beat: tuple[int, int], made: tuple[datetime, float],
+        beat: Beat, made: tuple[datetime, float],
     ) -> None:  # fmt: skip
         """Remember a value. `beat` and `made` are of the moment before it was read, not after."""
         self._drop(key)
@@ -151,7 +154,7 @@ class Shelf:
 
     async def _make(
         self, key: Hashable, make: Callable[[], Awaitable[Value]], age: float, size: Callable[[Value], int] | None,
-        beat: tuple[int, int], made: tuple[datetime, float],
+        beat: Beat, made: tuple[datetime, float],
     ) -> Value:  # fmt: skip
         value = await make()
         if beat == self._pulse.beat:

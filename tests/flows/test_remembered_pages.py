@@ -15,6 +15,9 @@ from tests.sites import Clock, add_account, fast_passwords, site_settings
 from polls.casting import cast_ballot
 from polls.catalogue import SealedPoll
 from polls.counting import count_poll
+from polls.definition import Text
+from polls.journal import record_event
+from results.decisions import Status, record_decision
 from voting.app import create_app
 from voting.db import Database
 from voting.gathering import Gatherer
@@ -216,14 +219,134 @@ async def test_nothing_personal_or_broken_is_remembered(town: Town) -> None:
         assert "etag" not in (await visitor.http.get(path)).headers, path
 
 
-async def test_an_answered_form_makes_this_process_forget(town: Town) -> None:
-    await town.poll()
+ODD = [
+    [("cookie", "lang=en; lang=ru")],
+    [("cookie", 'lang="en"'), ("accept-language", "ru")],
+    [("cookie", "lang=%65n"), ("accept-language", "ru")],
+    [("accept-language", "en"), ("accept-language", "ru")],
+    [("accept-language", "ru"), ("accept-language", "en")],
+    [("accept-encoding", "gzip"), ("accept-encoding", "identity")],
+    [("accept-encoding", "identity"), ("accept-encoding", "gzip")],
+    [("accept-encoding", "gzip;q=0")],
+    [("accept-encoding", "identity, gzip ; q=0.00, br")],
+    [("accept-encoding", "GZIP;q=0.5")],
+]
+PLAIN = [
+    {"accept-language": language, "accept-encoding": encoding, **cookie}
+    for language in ("ru", "en")
+    for encoding in ("identity", "gzip")
+    for cookie in ({}, {"cookie": "lang=en"}, {"cookie": "lang=ru"})
+]
+
+
+async def test_what_one_visitor_sends_oddly_is_not_kept_for_another(town: Town) -> None:
+    poll = await town.poll()
+    path = f"/polls/{poll.slug}"
+
+    async def what(headers: object) -> tuple[str, str | None]:
+        reply = await Resident(town.app).http.get(path, headers=headers)  # type: ignore[arg-type]
+        assert reply.status_code == 200
+        return reply.headers["content-language"], reply.headers.get("content-encoding")
+
+    for odd in ODD:
+        town.clock.go(seconds=5)
+        town.app.state["pulse"].forget()
+        told = await what(odd)
+        if any("q=0" in value and "q=0.5" not in value for _, value in odd):
+            assert told[1] is None, odd
+        for plain in PLAIN:
+            wanted = plain.get("cookie", "lang=" + plain["accept-language"]).removeprefix("lang=")
+            assert await what(plain) == (wanted, "gzip" if plain["accept-encoding"] == "gzip" else None), odd
+            assert await what(odd) == told
+
+
+async def test_a_process_forgets_what_an_official_changed_and_nothing_else(town: Town) -> None:
+    poll = await town.poll()
+    await add_account(town.database, "office@city.test", "official")
+    visitor, anna, official = Resident(town.app), await town.add("anna"), Resident(town.app)
+    pulse = town.app.state["pulse"]
+    before = pulse.beat[0]
+
+    async def token(who: Resident) -> str:
+        return TOKEN.findall((await who.get("/account")).html)[0]
+
+    assert (await visitor.http.post("/sign-in")).status_code == 403
+    assert (await visitor.http.post("/api/v1/session")).status_code == 415
+    assert (await visitor.http.post("/account")).status_code == 405
+    assert (await visitor.http.post("/no-such-page")).status_code == 404
+    await official.sign_in("office@city.test")
+    await anna.http.post("/account/sessions/end", data={"csrf_token": await token(anna)})
+    form = {"csrf_token": await token(anna)}
+    assert (await anna.http.post(f"/polls/{poll.slug}/vote", data=form)).status_code < 500
+    assert (await anna.http.post(f"/officials/polls/{poll.public_id}/erratum", data=form)).status_code == 403
+    assert (await anna.http.post("/sign-out", data=form)).status_code == 303
+    form = {"csrf_token": await token(official), "text.ru": ""}
+    assert (await official.http.post(f"/officials/polls/{poll.public_id}/erratum", data=form)).status_code == 422
+    assert pulse.beat[0] == before
+    first = (await visitor.get(f"/polls/{poll.slug}")).html
+    form["text.ru"] = "Площадь 5 га."
+    assert (await official.http.post(f"/officials/polls/{poll.public_id}/erratum", data=form)).status_code < 400
+    assert pulse.beat[0] == before + 1
+    assert "Площадь 5 га." not in first
+    assert "Площадь 5 га." in (await visitor.get(f"/polls/{poll.slug}")).html
+
+
+async def test_an_event_shows_within_a_second_to_whoever_is_no_resident(town: Town) -> None:
+    poll = await town.poll()
+
+    async def decide(words: str) -> None:
+        async with town.database.open_session() as session:
+            await record_decision(
+                session, poll.slug, text=Text(ru=words), owner="Parks", status=Status.PLANNED, author_id=1,
+                now=real_now(),
+            )  # fmt: skip
+
+    async with town.database.open_session() as session:
+        await close_now(session, poll)
+        await count_poll(session, poll.public_id, real_now(), SEALER)
+    await decide("Думаем.")
+    town.clock.now = real_now()
+    await add_account(town.database, "office@city.test", "official")
+    official = await Resident(town.app).sign_in("office@city.test")
+    at = f"/polls/{poll.slug}/results"
+    assert "Думаем." in (await official.get(at)).html
+    await decide("Сделаем.")  # by another process; the state of the poll stays
+    town.clock.go(seconds=1.1)
+    assert "Сделаем." in (await official.get(at)).html
+
+
+async def test_a_page_is_two_seconds_behind_a_vote_at_most(town: Town) -> None:
+    """Though it is made of what is remembered itself: in the worst order, each part as old as it may be."""
+    poll = await town.poll()
+    anna, at = await town.add("anna"), f"/polls/{poll.slug}"
+    await town.add("bob")
     visitor = Resident(town.app)
-    first = (await visitor.get("/")).html
-    await town.poll(title=both("Новый", "Brand new"))
-    assert (await visitor.get("/")).html == first
-    await town.add("anna")  # signs in by a form
-    assert "Brand new" in (await visitor.get("/")).words
+    start = town.clock.now
+    await visitor.http.get(at, headers={"accept-language": "ru"})
+    await town.cast(poll, "bob")
+    for after, encoding in ((0.9, "gzip"), (1.8, "identity")):
+        town.clock.now = start + timedelta(seconds=after)
+        await visitor.http.get(at, headers={"accept-encoding": encoding})
+        await anna.http.get(at)
+    town.clock.now = start + timedelta(seconds=2.1)
+    for reader in (visitor, anna):
+        assert "1 vote so far" in (await reader.http.get(at, headers={"accept-encoding": "identity"})).text
+
+
+async def test_an_event_that_commits_after_a_later_one_is_noticed(town: Town) -> None:
+    pulse = town.app.state["pulse"]
+    async with town.database.open_session() as slow:
+        await record_event(slow, "erratum_added", None, real_now(), text="slow")
+        async with town.database.open_session() as quick:
+            await record_event(quick, "erratum_added", None, real_now(), text="quick")
+        first = await pulse.read()
+        town.clock.go(seconds=1.1)
+        assert await pulse.read() == first
+    town.clock.go(seconds=1.1)
+    second = await pulse.read()
+    assert second != first
+    pulse.heard(first[1])  # by whoever read it before, and tells it late
+    assert pulse.beat == second
 
 
 # ---- the parts

@@ -212,6 +212,16 @@ async def test_the_sealed_rules_hash_to_the_number_shown(town: Town) -> None:
     assert hashlib.sha256(page.reply.content).hexdigest() == poll.poll_hash.hex()
 
 
+async def test_the_sealed_rules_are_served_as_they_were_sealed(town: Town) -> None:
+    """A release that would write the same document in other bytes still serves those whose hash was published."""
+    poll = await town.poll()
+    async with town.database.open_session() as session:
+        await session.execute(text("SET LOCAL session_replication_role = replica"))  # sealed rows refuse changes
+        await session.execute(text("UPDATE sealed_definition SET bytes = bytes || '\\x0a'"))
+        stored = await session.scalar(text("SELECT bytes FROM sealed_definition"))
+    assert (await town.visitor().get(f"/polls/{poll.slug}/rules.json")).reply.content == stored
+
+
 async def test_the_page_follows_the_reader_and_the_state(town: Town) -> None:
     poll = await town.poll()
     visitor, anna = town.visitor(), await town.resident()

@@ -2,8 +2,8 @@
 
 A frame is a page of one address, language and kind of reader (which roles, a resident or not, and whatever else the
 page says it depends on). The reader's name, the token of forms and the page's own marks are left open and filled in for
-each reply, so that a frame holds nothing of anybody. Frames are remembered as `voting.remembering` says; visitors who
-are not signed in get whole replies from `voting.remembered_replies` instead.
+each reply, so that a frame holds nothing of anybody. Frames are remembered as `voting.remembering` says, for those who
+are signed in; of visitors `voting.remembered_replies` keeps the whole reply, and no frame.
 """
 
 from __future__ import annotations
@@ -80,7 +80,6 @@ async def framed(
     viewer = viewer_of(request)
     query = request.scope["query_string"]
     shelf: Shelf = request.app.state["shelf"]
-    kind = (viewer.roles, viewer.citizen_id is not None) if viewer else None
 
     async def render() -> Frame:
         context = await make()
@@ -89,16 +88,17 @@ async def framed(
         with i18n.speaking(language):
             return Frame.of(environment().get_template(template).render({**shared, **context}))
 
+    values = fill if fill is not None else {}
+    if viewer is None:
+        remember_for(request, age)
+        return reply(request, (await render()).fill(values), language)
     if len(query) > LONGEST_QUERY or b"%00" in query or b"lang=" in query:
         frame = await render()
     else:
+        kind = (viewer.roles, viewer.citizen_id is not None)
         place = ("frame", template, request.scope["path"], query, language, kind, key)
         frame = await shelf.get(place, render, age=age, size=len)
-    if viewer is None:
-        remember_for(request, age)
-    values = fill if fill is not None else {}
-    if viewer is not None:
-        values.update(_own(viewer, language))
+    values.update(_own(viewer, language))
     return reply(request, frame.fill(values), language)
 
 

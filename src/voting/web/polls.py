@@ -12,9 +12,9 @@ from litestar.di import NamedDependency
 from litestar.params import FromPath
 
 from polls.catalogue import SealedPoll, cast_counts
-from polls.definition import canonical_bytes
 from polls.journal import poll_events
 from polls.questions import shown_in
+from polls.sealed import sealed_bytes
 from voting.db import ReadSession
 from voting.identity.guards import public
 from voting.identity.recognition import viewer_of
@@ -25,6 +25,7 @@ from voting.web.standing import (
     Notices,
     RegisterNames,
     Standing,
+    address_of,
     notices_of,
     poll_at,
     register_names,
@@ -99,8 +100,8 @@ def _context(shown: Shown, standing: Standing, now: datetime) -> dict[str, Any]:
 @get("/polls/{slug:str}/rules.json", guards=[public], include_in_schema=False)
 async def show_rules(slug: FromPath[str], read_session: NamedDependency[ReadSession]) -> Response[bytes]:
     """The sealed document, byte for byte: its SHA-256 is the hash on the poll's page."""
-    poll = await poll_at(read_session, slug)
-    return Response(canonical_bytes(poll.definition), media_type="application/json")
+    sealed = await sealed_bytes(read_session, address_of(slug))
+    return Response(sealed.data, media_type="application/json")
 
 
 handlers = [show_poll, show_rules]

@@ -13,7 +13,7 @@ from polls.catalogue import SealedPoll
 from polls.eligibility import CitizenFacts
 from polls.entitlement import Entitlement, entitlements
 from polls.errors import NotFound
-from polls.journal import newest_event
+from polls.journal import events_mark
 from polls.own_days import participation_days
 from polls.register import citizen_facts_many
 from voting.db import Database
@@ -64,7 +64,7 @@ class Readers:
     async def _fetch(self, asked: Sequence[Asked]) -> dict[Asked, Own]:
         citizens = list({one.citizen_id for one in asked})
         async with self._database.open_session() as session:
-            self._pulse.heard(await newest_event(session))
+            self._pulse.heard(await events_mark(session))
             days = await participation_days(session, citizens, list({poll for one in asked for poll in one.polls}))
             at_home = [one for one in asked if one.poll is None]
             facts: dict[int, CitizenFacts] = {}
