@@ -327,9 +327,7 @@ async def test_a_correction_stops_voting_for_a_moment_and_in_polls_of_its_regist
     async with fresh_database.open_session() as session:
         await load(session, people.replace("2,1980", "2,2015").replace("3,1980", "3,2015"))
         async with fresh_database.open_session() as beside:
-            assert not await can_be_voted_in(beside, found), (
-                "nobody is judged by the facts as they were"
-            )
+            assert not await can_be_voted_in(beside, found), "nobody is judged by the facts as they were"
             assert await can_be_voted_in(beside, other)
     assert seen[0] == (True, True) and all(rest == (False, True) for rest in seen[1:])
     async with fresh_database.open_session() as session:
