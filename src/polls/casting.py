@@ -24,8 +24,8 @@ from typing import Any
 from polls.board import Signer
 from polls.box_batch import one_of_each, write_votes
 from polls.catalogue import SealedPoll
-from polls.database_failures import REPEATABLE_STATES, is_passing, sqlstate_of
-from polls.errors import Busy, Unavailable
+from polls.database_failures import REPEATABLE_STATES, is_passing, is_rolled_back, sqlstate_of
+from polls.errors import Busy, OutcomeUnknown, Unavailable
 from polls.sessions import Session
 from polls.votes import Cast, Held, Outcome, Taken, Vote, receipt_of
 
@@ -70,6 +70,9 @@ class _Waiting:
     vote: Vote
     answer: asyncio.Future[Taken]
     tries: int = 0
+    """How often it found its poll held by somebody alone."""
+    unsure: bool = False
+    """Whether a commit has begun that may hold it: from then on nobody may be told that nothing was taken."""
 
     @property
     def gone(self) -> bool:
@@ -79,7 +82,7 @@ class _Waiting:
     def refuse(self, refusal: Exception) -> None:
         """Answer with a refusal."""
         if not self.answer.done():
-            self.answer.set_exception(refusal)
+            self.answer.set_exception(OutcomeUnknown(retry_after=SOON) if self.unsure else refusal)
 
 
 @dataclass
@@ -101,8 +104,10 @@ class BallotBox:
     answered only after the commit that holds its vote. One process has one box; several share nothing but the database.
 
     `open_session` opens a transaction that commits when its block ends. `signer` gives the receipt key. `waiting` is
-    the most votes inside at a time; beyond it the answer is `Busy`. `write` stands for :func:`write_votes`, and a
-    benchmark may give another, or an `open_session` that rolls back, to see what the commit costs.
+    the most votes that wait for their first transaction, and apart from them the most of polls that somebody holds
+    alone; beyond it the answer is `Busy`. So a poll that is being counted turns away no vote in another. `write` stands
+    for :func:`write_votes`, and a benchmark may give another, or an `open_session` that rolls back, to see what the
+    commit costs.
     """
 
     open_session: OpenSession
@@ -111,21 +116,26 @@ class BallotBox:
     write: Write = write_votes
     figures: BoxFigures = field(default_factory=BoxFigures)
     _queue: deque[_Waiting] = field(default_factory=deque)
-    _in_hand: int = 0
     _held: set[_Waiting] = field(default_factory=set)
+    """Votes of polls held by somebody alone, for a pause before another try."""
+    _returned: deque[_Waiting] = field(default_factory=deque)
+    """Those whose pause is over."""
+    _in_hand: int = 0
+    _in_hand_again: int = 0
+    """How many of those in hand have been held before."""
     _runner: asyncio.Task[None] | None = None
     _closed: bool = False
     _pace: float = 0.0
     """Seconds a vote takes lately, for telling those turned away when to come again."""
 
     async def cast(self, vote: Vote) -> Cast:
-        """Cast a vote; returns once it is committed. Refuses as `cast_ballot` does, and `Unavailable` when the
-        database does not answer: then nobody is told that the vote was taken, and with the same key it may be sent
-        again, whatever became of it.
+        """Cast a vote; returns once it is committed. Refuses as `cast_ballot` does, `Unavailable` when the database
+        failed before the commit, and `OutcomeUnknown` when the commit was cut off: sent again with the same key, the
+        vote counts once, whatever became of it. Only of the other refusals is it sure that nothing was taken.
 
         A caller that is cancelled harms no other vote. Its own may have been taken all the same.
         """
-        if self._closed or self.inside >= self.waiting:
+        if self._closed or len(self._queue) + self._in_hand - self._in_hand_again >= self.waiting:
             self.figures.turned_away += 1
             raise Busy(retry_after=self._come_again())
         waiting = _Waiting(vote, asyncio.get_running_loop().create_future())
@@ -137,10 +147,13 @@ class BallotBox:
     @property
     def inside(self) -> int:
         """Votes that wait, those being written among them."""
-        return len(self._queue) + self._in_hand + len(self._held)
+        return len(self._queue) + self._in_hand + len(self._held) + len(self._returned)
 
     async def close(self, within: float = 10.0) -> None:
-        """Take no more votes, write those inside, and refuse with `Busy` what is left after `within` seconds."""
+        """Take no more votes, write those inside, and refuse what is left after `within` seconds.
+
+        What is left hears `Busy`, but for votes whose commit is under way: those hear `OutcomeUnknown`.
+        """
         self._closed = True
         self._refuse(self._held)
         runner = self._runner
@@ -148,7 +161,7 @@ class BallotBox:
             await asyncio.wait([runner], timeout=within)
             runner.cancel()  # does nothing to one that is done
             await asyncio.wait([runner])
-        self._refuse(self._queue)
+        self._refuse([*self._returned, *self._queue])
 
     # ---- parts
 
@@ -160,7 +173,7 @@ class BallotBox:
 
     async def _run(self) -> None:
         """Write batch after batch until nobody waits."""
-        while self._queue:
+        while self._queue or self._returned:
             await asyncio.sleep(0)  # handlers that are ready in this turn of the loop join
             batch = self._next()
             if batch:
@@ -168,17 +181,20 @@ class BallotBox:
 
     def _next(self) -> list[_Waiting]:
         """The next batch, in the order of coming; a citizen's second vote in the same poll waits for the one after."""
-        found = [waiting for waiting in self._queue if not waiting.gone]
+        found = [waiting for waiting in (*self._returned, *self._queue) if not waiting.gone]
         self._queue.clear()
+        self._returned.clear()
         first = one_of_each(waiting.vote for waiting in found)
         batch = [waiting for waiting, alone in zip(found, first, strict=True) if alone][:LARGEST]
         taken = {id(waiting) for waiting in batch}
-        self._queue.extend(waiting for waiting in found if id(waiting) not in taken)
+        for waiting in found:
+            if id(waiting) not in taken:
+                (self._returned if waiting.tries else self._queue).append(waiting)
         return batch
 
     async def _serve(self, batch: list[_Waiting]) -> None:
         started = asyncio.get_running_loop().time()
-        self._in_hand = len(batch)
+        self._in_hand, self._in_hand_again = len(batch), sum(bool(waiting.tries) for waiting in batch)
         try:
             await self._commit(batch)
         except BaseException as error:  # cancelled at the end, or our own mistake: nobody may be left waiting
@@ -187,18 +203,23 @@ class BallotBox:
                 raise
             log.exception("a batch of votes could not be answered")
         finally:
-            self._in_hand = 0
+            self._in_hand = self._in_hand_again = 0
             spent = (asyncio.get_running_loop().time() - started) / len(batch)
             self._pace = spent if not self._pace else 0.8 * self._pace + 0.2 * spent
 
     async def _commit(self, batch: list[_Waiting]) -> None:
         """Write a batch and answer it. What fails for good is written in halves, so that a bad vote fails alone."""
         for time in range(1, REPEATS + 1):
+            asked: list[_Waiting] = []  # to be committed in this transaction, and not in doubt from one before
             try:
                 async with self.open_session() as session:
                     outcomes = await self.write(session, [waiting.vote for waiting in batch])
+                    asked = [waiting for waiting in batch if not waiting.unsure]
+                    _doubt(asked, True)
                 break
             except Exception as error:
+                if is_rolled_back(error):
+                    _doubt(asked, False)
                 if sqlstate_of(error) in REPEATABLE_STATES and time < REPEATS:
                     self.figures.repeated += 1
                     await asyncio.sleep(random.uniform(0, PAUSE * time))  # noqa: S311  two that met do not meet again
@@ -207,6 +228,7 @@ class BallotBox:
                 return
         self.figures.batches += 1
         self.figures.votes += len(batch)
+        _doubt(batch, False)
         for waiting, outcome in zip(batch, outcomes, strict=True):
             self._answer(waiting, outcome)
 
@@ -236,7 +258,9 @@ class BallotBox:
     def _hold(self, waiting: _Waiting) -> None:
         """Somebody holds the poll alone: the vote tries again in a moment, and no other waits for it."""
         waiting.tries += 1
-        if self._closed or waiting.tries >= ATTEMPTS:
+        no_room = waiting.tries == 1 and len(self._held) + len(self._returned) >= self.waiting
+        self.figures.turned_away += no_room
+        if self._closed or no_room or waiting.tries >= ATTEMPTS:
             waiting.refuse(Busy(retry_after=SOON))
             return
         self._held.add(waiting)
@@ -245,7 +269,7 @@ class BallotBox:
     def _release(self, waiting: _Waiting) -> None:
         self._held.discard(waiting)
         if not waiting.gone:
-            self._queue.append(waiting)
+            self._returned.append(waiting)
             self._start()
 
     def _refuse(self, left: Iterable[_Waiting]) -> None:
@@ -256,3 +280,8 @@ class BallotBox:
         """Seconds after which the votes inside should be done, spread so that not everybody comes back at once."""
         soonest = min(max(SOON, round(self.inside * self._pace)), LONGEST_WAIT // 2)
         return random.randint(soonest, 2 * soonest)  # noqa: S311
+
+
+def _doubt(votes: Iterable[_Waiting], unsure: bool) -> None:
+    for waiting in votes:
+        waiting.unsure = unsure

@@ -10,6 +10,7 @@ from sqlalchemy import exc
 UNREACHABLE = (exc.OperationalError, exc.InterfaceError, exc.TimeoutError, exc.DisconnectionError, ConnectionError)
 # Through asyncpg most errors of the server arrive as a plain DBAPIError, so the SQLSTATE decides and not the class.
 PASSING_STATES = frozenset({"40P01", "40001", "55P03", "57014", "57P01", "57P02", "57P03"})
+UNKNOWN_CLASSES = ("08", "57", "58", "XX")  # the connection; ended or cancelled from outside; the server's own trouble
 PASSING_CLASSES = ("08", "53")  # the connection; what the server has run out of
 REPEATABLE_STATES = frozenset({"40P01", "40001"})
 """A deadlock and a failed serialization: the server asks for the same transaction once more, at once."""
@@ -23,6 +24,15 @@ def sqlstate_of(error: BaseException) -> str | None:
         if isinstance(state, str):
             return state
     return None
+
+
+def is_rolled_back(error: BaseException) -> bool:
+    """Tell whether a COMMIT that failed so has surely not taken place: the server itself refused it.
+
+    One that was cut off may have taken place: the connection broke before the answer, or the wait for a replica ended.
+    """
+    state = sqlstate_of(error)
+    return state is not None and state[:2] not in UNKNOWN_CLASSES
 
 
 def is_passing(error: BaseException) -> bool:

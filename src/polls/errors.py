@@ -137,8 +137,19 @@ class Unavailable(Refusal):
     """The database does not answer. Facts: `retry_after` seconds."""
 
     code = "unavailable"
-    detail = "The service cannot reach its database just now; nothing was taken."
+    detail = "The service cannot reach its database just now."
     next_step = "Try again in a minute."
+
+
+class OutcomeUnknown(Refusal):
+    """The commit was cut off: the vote may have been taken or not. Facts: `retry_after` seconds.
+
+    Sent again with the same key it counts once, and the answer to that says what became of it.
+    """
+
+    code = "outcome_unknown"
+    detail = "The database did not answer in time; the vote may have been taken or not."
+    next_step = "Send the same vote again with the same key: it counts once, and the answer tells what became of it."
 
 
 class AccountExists(Refusal):

@@ -104,6 +104,7 @@ KINDS: Mapping[str, Kind] = {
     "too_many": Kind(429, "Too many requests"),
     "busy": Kind(503, "The service is busy"),
     "unavailable": Kind(503, "The service is not available"),
+    "outcome_unknown": Kind(503, "It is not known whether the vote was taken"),
     "account_exists": Kind(409, "There is an account already"),
     "not_in_register": Kind(422, "Not in the city's register"),
     "wrong_state": Kind(409, "Not possible in this state"),

@@ -4,8 +4,9 @@ They share nothing but the listening socket and the database. Each is forked fro
 application and does nothing else (multiprocessing's fork server), so one that was killed is back in about a second,
 and nothing is ever forked from a process with threads.
 
-Nobody is left behind: a process whose parent is gone, in whatever way, ends in order by itself. In the demo one more
-process does the queued work, so that there is one worker of it and not as many as web processes.
+Nobody is left behind: a process whose parent is gone, in whatever way, ends in order by itself, and so do all when the
+one they are forked from is gone. Others serve in their place at once. In the demo one more process does the queued
+work, so that there is one worker of it and not as many as web processes: its successor waits until it has ended.
 """
 
 from __future__ import annotations
@@ -31,6 +32,7 @@ logger = structlog.get_logger(__name__)
 
 FIRST_PAUSE, LONGEST_PAUSE = 0.5, 10.0  # seconds before another try, where the last process was never ready
 LOOK_EVERY = 1.0
+EXIT_CODE_WITHIN = 2.0  # seconds for what is told of a process after its end
 END_WITHIN = 30.0  # seconds for what is in progress; serving.STOP_WITHIN and WORKER_STOPS_WITHIN lie within
 
 _context = get_context("forkserver")
@@ -43,13 +45,65 @@ class ProcessesFailed(Exception):
 Body = Callable[[Settings, socket.socket, Callable[[], None]], None]
 
 
+class Child:
+    """A process begun. Whether it lives is asked of the system (a pidfd, where there is such a thing): multiprocessing
+    takes it for dead as soon as the process it was forked from is gone, and then neither awaits nor ends it.
+    """
+
+    def __init__(self, process: ForkServerProcess) -> None:
+        assert process.pid is not None
+        self.pid, self._process, self._handle = process.pid, process, None
+        self.forsaken = False
+        """Whether what it was forked from is gone: it ends by itself, in order."""
+        if hasattr(os, "pidfd_open"):
+            with suppress(OSError):  # ended already
+                self._handle = os.pidfd_open(process.pid)
+
+    @property
+    def watched(self) -> list[int]:
+        """What becomes ready when it ends, or is forsaken."""
+        found = [] if self._handle is None else [self._handle]
+        return found if self.forsaken else [*found, self._process.sentinel]
+
+    def gone(self) -> bool:
+        """Whether it has ended; notes whether it was forsaken."""
+        left_alone = bool(wait([self._process.sentinel], timeout=0))
+        if self._handle is None:
+            return left_alone
+        ended = bool(wait([self._handle], timeout=0))
+        self.forsaken = self.forsaken or (left_alone and not ended)
+        return ended
+
+    def signal(self, number: signal.Signals) -> None:
+        """Send it a signal, if it lives."""
+        with suppress(ProcessLookupError):
+            if self._handle is not None:
+                signal.pidfd_send_signal(self._handle, number)
+            elif not self.gone():
+                os.kill(self.pid, number)
+
+    def join(self, timeout: float | None = None) -> None:
+        """Wait for its end."""
+        wait([self._process.sentinel if self._handle is None else self._handle], timeout=timeout)
+
+    def bury(self) -> int | None:
+        """Let go of what stands for a process that has ended; gives its exit code, where it is known."""
+        self._process.join(EXIT_CODE_WITHIN)
+        code = None if self.forsaken else self._process.exitcode
+        with suppress(ValueError):
+            self._process.close()
+        if self._handle is not None:
+            os.close(self._handle)
+        return code
+
+
 @dataclass
 class Place:
     """A process that should be running. `failures` counts those in a row that ended before they were ready."""
 
     name: str
     body: Body
-    process: ForkServerProcess | None = None
+    process: Child | None = None
     news: Connection | None = None
     ready: bool = False
     failures: int = 0
@@ -65,6 +119,8 @@ class Processes:
     web: int
     on_ready: Callable[[], None]
     _places: list[Place] = field(default_factory=list)
+    _leaving: list[Child] = field(default_factory=list)
+    """Web processes that end by themselves, while others serve in their place."""
     _announced: bool = False
 
     def run(self) -> None:
@@ -77,13 +133,21 @@ class Processes:
             while True:
                 for place in self._places:
                     self._look_after(place)
+                for child in [child for child in self._leaving if child.gone()]:
+                    self._leaving.remove(child)
+                    child.bury()
                 self._wait()
         finally:
             self._end()
 
     def _look_after(self, place: Place) -> None:
-        if place.process is not None and not place.process.is_alive():
-            self._bury(place, place.process)
+        if place.process is not None:
+            if place.process.gone():
+                self._bury(place, place.process)
+            elif place.process.forsaken and place.body is serve_as_child:
+                logger.warning("process_forsaken", process=place.name, pid=place.process.pid)
+                self._leaving.append(place.process)
+                self._vacate(place)
         if place.process is None and time.monotonic() >= place.due:
             self._begin(place)
 
@@ -100,14 +164,15 @@ class Processes:
             place.news.close()
             place.news, place.due = None, time.monotonic() + FIRST_PAUSE
         else:
-            place.process = process
+            place.process = Child(process)
         finally:
             theirs.close()  # so that its end is the end of the pipe
 
     def _wait(self) -> None:
         """Wait for a process to end, or to be ready, or for a pause to be over."""
         pauses = [place.due - time.monotonic() for place in self._places if place.process is None]
-        watched: list[Any] = [place.process.sentinel for place in self._places if place.process is not None]
+        living = [place.process for place in self._places if place.process is not None]
+        watched: list[Any] = [handle for child in (*living, *self._leaving) for handle in child.watched]
         watched += [place.news for place in self._places if place.news is not None]
         ready = wait(watched, timeout=max(0.0, min([LOOK_EVERY, *pauses])))
         for place in self._places:
@@ -127,13 +192,18 @@ class Processes:
         place.news.close()
         place.news = None
 
-    def _bury(self, place: Place, process: ForkServerProcess) -> None:
-        """A process is gone: another is due at once, or after a pause if this one had not got as far as being ready."""
-        if place.news is not None:
+    def _bury(self, place: Place, process: Child) -> None:
+        """A process is gone."""
+        logger.warning("process_ended", process=place.name, pid=process.pid, exit_code=process.bury())
+        self._vacate(place)
+
+    def _vacate(self, place: Place) -> None:
+        """Another is due at once, or after a pause if the last one had not got as far as being ready."""
+        if place.news is not None and place.news.poll():
             self._hear(place)
-        logger.warning("process_ended", process=place.name, pid=process.pid, exit_code=process.exitcode)
-        process.close()
-        place.process = None
+        if place.news is not None:  # forsaken before it had anything to say
+            place.news.close()
+        place.process = place.news = None
         if place.ready:
             place.due = time.monotonic()
         elif not self._announced and place.body is serve_as_child:
@@ -144,19 +214,20 @@ class Processes:
 
     def _end(self) -> None:
         """Ask all to end, wait for them, and kill those that do not."""
-        living = [place.process for place in self._places if place.process is not None]
+        living = [place.process for place in self._places if place.process is not None] + self._leaving
         try:
             for process in living:
-                process.terminate()
+                process.signal(signal.SIGTERM)
             deadline = time.monotonic() + END_WITHIN
             for process in living:
                 process.join(max(0.0, deadline - time.monotonic()))
         finally:  # at a second Ctrl-C as well
             for process in living:
-                if process.is_alive():
+                if not process.gone():
                     logger.warning("process_killed", pid=process.pid)
-                    process.kill()
-                    process.join()
+                    process.signal(signal.SIGKILL)
+                    process.join(EXIT_CODE_WITHIN)
+                process.bury()
 
 
 def _live(body: Body, settings: Settings, listening: socket.socket, news: Connection) -> None:

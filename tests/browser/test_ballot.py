@@ -318,6 +318,26 @@ async def test_a_full_box_takes_the_vote_a_moment_later(
     forget_full_box(voter, city.slugs["every_kind"])
 
 
+async def test_a_service_that_is_away_does_not_cost_the_ballot(visit: Visit, city: City, site: LiveSite) -> None:
+    """Nobody answers when it is time to send: the page keeps the ballot and asks again, until somebody does."""
+    slug = city.slugs["every_kind"]
+    voter = await visit(await city.resident(), javascript=True)
+    await begin(voter, slug)
+    await answer_all(voter)
+    with site.full_box():
+        await voter.button("Send my vote").click()
+        await expect(voter.page.locator("send-again")).to_be_visible()
+        key = await voter.page.locator("input[name=key]").get_attribute("value")
+        await voter.page.route("**/*", lambda route: route.abort("connectionrefused"))
+    said = voter.words("The service does not answer. This page tries again in {seconds} s.")
+    await expect(voter.page.locator("send-again")).to_contain_text(said.split("{")[0])
+    assert await voter.page.locator("input[name=key]").get_attribute("value") == key
+    await voter.page.unroute_all()
+    await expect(voter.heading).to_have_text(voter.words("Your vote was taken"), timeout=40_000)
+    forget_full_box(voter, slug)
+    voter.problems[:] = [one for one in voter.problems if "/health/live" not in one and "CONNECTION_REFUSED" not in one]
+
+
 async def test_a_page_left_alone_ends_on_the_receipt(visit: Visit, city: City, site: LiveSite) -> None:
     voter = await visit(await city.resident(), javascript=True)
     await begin(voter, city.slugs["every_kind"])

@@ -41,6 +41,24 @@ def test_they_come_back_when_what_they_are_forked_from_is_killed(service: Servic
     wait_until(lambda: service.ready() == 200, "being ready")
 
 
+def test_the_queue_has_one_worker_also_while_an_old_one_does_not_end(service: Service) -> None:
+    """Web processes are replaced at once; the worker's successor waits, and whoever is left ends with the service."""
+    web, [jobs] = service.pids("web"), service.pids("jobs")
+    for stopped in (jobs, web[0]):
+        os.kill(stopped, signal.SIGSTOP)
+    os.kill(service.forker(), signal.SIGKILL)
+    wait_until(lambda: len(set(service.pids("web")) - set(web)) == 2, "others that serve")
+    time.sleep(3)
+    assert service.pids("jobs") == [jobs], "two would do the same work"
+    os.kill(jobs, signal.SIGCONT)
+    wait_until(lambda: service.pids("jobs") not in ([], [jobs]), "the next worker")
+    assert len(service.pids("jobs")) == 1
+    assert web[0] in service.pids("web")
+    os.kill(web[0], signal.SIGCONT)
+    wait_until(lambda: web[0] not in service.pids("web"), "the end of the old one")
+    wait_until(lambda: service.ready() == 200, "being ready")
+
+
 def test_one_process_does_the_queued_work(service: Service) -> None:
     listening = "SELECT count(*) FROM pg_stat_activity WHERE query ILIKE 'LISTEN%procrastinate%'"
     with psycopg.connect(service.home.url(driver="postgresql")) as connection:

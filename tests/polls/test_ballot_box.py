@@ -6,12 +6,14 @@ import asyncio
 import logging
 import secrets
 from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from datetime import UTC, datetime
 from typing import Any
 
 import pytest
+from asyncpg import DiskFullError
 from sqlalchemy import text
+from sqlalchemy.exc import DBAPIError
 from tests.builders import (
     NOW,
     ASigner,
@@ -34,6 +36,7 @@ from polls.errors import (
     InvalidAnswer,
     NotCounted,
     NotEligible,
+    OutcomeUnknown,
     PollClosed,
     PollPaused,
     Refusal,
@@ -433,6 +436,7 @@ async def test_our_own_mistake_leaves_nobody_waiting_and_the_box_goes_on(fresh_d
 async def test_votes_of_a_killed_connection_are_not_acknowledged_and_go_through_when_sent_again(
     fresh_database: Database, caplog: pytest.LogCaptureFixture
 ) -> None:
+    """Killed before the COMMIT or during it: from here the two look alike, so neither is promised."""
     poll, citizens = await a_town(fresh_database, 40)
     votes = [a_vote(poll, one) for one in citizens]
     kills = 0
@@ -452,7 +456,7 @@ async def test_votes_of_a_killed_connection_are_not_acknowledged_and_go_through_
     with caplog.at_level(logging.WARNING):
         for _ in range(3):
             results = await asyncio.wait_for(cast_all(box, votes), 20)
-            assert all(isinstance(one, Unavailable) and one.facts["retry_after"] for one in results)
+            assert all(isinstance(one, OutcomeUnknown) and one.facts["retry_after"] for one in results)
             assert await stored(fresh_database, poll) == (0, 0, 0, 0)
         assert len(acknowledged(await cast_all(box, votes))) == 40
     assert await stored(fresh_database, poll) == (40, 40, 40, 40)
@@ -471,7 +475,8 @@ async def test_a_commit_whose_answer_was_lost_is_found_by_the_retry(fresh_databa
         raise ConnectionResetError("after the commit")
 
     results = await cast_all(a_box(fresh_database, open_session=cut_off), votes)
-    assert all(isinstance(one, Unavailable) for one in results)
+    assert all(isinstance(one, OutcomeUnknown) for one in results), "nobody is told that nothing was taken"
+    assert all(one.facts["retry_after"] for one in results if isinstance(one, OutcomeUnknown))
     again = await cast_all(a_box(fresh_database), votes)
     assert all(one.repeated for one in acknowledged(again)) and len(acknowledged(again)) == 10
     assert await stored(fresh_database, poll) == (10, 10, 10, 10)
@@ -493,7 +498,7 @@ async def test_connections_killed_at_random_lose_nothing_acknowledged(
             found = await outcome_of(boxes[secrets.randbelow(2)], sent)
             if isinstance(found, Cast):
                 return found
-            assert isinstance(found, Unavailable | Busy), found
+            assert isinstance(found, Unavailable | OutcomeUnknown | Busy), found
             await asyncio.sleep(0.02)
 
     async def kill() -> None:
@@ -512,6 +517,48 @@ async def test_connections_killed_at_random_lose_nothing_acknowledged(
         ids = set(await session.scalars(text(f"SELECT ballot_id FROM intake_{poll.id}")))
     assert {one.ballot_id for one in done} == ids
     await other.close()
+
+
+async def test_a_commit_the_database_refuses_is_known_to_be_none(fresh_database: Database) -> None:
+    poll, [citizen] = await a_town(fresh_database, 1)
+    full = DBAPIError("COMMIT", {}, DiskFullError())
+
+    @asynccontextmanager
+    async def no_room() -> AsyncIterator[Session]:
+        with suppress(KeyError):
+            async with fresh_database.open_box_session() as session:
+                yield session
+                raise KeyError
+        raise full
+
+    assert isinstance(await outcome_of(a_box(fresh_database, open_session=no_room), a_vote(poll, citizen)), Unavailable)
+    assert await stored(fresh_database, poll) == (0, 0, 0, 0)
+
+
+async def test_a_box_closed_while_a_commit_is_under_way_promises_nothing(fresh_database: Database) -> None:
+    """The vote is in, and its answer late: `Busy`, which says that nothing was taken, would be a lie."""
+    poll, citizens = await a_town(fresh_database, 2)
+    committed = asyncio.Event()
+
+    @asynccontextmanager
+    async def slow() -> AsyncIterator[Session]:
+        async with fresh_database.open_box_session() as session:
+            yield session
+        committed.set()
+        await asyncio.sleep(60)
+
+    box = a_box(fresh_database, open_session=slow)
+    vote = a_vote(poll, citizens[0])
+    first = asyncio.create_task(outcome_of(box, vote))
+    await asyncio.wait_for(committed.wait(), 10)
+    behind = asyncio.create_task(outcome_of(box, a_vote(poll, citizens[1])))
+    await asyncio.sleep(0.05)
+    await box.close(within=0.1)
+    assert isinstance(await first, OutcomeUnknown)
+    assert isinstance(await behind, Busy), "it never came to a transaction"
+    assert await stored(fresh_database, poll) == (1, 1, 1, 1)
+    again = await outcome_of(a_box(fresh_database), vote)
+    assert isinstance(again, Cast) and again.repeated
 
 
 # ---- closing, pausing, counting
@@ -538,6 +585,28 @@ async def test_a_poll_somebody_holds_alone_holds_up_no_other(fresh_database: Dat
         waiting = asyncio.create_task(box.cast(a_vote(held, citizens[2])))
         await asyncio.sleep(0.1)
     assert isinstance(await asyncio.wait_for(waiting, 2), Cast), "it goes on by itself"
+
+
+async def test_votes_of_a_held_poll_take_no_room_from_others(fresh_database: Database) -> None:
+    poll, citizens = await a_town(fresh_database, 120)
+    async with fresh_database.open_session() as session:
+        free = await an_open_poll(session)
+    box = a_box(fresh_database, waiting=50)
+    async with fresh_database.open_session() as holder:
+        await holder.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": lock_key(poll.id)})
+        held = []
+        for start in (0, 50):  # more than there is room for, so that some of the held are turned away themselves
+            held += [asyncio.create_task(outcome_of(box, a_vote(poll, one))) for one in citizens[start : start + 50]]
+            await asyncio.sleep(0.1)
+        assert box.inside == 50 and box.figures.turned_away == 50
+        for turn in range(20):  # whether they are just pausing, waiting or being written
+            found = await outcome_of(box, a_vote(free, citizens[turn]))
+            assert isinstance(found, Cast), (turn, found)
+            await asyncio.sleep(0.007)
+    results = await asyncio.gather(*held)
+    assert len(acknowledged(results)) == 50 and sum(isinstance(one, Busy) for one in results) == 50
+    assert box.inside == 0
+    assert await stored(fresh_database, poll) == (50, 50, 50, 50)
 
 
 @pytest.mark.parametrize("ending", ["close", "pause"])

@@ -29,7 +29,16 @@ from polls.board import ballot_id
 from polls.casting import BallotBox
 from polls.catalogue import SealedPoll
 from polls.counting import count_poll
-from polls.errors import AlreadyVoted, Busy, NotCounted, PollClosed, PollPaused, RetryDiffers, Unavailable
+from polls.errors import (
+    AlreadyVoted,
+    Busy,
+    NotCounted,
+    OutcomeUnknown,
+    PollClosed,
+    PollPaused,
+    RetryDiffers,
+    Unavailable,
+)
 from polls.pausing import pause_poll, resume_poll
 from polls.votes import Cast, Vote
 from voting.db import Database
@@ -269,7 +278,7 @@ class BoxMachine(RuleBasedStateMachine):
                 assert before[0] == vote, "a second vote"
                 assert answer.receipt.as_json() == before[1], "a retry got another receipt"
                 assert answer.repeated or vote.citizen not in self.before
-        elif isinstance(answer, Unavailable | Busy):
+        elif isinstance(answer, Unavailable | OutcomeUnknown | Busy):
             assert ending, "nothing was wrong with the database"
             if before is None:
                 self.unknown.setdefault(vote.citizen, []).append(vote)

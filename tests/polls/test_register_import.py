@@ -13,7 +13,9 @@ from hypothesis import strategies as st
 from sqlalchemy import select, text
 from tests.builders import ASigner, a_definition, a_key, a_sealed_poll
 
+from polls import roll_corrections
 from polls.audience import roll_total, take_roll
+from polls.authoring import lock_key
 from polls.casting import cast_ballot
 from polls.catalogue import SealedPoll
 from polls.errors import BadFile, NotEligible
@@ -30,7 +32,7 @@ from polls.register import (
     territory_tree,
 )
 from polls.register_import import BadRegister, ImportReport, RegisterAhead, import_register
-from polls.sessions import Session
+from polls.sessions import ReadSession, Session
 from polls.tables import citizen, citizen_period, identity, registry_event, roll_amendment
 from voting.db import Database
 
@@ -40,18 +42,18 @@ HEADER = "national_id,birth_date,sex,district,level,groups\n"
 GOOD = HEADER + "77-1,1980-05-01,f,t-oak,1,\n77-2,02.06.1990,М,Вязы,2,students|veterans\n"
 
 
+TOWN = [
+    TerritoryRow("t", "city", "", "Город", "City"),
+    TerritoryRow("t-oak", "district", "t", "Дубки", "Oaks"),
+    TerritoryRow("t-elm", "district", "t", "Вязы", "Elms"),
+    TerritoryRow("t-twin-1", "district", "t", "Двойное", "Twin one"),
+    TerritoryRow("t-twin-2", "district", "t", "Двойное", "Twin two"),
+]
+
+
 @pytest.fixture
 async def city(session: Session) -> Session:
-    await load_territories(
-        session,
-        [
-            TerritoryRow("t", "city", "", "Город", "City"),
-            TerritoryRow("t-oak", "district", "t", "Дубки", "Oaks"),
-            TerritoryRow("t-elm", "district", "t", "Вязы", "Elms"),
-            TerritoryRow("t-twin-1", "district", "t", "Двойное", "Twin one"),
-            TerritoryRow("t-twin-2", "district", "t", "Двойное", "Twin two"),
-        ],
-    )
+    await load_territories(session, TOWN)
     await load_groups(session, [GroupRow("students", "Студенты", "Students"), GroupRow("veterans", "В", "V")])
     return session
 
@@ -290,6 +292,48 @@ async def test_a_corrected_birth_date_or_sex_amends_the_roll(city: Session) -> N
     # The second has voted and stays; the first is a woman again.
     assert [row[:2] for row in await amendments(city)] == [(2, 1), (1, 1), (2, -1)]
     assert await roll_total(city, found.id) == 2
+
+
+async def can_be_voted_in(session: Session, found: SealedPoll) -> bool:
+    """Whether a vote would get the poll's lock now."""
+    query = text("SELECT pg_try_advisory_xact_lock_shared(:key)")
+    return bool((await session.execute(query, {"key": lock_key(found.id)})).scalar_one())
+
+
+async def test_a_correction_stops_voting_for_a_moment_and_in_polls_of_its_register_alone(
+    fresh_database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """While the register is counted votes go on; one that comes in between stays in the roll all the same."""
+    people = FIRST + "2,1980-01-01,f,t-oak,1,\n3,1980-01-01,f,t-oak,1,\n"
+    async with fresh_database.open_session() as session:
+        await load_territories(session, TOWN)
+        await load(session, people, now=OPENED - timedelta(days=1))
+        guest = HEADER + "9,1980-05-01,f,t-oak,1,\n"
+        await load(session, guest, now=OPENED - timedelta(days=1), register_code="guests")
+        found, other = await a_taken_roll(session), await a_taken_roll(session, register_code="guests")
+        assert await roll_total(session, found.id) == 3 and await roll_total(session, other.id) == 1
+    seen: list[tuple[bool, bool]] = []
+    count = roll_corrections._entitled
+
+    async def counting(session: ReadSession, sealed: SealedPoll, **more: Any) -> Any:
+        done = await count(session, sealed, **more)
+        async with fresh_database.open_session() as beside:
+            seen.append((await can_be_voted_in(beside, found), await can_be_voted_in(beside, other)))
+            if len(seen) == 1:
+                await vote(beside, found, "2")
+        return done
+
+    monkeypatch.setattr(roll_corrections, "_entitled", counting)
+    async with fresh_database.open_session() as session:
+        await load(session, people.replace("2,1980", "2,2015").replace("3,1980", "3,2015"))
+        async with fresh_database.open_session() as beside:
+            assert not await can_be_voted_in(beside, found), "nobody is judged by the facts as they were"
+            assert await can_be_voted_in(beside, other)
+    assert seen[0] == (True, True) and all(rest == (False, True) for rest in seen[1:])
+    async with fresh_database.open_session() as session:
+        assert [row[:2] for row in await amendments(session)] == [(1, -1)], "the third is too young; the second voted"
+        assert await roll_total(session, found.id) == 2
+        assert await roll_total(session, other.id) == 1
 
 
 async def test_a_late_registration_corrected_is_counted_once(city: Session) -> None:

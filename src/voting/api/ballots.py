@@ -26,8 +26,10 @@ from polls.errors import (
     FieldError,
     Invalid,
     InvalidAnswer,
+    NotCounted,
     NotEligible,
     NotFound,
+    OutcomeUnknown,
     PollClosed,
     PollNotFound,
     PollNotOpen,
@@ -102,7 +104,7 @@ class _PlainHandler(HTTPRouteHandler):
         },
         refuses=[
             PollNotFound, NotEligible, AlreadyVoted, PollNotOpen, PollPaused, PollClosed, RetryDiffers, InvalidAnswer,
-            Busy,
+            NotCounted, Busy, OutcomeUnknown,
         ],
         headers=[KEY],
         body_example={"answers": {"1": 3}},
@@ -114,7 +116,8 @@ async def cast(request: AnyRequest, slug: FromPath[str]) -> ASGIResponse:
 
     The reply comes after the commit that holds the ballot. Of requests sent at the same time one is taken; the others
     get 409 `already_voted` with the day, or, with the same key, 200 and the same receipt. A service at its limit
-    answers 503 `busy` with `Retry-After`: nothing was taken, and the same request may be sent again.
+    answers 503 `busy` with `Retry-After`: nothing was taken, and the same request may be sent again. After 503
+    `outcome_unknown` the vote may have been taken; the same request with the same key tells, and never votes twice.
     """
     # The path everybody takes in the last hour: what it needs comes from the application's state, since the framework
     # spends more on the dependencies of a handler than the rest of a vote takes.

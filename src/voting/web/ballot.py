@@ -34,7 +34,7 @@ from voting.problems import as_refusal
 from voting.settings import Settings
 from voting.telemetry import log_failure
 from voting.web.ballot_form import Filled, new_ballot, read_fields
-from voting.web.ballot_pages import again_page, receipt_page, sample_page, step_page, stopped_page
+from voting.web.ballot_pages import History, again_page, receipt_page, sample_page, step_page, stopped_page
 from voting.web.ballot_steps import Place, Sheet, move, start
 from voting.web.receipts import is_ours, read_receipt, receipt_file
 from voting.web.rendering import page
@@ -43,8 +43,10 @@ from voting.web.standing import Standing, address_of, notices_of, poll_at, regis
 AnyRequest = Request[Any, Any, Any]
 PRIVATE = {"private": True, "limit": "casting"}
 FINAL = (AlreadyVoted, RetryDiffers, PollClosed, PollNotOpen)
-PASSING = frozenset({"busy", "unavailable", "conflict", "poll_paused"})
+PASSING = frozenset({"busy", "unavailable", "outcome_unknown", "conflict", "poll_paused", "not_counted"})
 """Refusals that pass by themselves: the ballot is shown again, ready to be sent once more with the same key."""
+UNSURE = frozenset({"outcome_unknown", "not_counted"})
+"""Those after which the vote may have been taken: the page says so until the answer is known."""
 QUESTION_ID = re.compile(r"[0-9]{1,5}")
 
 
@@ -102,7 +104,8 @@ async def cast(
         poll = await known_polls.find(address_of(slug))
         sheet = Sheet(poll.definition, await _style(database, poll, citizen_id, now))
     except Exception as error:
-        return again_page(request, slug, fields, _passing(request, error), tries=_tries(fields))
+        refused = _passing(request, error)
+        return again_page(request, slug, fields, refused, _history(fields, refused))
     if citizen_id is None:
         return stopped_page(request, poll, "not_a_resident", sent=True)
     filled = sheet.pruned(_filled(poll, fields))
@@ -122,7 +125,8 @@ async def cast(
         known = next((page for page in sheet.steps(filled) if any(asked.id in errors for asked in page)), None)
         return step_page(request, poll, sheet, Place(filled, known[0].id if known else None, True, errors), refusal)
     except Exception as error:
-        return step_page(request, poll, sheet, check, _passing(request, error), tries=_tries(fields))
+        refused = _passing(request, error)
+        return step_page(request, poll, sheet, check, refused, history=_history(fields, refused))
     return receipt_page(request, poll, done)
 
 
@@ -184,16 +188,20 @@ async def _style(database: Database, poll: SealedPoll, citizen_id: int | None, n
         return await style_for(session, poll, citizen_id, now)
 
 
-def _tries(fields: list[tuple[str, str]]) -> int:
-    """How often this ballot has been sent before."""
-    sent = dict(fields).get("tries", "")
-    return int(sent) if QUESTION_ID.fullmatch(sent) else 0
+def _history(fields: list[tuple[str, str]], refusal: Refusal) -> History:
+    """What the form says of the times it was sent before, and the refusal of this one."""
+    sent = dict(fields)
+    tries = sent.get("tries", "")
+    return History(int(tries) if QUESTION_ID.fullmatch(tries) else 0, "unsure" in sent or refusal.code in UNSURE)
 
 
 async def _cannot(
     request: AnyRequest, session: ReadSession, poll: SealedPoll, standing: Standing, *, sent: bool = False
 ) -> Response[Any]:
     """The page for a reader who cannot cast now: the most final of the reasons."""
+    if standing.state is State.CANCELLED:  # a vote taken before it is gone with the others, and not final
+        facts = {"state": standing.state.value}
+        return stopped_page(request, poll, "poll_closed", facts, sent=sent, voted=standing.voted_on is not None)
     if standing.voted_on is not None and not standing.changeable:
         return stopped_page(request, poll, "already_voted", {"day": standing.voted_on.isoformat()}, sent=sent)
     if standing.state is not State.OPEN and standing.state is not State.SCHEDULED:

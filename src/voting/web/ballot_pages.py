@@ -67,6 +67,17 @@ class Asked:
         return here if len(here) > 1 else ()
 
 
+@dataclass(frozen=True)
+class History:
+    """How often this ballot was sent before, and whether it may have been taken one of these times."""
+
+    tries: int = 0
+    unsure: bool = False
+
+
+NO_HISTORY = History()
+
+
 def asked_on(sheet: Sheet, place: Place) -> tuple[Asked, ...]:
     """The questions of the page a place is at."""
     found = sheet.page_of(place.at) if place.at is not None else None
@@ -94,11 +105,11 @@ def _neutral(question: AnyQuestion, style: int | None) -> tuple[Option, ...]:
 
 def step_page(
     request: AnyRequest, poll: SealedPoll, sheet: Sheet, place: Place, refusal: Refusal | None = None, *,
-    notices: Notices = NO_NOTICES, tries: int = 0,
+    notices: Notices = NO_NOTICES, history: History = NO_HISTORY,
 ) -> Response[Any]:  # fmt: skip
     """The page of a place: a question with its follow-ups, or the check page at the end.
 
-    With a `refusal` that passes by itself the check page sends the ballot again; `tries`: how often it was sent before.
+    With a `refusal` that passes by itself the check page sends the ballot again.
     """
     steps = sheet.steps(place.filled)
     numbers = [found[0].id for found in steps]
@@ -111,7 +122,7 @@ def step_page(
         return page(
             request, "ballot/check.html", status=status, headers=headers, refusal=refusal, step=len(steps) + 1,
             at="check", shown=sheet.shown(place.filled), given=sheet.given(place.filled),
-            carried=place.filled.fields(), again_in=_again_in(refusal, tries), tries=tries + 1, **shared,
+            carried=place.filled.fields(), again_in=_again_in(refusal, history), history=history, **shared,
         )  # fmt: skip
     asked = asked_on(sheet, place)
     return page(
@@ -140,33 +151,37 @@ def sample_page(request: AnyRequest, poll: SealedPoll, standing: Standing, names
 
 
 def again_page(
-    request: AnyRequest, slug: str, fields: list[tuple[str, str]], refusal: Refusal, *, tries: int = 0
+    request: AnyRequest, slug: str, fields: list[tuple[str, str]], refusal: Refusal, history: History
 ) -> Response[Any]:
     """The page that can show no question, since not even the poll could be read, and sends the same fields again."""
-    kept = [(name, value) for name, value in fields if name not in ("csrf_token", "tries")]  # the page puts its own
+    own = ("csrf_token", "tries", "unsure")  # what the page puts itself
+    kept = [(name, value) for name, value in fields if name not in own]
     return page(
         request, "ballot/again.html", status=status_of(refusal), headers=retry_header(refusal),
-        here=f"/polls/{slug}", carried=kept, again_in=_again_in(refusal, tries), tries=tries + 1,
+        here=f"/polls/{slug}", refusal=refusal, carried=kept, again_in=_again_in(refusal, history), history=history,
     )  # fmt: skip
 
 
-def _again_in(refusal: Refusal | None, tries: int) -> int | None:
+def _again_in(refusal: Refusal | None, history: History) -> int | None:
     """Seconds after which a page with scripts sends the ballot again by itself; None where only the reader should."""
-    return retry_after(refusal) if refusal is not None and tries < MOST_TRIES else None
+    return retry_after(refusal) if refusal is not None and history.tries < MOST_TRIES else None
 
 
 def stopped_page(
     request: AnyRequest, poll: SealedPoll, code: str, facts: Mapping[str, Any] | None = None,
     reasons: Sequence[Reason] = (), *, names: RegisterNames | None = None, sent: bool = False,
-    notices: Notices = NO_NOTICES,
+    notices: Notices = NO_NOTICES, voted: bool = False,
 ) -> Response[Any]:  # fmt: skip
-    """The page that says why no ballot is taken. `sent`: answers came along, and the page says they were not kept."""
+    """The page that says why no ballot is taken. `sent`: answers came along, and the page says they were not kept.
+
+    `voted`: the reader is known to have voted in a poll that was cancelled.
+    """
     facts, names = facts or {}, names or RegisterNames({}, {})
     status = 403 if code == "not_a_resident" else KINDS[code].status
     return page(
         request, "ballot/stopped.html", status=status, poll=poll, definition=poll.definition, code=code, facts=facts,
         voted_on=date.fromisoformat(facts["day"]) if "day" in facts else None, reasons=reasons, places=names.places,
-        groups=names.groups, sent=sent, notices=notices, here=f"/polls/{poll.slug}",
+        groups=names.groups, sent=sent, voted=voted, notices=notices, here=f"/polls/{poll.slug}",
     )  # fmt: skip
 
 

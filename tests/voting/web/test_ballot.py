@@ -3,6 +3,8 @@
 import base64
 import json
 import re
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -27,10 +29,10 @@ from tests.builders import (
 from tests.flows.pages import Page, Resident, a_site
 from tests.sites import add_account, browser, site_settings
 
-from polls.authoring import cancel_poll
+from polls.authoring import cancel_poll, lock_key
 from polls.board import signed_message
 from polls.catalogue import SealedPoll
-from voting.db import Database
+from voting.db import Database, Session
 from voting.secrets import receipt_signer
 
 FOUR = [
@@ -242,6 +244,67 @@ async def test_a_cancelled_poll_says_why(city: City) -> None:
     assert refused.status == 409
     assert "cancelled" in refused.title
     assert "Wrong street &lt;b&gt;named" in (await anna.get(f"/polls/{poll.slug}")).html
+
+
+async def test_who_voted_in_a_poll_that_was_cancelled_is_not_told_that_the_vote_is_final(city: City) -> None:
+    poll = await city.poll()
+    anna = await city.resident()
+    check = await anna.press(await anna.get(f"/polls/{poll.slug}/vote"), q_1="2")
+    assert (await anna.press(check, "")).status == 200
+    async with city.database.open_session() as session:
+        await cancel_poll(session, poll.public_id, 1, "Wrong street", datetime.now(UTC))
+    page = await anna.get(f"/polls/{poll.slug}/vote")
+    assert page.status == 409 and "The poll was cancelled" in page.title
+    assert "destroyed, yours among them" in page.words and "It is final" not in page.words
+    resent = await anna.press(check, "")
+    if "already voted" not in resent.title:
+        assert "not listed as having voted" not in resent.words and "Votes cast before" in resent.words
+
+
+async def test_a_commit_that_was_cut_off_promises_nothing_until_the_answer_is_known(city: City) -> None:
+    """The vote is in, and its answer lost. No page says that nothing was taken, not even a full box after it."""
+    poll = await city.poll(questions=FOUR)
+    anna = await city.resident()
+    check = await fill_four(anna, poll)
+    box = city.app.state["box"]
+    room, open_session = box.waiting, box.open_session
+
+    @asynccontextmanager
+    async def cut_off() -> AsyncIterator[Session]:
+        async with open_session() as session:
+            yield session
+        raise ConnectionResetError("after the commit")
+
+    box.open_session = cut_off
+    page = await anna.press(check, "")
+    box.open_session = open_session
+    assert await city.votes(poll) == 1
+    box.waiting = 0
+    full = await anna.post(f"/polls/{poll.slug}/cast", page.form("/cast").fields)
+    box.waiting = room
+    for shown in (page, full):
+        assert shown.status == 503 and int(shown.reply.headers["retry-after"]) >= 1
+        assert "It is not known yet whether your vote was taken" in shown.words
+        assert not re.search("not taken yet|not been taken|not been sent yet|Nothing was taken", shown.html)
+        assert ("unsure", "1") in shown.form("/cast").fields and "<send-again" in shown.html
+    await taken_once(city, anna, poll, full)
+
+
+async def test_sent_again_while_the_count_runs_the_ballot_stays_on_the_page(city: City) -> None:
+    poll = await city.poll(questions=FOUR)
+    anna = await city.resident()
+    check = await fill_four(anna, poll)
+    assert (await anna.press(check, "")).status == 200
+    async with city.database.open_session() as session:
+        await close_now(session, poll)
+    async with city.database.open_session() as counting:
+        await counting.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": lock_key(poll.id)})
+        page = await anna.press(check, "")
+    assert page.status == 409 and "the count is under way" in page.words
+    assert "not taken yet" not in page.html
+    kept = [pair for pair in page.form("/cast").fields if pair[0] == "key" or pair[0].startswith("q-")]
+    assert sorted(kept) == sorted(p for p in check.form("/cast").fields if p[0] == "key" or p[0].startswith("q-"))
+    await taken_once(city, anna, poll, page)
 
 
 async def test_before_the_opening(city: City) -> None:
