@@ -68,8 +68,10 @@ class Settings(BaseModel):
     read_pool_size: int = Field(5, ge=1, description="Connections kept open to the replica, if there is one.")
     pool_timeout: float = Field(10, gt=0, description="Seconds a request waits for a connection.")
     votes_waiting: int = Field(
-        2_000, ge=1, description="Votes a web process holds until they are committed; beyond that it answers 503."
-    )
+        2_000, ge=1,
+        description="Votes a web process holds until they are committed, and as many again of polls being counted or "
+        "closed; beyond that it answers 503.",
+    )  # fmt: skip
     statement_timeout: float = Field(60, ge=0, description="Seconds one statement of a request may take; 0: no limit.")
 
     # The listening socket and what stands before it
