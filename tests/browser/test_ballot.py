@@ -101,6 +101,7 @@ async def test_going_back_and_changing_keep_the_answers(visit: Visit, city: City
     await expect(voter.level(3, 1, 4)).to_be_checked()
     await voter.button("Next").click()
     await voter.button("Check the answers").click()
+    await voter.headed(CHECK)
     assert await read_back(voter) == READ_BACK
 
     await voter.page.locator("button[value=change-1]").click()
