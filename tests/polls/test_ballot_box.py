@@ -336,7 +336,14 @@ async def test_a_deadlock_is_lost_by_nobody(fresh_database: Database) -> None:
         await other.execute(text("SET LOCAL deadlock_timeout = '20s'"))
         await other.execute(take, {"p": poll.id, "c": citizens[1]})
         casting = asyncio.create_task(cast_all(box, [a_vote(poll, one) for one in citizens]))
-        await asyncio.sleep(0.4)
+        waiting = text(
+            "SELECT pg_stat_clear_snapshot(), count(*) FROM pg_stat_activity"
+            " WHERE datname = current_database() AND wait_event = 'transactionid'"
+        )
+        for _ in range(500):  # until the batch holds one row and waits for the other
+            if (await other.execute(waiting)).one()[1]:
+                break
+            await asyncio.sleep(0.02)
         await other.execute(take, {"p": poll.id, "c": citizens[0]})
         await other.rollback()
     assert len(acknowledged(await asyncio.wait_for(casting, 20))) == 2
