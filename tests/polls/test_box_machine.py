@@ -212,10 +212,12 @@ class BoxMachine(RuleBasedStateMachine):
         process = self.processes[box]
         await asyncio.sleep(after)
         async with self.world.beside.open_session() as session:
+            # Waits until each is gone: one that dies a moment later would fail the next step, where nothing is wrong.
             await session.execute(
-                text("SELECT pg_terminate_backend(pid) FROM unnest(CAST(:pids AS integer[])) pid"),
+                text("SELECT pg_terminate_backend(pid, 5000) FROM unnest(CAST(:pids AS integer[])) pid"),
                 {"pids": list(process.backends)},
             )
+        await asyncio.sleep(0.01)  # for the process to hear of it
         process.backends.clear()
         if whole:
             self.processes[box] = Process(self.world.url)
