@@ -229,7 +229,8 @@ class Service:
             "poll_hash": self.poll_hash.hex(), "version": 1, "previous": None, "reason": "",
             "counted_at": "2026-11-15T09:00:05+00:00", "opens_at": "2026-11-01T09:00:00Z",
             "closes_at": "2026-11-15T09:00:00Z", "time_zone": definition.time_zone, "privacy": definition.privacy,
-            "receipt": definition.receipt, "roll": {"known": known, "total": self.entitled, "styles": self.roll_styles()},
+            "receipt": definition.receipt,
+            "roll": {"known": known, "total": self.entitled, "styles": self.roll_styles()},
             "participations": len(self.votes), "ballots": len(self.votes), "questions": questions, "ties": ties,
             "lot": self.lot() if any(q.rule.tie == "lot" for q in definition.questions) else None,
             "superseded": sorted(leaf.hex() for leaf in self.superseded),
@@ -270,9 +271,9 @@ class Service:
         version = 1
         while f"manifest-{version}.json" in files:
             data = files[f"manifest-{version}.json"]
-            questions = json.loads(data)["questions"]
+            questions, digest = json.loads(data)["questions"], hashlib.sha256(data).hexdigest()
             made.append(self.event(
-                "board_published", "2026-11-15T09:01:00+00:00", version=version, manifest=hashlib.sha256(data).hexdigest(),
+                "board_published", "2026-11-15T09:01:00+00:00", version=version, manifest=digest,
                 roots={str(q["id"]): q["root"] for q in questions}, sizes={str(q["id"]): q["size"] for q in questions},
             ))  # fmt: skip
             version += 1

@@ -769,8 +769,8 @@ REGISTRY: dict[str, Callable] = {
     "lot_ground": ground_lot,
     "lot_hidden": hidden_lot,
     "of_another_site": of_another_log,
-    "entry_changed": in_log("tile/entries/001.p/50", lambda data: data.replace(b'"revision":1', b'"revision":2')),
-    "checkpoint_changed": in_log("checkpoint", lambda data: data.replace(b"registry\n306", b"registry\n305")),
+    "entry_changed": in_log("tile/entries/001.p/51", lambda data: data.replace(b'"revision":1', b'"revision":2')),
+    "checkpoint_changed": in_log("checkpoint", lambda data: data.replace(b"registry\n307", b"registry\n306")),
 }
 """name → (service, files, registry, expected)."""
 
