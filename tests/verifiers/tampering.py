@@ -41,9 +41,10 @@ class Case:
 
 
 def corpus() -> Iterator[Case]:
-    """Every honest sample, everything tampered with, every lie."""
+    """Every honest sample, everything tampered with, every lie. Not the receipts, whose boards are honest."""
     for name in case_names():
-        yield case(name)
+        if not name.startswith("receipt-"):
+            yield case(name)
 
 
 def case_names() -> list[str]:
@@ -728,7 +729,7 @@ def of_another_log():
     service.host = "other.example"
     log = service.registry(files)
     service.host = boards.HOST
-    return service, files, log, (2,)
+    return service, files, log, REFUSED
 
 
 def in_log(path: str, change: Callable, expected: tuple = (1,)) -> Callable:
@@ -851,15 +852,16 @@ def main() -> None:
     """Write the corpus for verifiers in other languages."""
     root, n = Path(sys.argv[1]), int(sys.argv[2]) if len(sys.argv) > 2 else 0
     index = {}
-    for case in corpus():
-        boards.write(case.files, root / case.name)
-        index[case.name] = {"expected": list(case.expected), "key": case.key}
-        if case.registry is not None:
-            boards.write(case.registry, root / f"{case.name}.registry")
-            index[case.name]["registry"] = f"{case.name}.registry"
-        if case.receipt is not None:
-            (root / f"{case.name}.receipt.json").write_text(json.dumps(case.receipt))
-            index[case.name]["receipt"] = f"{case.name}.receipt.json"
+    for name in case_names():
+        found = case(name)
+        boards.write(found.files, root / found.name)
+        index[found.name] = {"expected": list(found.expected), "key": found.key}
+        if found.registry is not None:
+            boards.write(found.registry, root / f"{found.name}.registry")
+            index[found.name]["registry"] = f"{found.name}.registry"
+        if found.receipt is not None:
+            (root / f"{found.name}.receipt.json").write_text(json.dumps(found.receipt))
+            index[found.name]["receipt"] = f"{found.name}.receipt.json"
     service = boards.one_choice()
     honest = service.files()
     for number, (path, data) in enumerate(mutations(honest, n)):
