@@ -200,12 +200,13 @@ class Service:
             for vote in shown:
                 answers[vote.answers[question.id]] = answers.get(vote.answers[question.id], 0) + 1
             order = self.order(question, roots, ties) if decided else None
+            entitled = self.entitled_of(question)
             questions.append({
                 "id": question.id, "size": sizes[question.id], "root": roots[question.id].hex(), "shown": len(shown),
                 "withheld": {"records": len(hidden), "styles": sorted({vote.style for vote in hidden}),
                              "leaves": sorted(board.leaf_hash(self.entry(v, question.id)).hex() for v in hidden)},
-                "entitled": self.entitled, "counted_by": "ballots",
-                "outcome": tally(question, Profile(answers, self.entitled), order).as_json(),
+                "entitled": entitled, "counted_by": "ballots",
+                "outcome": tally(question, Profile(answers, entitled), order).as_json(),
             })  # fmt: skip
         known = self.entitled is not None
         keys = [("board", self.board_key), ("receipt", self.receipt_key)]
@@ -214,7 +215,7 @@ class Service:
             "poll_hash": self.poll_hash.hex(), "version": 1, "previous": None, "reason": "",
             "counted_at": "2026-11-15T09:00:05+00:00", "opens_at": "2026-11-01T09:00:00Z",
             "closes_at": "2026-11-15T09:00:00Z", "time_zone": definition.time_zone, "privacy": definition.privacy,
-            "receipt": definition.receipt, "roll": {"known": known, "total": self.entitled, "styles": []},
+            "receipt": definition.receipt, "roll": {"known": known, "total": self.entitled, "styles": self.roll_styles},
             "participations": len(self.votes), "ballots": len(self.votes), "questions": questions, "ties": ties,
             "lot": self.lot() if any(q.rule.tie == "lot" for q in definition.questions) else None,
             "superseded": sorted(leaf.hex() for leaf in self.superseded),
@@ -222,6 +223,19 @@ class Service:
                       "valid_from": "2026-01-01T00:00:00+00:00", "valid_to": None} for purpose, k in keys],
             "software": "veche 0.1.0",
         }  # fmt: skip
+
+    @property
+    def roll_styles(self):
+        """As many of each ballot style, everybody else's first; who is left over is of none."""
+        styles = [0, *(style.id for style in self.definition.styles)]
+        if self.entitled is None or len(styles) == 1:
+            return []
+        return [[style, self.entitled // len(styles)] for style in styles]
+
+    def entitled_of(self, question):
+        if self.entitled is None or not question.styles:
+            return self.entitled
+        return sum(n for style, n in self.roll_styles if style in question.styles)
 
     def lot(self):
         return {
