@@ -12,7 +12,7 @@ import { verify } from "../../frontend/src/verify/verify";
 
 type Tied = [stage: number, tied: number[], order: number[]];
 type Overlay = { [path: string]: string | null };
-type Board = { dir: string; overlay?: Overlay; poll?: string; registry?: string; token?: string; changing?: number };
+type Board = { dir: string; overlay?: Overlay; poll?: string; registry?: string; token?: string; changing?: number; room?: number };
 type Count = { do: "count"; question: Question; answers: [string, number, number[]][]; entitled: number | null; ties: Tied[] };
 
 // One question from its profile; `fit` names answers that the verifier would refuse on a ballot of these styles.
@@ -53,7 +53,7 @@ async function board(command: Board): Promise<Facts> {
   let done = 0;
   const report = { check: (name: string, state: string): void => void (states[name] = state), progress: (records: number): void => void (done = records) };
   const token = command.token === undefined ? null : readToken(command.token);
-  const found = await verify({ ...from, token }, report);
+  const found = await verify({ ...from, token, room: command.room }, report);
   return { ...(found as unknown as Facts), states, done, asked: from.board.asked.length };
 }
 
@@ -69,7 +69,7 @@ async function fetched(command: { base: string; path: string; most: number; pati
     const data = await new Web(command.base, command.patience, 1).get(command.path, command.most);
     return { found: data && data.length };
   } catch (error) {
-    return { fault: (error as Error).constructor === Unreachable ? "unreachable" : "refused", detail: String(error) };
+    return { most_memory: process.memoryUsage.rss(), fault: (error as Error).constructor === Unreachable ? "unreachable" : "refused", detail: String(error) };
   }
 }
 

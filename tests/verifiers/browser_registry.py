@@ -1,5 +1,4 @@
-"""A site's registry log for boards of `boards.Service`: what an honest one holds, as files, with anything edited before it
-is signed."""
+"""A site's registry log for boards of `boards.Service`: what an honest one holds, as files, or one edited."""
 
 from __future__ import annotations
 
@@ -18,7 +17,7 @@ Event = dict[str, Any]
 def events_of(
     service: Any, versions: Iterable[dict[str, bytes]], retired: Iterable[tuple[str, str, str]] = ()
 ) -> list[Event]:
-    """The events of one poll's life, keys first; `versions` are boards whose manifest was published, the older first."""
+    """The events of one poll's life, keys first; `versions` are boards that were published, the older first."""
     poll, poll_hash = service.definition.poll_id, service.poll_hash.hex()
     keys = [("board", service.board_key), ("receipt", service.receipt_key), ("registry", boards.key("registry"))]
     found = [

@@ -54,6 +54,7 @@ export interface Asked {
   registry: Source | null; // null: no log to compare with; those checks are then not among those made
   poll: string | null;
   wait: number; // milliseconds before a file that may be about to change is read again
+  room?: number | undefined; // letters of all distinct answers to a question together
   token: Token | null;
 }
 
@@ -163,7 +164,7 @@ class Run {
     if (manifest.questions.some((listed) => listed.withheld.leaves.some((leaf) => replaced.has(leaf)))) throw new Error("a record is withheld and also replaced");
     for (const listed of manifest.questions) {
       const question = definition.questions.find((one) => one.id === listed.id)!;
-      const reader = new Reader(question, definition, manifest.poll_hash, listed.withheld.styles);
+      const reader = new Reader(question, definition, manifest.poll_hash, listed.withheld.styles, this.asked.room);
       const seeker = this.#seeker(listed.id);
       this.#seekers.push(seeker);
       const apart = new Set([...listed.withheld.leaves, ...replaced]);
