@@ -56,8 +56,9 @@ def stuffed(service, question, records):
     """The same board with this question's tree holding more records, and the manifest agreeing."""
     service = deepcopy(service)
     extra = [
-        boards.Vote(hashlib.sha256(bytes([n])).digest()[:16], {question: "[2]"} , style) for n, style in enumerate(records)
-    ]  # fmt: skip
+        boards.Vote(hashlib.sha256(bytes([n])).digest()[:16], {question: "[2]"}, style)
+        for n, style in enumerate(records)
+    ]
     for vote in extra:
         for other in service.definition.questions:
             vote.answers.setdefault(other.id, NOT_SHOWN)
