@@ -195,7 +195,7 @@ def test_a_roll_that_is_not_known_gives_nobodys_number(tmp_path):
     service.definition = service.definition.model_copy(update={"roll_known": False})
     honest, lie = verdicts(tmp_path, service.files(), service.files(question(0, entitled=60)))
     assert honest["verdict"] == "valid", honest
-    assert failing(lie, "counts")
+    assert "counts" in {one["check"] for one in lie["failed"]}
 
 
 # ---- replaced votes

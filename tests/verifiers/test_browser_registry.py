@@ -145,19 +145,22 @@ def test_a_registry_that_cannot_be_read_leaves_the_check_open(tmp_path):
         reply = checked(tmp_path / path, service, files=files, log=there)
         assert states(reply) == ("incomplete", "skipped", "skipped")
         assert reply["skips"][0]["why"] == "unreachable"
+    service.host = "elsewhere.example"
+    other = registry_of(service, [files])
+    service.host = boards.HOST
+    assert states(checked(tmp_path / "other", service, files=files, log=other)) == ("incomplete", "skipped", "skipped")
 
 
-@pytest.mark.parametrize("change", ["another key", "another site", "no entry", "no json"])
+@pytest.mark.parametrize("change", ["another key", "no entry", "no json"])
 def test_a_log_that_is_not_what_was_signed_is_invalid(change, tmp_path):
     service = boards.one_choice(20)
     files = service.files()
     log = registry_of(service, [files])
     if change == "another key":
         public = base64.b64encode(boards.raw(boards.key("another"))).decode()
-        log["keys.json"] = json.dumps({"keys": [{"purpose": "registry", "public": public}]}).encode()
-    elif change == "another site":
-        service.host = "elsewhere.example"
-        log = registry_of(service, [files])
+        log["keys.json"] = json.dumps(
+            {"origin": service.host, "keys": [{"purpose": "registry", "public": public}]}
+        ).encode()
     elif change == "no entry":
         del log[next(path for path in log if "entries" in path)]
     else:

@@ -28,6 +28,7 @@ export function checkCounts(manifest: Manifest, definition: Definition): void {
     const question = definition.questions.find((one) => one.id === listed.id)!;
     if ((question.rule.method === "units") !== (listed.counted_by === "units")) throw new Error(`${named}: counted by ${listed.counted_by}`);
     if (!question.styles.length && !question.shown_if && listed.shown !== ballots) throw new Error(`${named}: everybody is asked, and ${listed.shown} of ${ballots} ballots hold it`);
+    if (withheld.styles.some((style) => (style !== 0 && !definition.styles.some((one) => one.id === style)) || !inQuestion(question, style))) throw new Error(`${named}: withheld records of a style that is none`);
     if (withheld.leaves.length !== withheld.records) throw new Error(`${named}: ${withheld.leaves.length} hashes of ${withheld.records} withheld records`);
     rising(withheld.leaves, `${named}: withheld records`);
     checkEntitled(manifest, listed, question);

@@ -40,7 +40,8 @@ const SLACK = (3n * DAY) / 2n; // from noon: to the end of the day after
 // looked for again under the next checkpoint.
 export async function readRegistry(source: Source, host: string, poll: string, wait: number): Promise<Registry> {
   const listed = await needed(source, "keys.json", MOST);
-  const { keys = [] } = JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(listed)) as { keys?: { purpose?: string; public?: string }[] };
+  const { origin, keys = [] } = JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(listed)) as { origin?: string; keys?: { purpose?: string; public?: string }[] };
+  if (origin !== host) throw new Unreachable("the registry is that of another site");
   const mine = keys.filter((key) => key.purpose === "registry").map((key) => fromBase64(key.public));
   for (let attempt = 1; ; attempt++) {
     try {
@@ -129,13 +130,15 @@ export function checkEntered(registry: Registry, versions: Signed[]): Entered {
   const of = (kind: string): Event[] => registry.events.filter((event) => event.kind === kind);
   const opened = of("poll_opened")[0];
   const opens = instant(newest.opens_at);
-  const inTime = (event: Event): boolean => (opened !== undefined && event.position < opened.position) || event.at <= opens;
+  const inTime = (event: Event): boolean => opened ? event.position < opened.position : event.at <= opens;
   if (of("poll_sealed").at(-1)?.body.poll_hash !== newest.poll_hash) throw new Error("the registry does not have these rules as the sealed ones");
   for (const party of ["official", "observer"] as const) {
     const said: Party | null | undefined = newest.lot?.[party];
     const committed = of("lot_committed").filter((event) => event.body.party === party && inTime(event)).at(-1);
     if (said && committed?.body.commitment !== said.commitment) throw new Error(`the registry does not have the ${party}'s commitment to a lot before the opening`);
   }
+  const parties = new Set(of("lot_committed").filter(inTime).map((event) => event.body.party));
+  if (!newest.lot && parties.size > 1) throw new Error("two parties committed to a lot, and the board has none");
   const published = of("board_published");
   const missing = versions.filter((version) => !isEntered(published, version));
   if (missing.length) return "not_entered";
