@@ -398,7 +398,11 @@ async def test_a_real_poll_from_the_vote_to_the_check_of_its_receipt(
 
 
 def is_entered(site: LiveSite, poll: str) -> bool:
-    """Whether the registry's files tell of the poll's board."""
-    bundles = (site.settings.data_dir / "registry" / "tile" / "entries").rglob("*")
-    said = b"".join(path.read_bytes() for path in bundles if path.is_file())
-    return any(poll.encode() in part for part in said.split(b'"kind":"board_published"')[1:])
+    """Whether the registry's files tell of the poll's board, under a checkpoint that holds the entry."""
+    folder = site.settings.data_dir / "registry"
+    if not (folder / "checkpoint").is_file():
+        return False
+    size = int((folder / "checkpoint").read_text().split("\n")[1])
+    said = b"".join(path.read_bytes() for path in (folder / "tile" / "entries").rglob("*") if path.is_file())
+    entry = re.search(rb'"kind":"board_published","poll":"%s"[^{}]*"position":(\d+)' % poll.encode(), said)
+    return entry is not None and int(entry[1]) < size

@@ -27,7 +27,8 @@ def events_of(
     ]  # fmt: skip
     about = {"poll": poll, "poll_hash": poll_hash}
     found.append(_event("poll_sealed", "2026-10-20", poll_hash=poll_hash, revision=1, reviewed=True) | about)
-    for party, one in sorted((service.lot() or {}).items()):
+    drawn = any(question.rule.tie == "lot" for question in service.definition.questions)
+    for party, one in sorted(service.lot().items()) if drawn else ():
         found.append(_event("lot_committed", "2026-10-25", party=party, commitment=one["commitment"]) | about)
     found.append(_event("poll_opened", "2026-11-01T09:00:01", opens_at="", closes_at="") | about)
     for files in versions:
