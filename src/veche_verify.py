@@ -6,8 +6,8 @@
 
     veche-verify https://voting.example.org/polls/square-2026
     veche-verify https://voting.example.org/polls/square-2026 --receipt receipt.json --key "$VKEY"
-    veche-verify path/to/board/5f0c… --previous saved/checkpoint
-    veche-verify --complaint complaint.json
+    veche-verify path/to/board/5f0c… --registry path/to/registry --previous saved/checkpoint
+    veche-verify --complaint complaint.json --key "$VKEY"
 
 Exit code 0: valid. 1: invalid. 2: not everything could be checked (it says what); never "valid" with a check skipped.
 
@@ -34,6 +34,7 @@ import base64
 import binascii
 import hashlib
 import http.client
+import io
 import json
 import os
 import re
@@ -260,6 +261,8 @@ class Key:
 
     name: str
     public: bytes
+    until: datetime | None = None
+    """When it was retired, where a key list said so."""
 
     def speaks_for(self, origin: str) -> bool:
         """`host` stands for all logs of the host, `host/board` for its boards, and so on."""
@@ -292,19 +295,32 @@ def read_keys_file(path: str) -> list[Key]:
     return list(vkeys_in(read_json(data, path, exact=False)))
 
 
-def vkeys_in(value: Any) -> Iterator[Key]:
-    """Every verifier key that stands anywhere in a JSON document."""
+def vkeys_in(value: Any, until: datetime | None = None) -> Iterator[Key]:
+    """Every verifier key that stands anywhere in a JSON document, with the end of its use that stands beside it."""
     if isinstance(value, dict):
+        ends = value.get("valid_to")
+        until = moment(ends) if ends is not None else None
         value = list(value.values())
     if isinstance(value, list):
         for item in value:
-            yield from vkeys_in(item)
+            yield from vkeys_in(item, until)
     elif isinstance(value, str) and re.fullmatch(r"[^+\s]+\+[0-9a-f]{8}\+[A-Za-z0-9+/=]{44}", value):
-        yield read_vkey(value)
+        key = read_vkey(value)
+        yield Key(key.name, key.public, until)
+
+
+def vkey_of(name: str, public: bytes) -> str:
+    """A key as it is handed from person to person."""
+    return f"{name}+{key_hash(name, public).hex()}+{to_base64(ED25519 + public)}"
 
 
 def open_note(note: bytes, name: str, publics: Iterable[bytes]) -> str:
     """The text of a note that one of the keys signed under `name`. Signatures of others are passed over."""
+    return open_signed(note, name, publics)[0]
+
+
+def open_signed(note: bytes, name: str, publics: Iterable[bytes]) -> tuple[str, list[bytes]]:
+    """The text of such a note, and which of the keys have signed it."""
     what = say(f"The note of {name}", f"Подписанная заметка {name}")
     try:
         text, gap, signatures = note.decode("utf-8").rpartition("\n\n")
@@ -315,7 +331,7 @@ def open_note(note: bytes, name: str, publics: Iterable[bytes]) -> str:
         raise Invalid(say(f"{what} is not a signed note.", f"{what}: это не подписанная заметка."))
     text += "\n"
     known = {key_hash(name, public): public for public in publics}
-    right = False
+    right = []
     for line in lines:
         parts = line.split(" ")
         if len(parts) != 3 or parts[0] != "—":
@@ -325,10 +341,10 @@ def open_note(note: bytes, name: str, publics: Iterable[bytes]) -> str:
             continue
         if not signed_by(known[signature[:4]], signature[4:], text.encode()):
             raise Invalid(say(f"{what}: the signature is false.", f"{what}: подпись не сходится."))
-        right = True
+        right.append(known[signature[:4]])
     if not right:
         raise Invalid(say(f"{what} is not signed by a known key.", f"{what} не подписана ни одним известным ключом."))
-    return text
+    return text, right
 
 
 @dataclass(frozen=True)
@@ -370,6 +386,10 @@ class Trust:
             raise Unchecked(say(f"None of the keys given is for {origin}.", f"Среди данных ключей нет ключа {origin}."))
         return mine
 
+    def of(self, name: str) -> list[Key]:
+        """The keys brought under just this name."""
+        return [key for key in self.pinned if key.name == name]
+
 
 # ---------------------------------------------------------------------------------------------------------------------
 # 4 Where files come from
@@ -379,8 +399,9 @@ SMALL = 64 * 1024
 LARGE = 64 * 1024 * 1024
 BUNDLE = 256 * (2 + 65_535)
 TIMEOUT = 30.0  # seconds without a byte
-WHOLE_TIMEOUT = 300.0  # seconds for one file
+WHOLE_TIMEOUT = 300.0  # seconds for one file, its headers included
 AHEAD = 24  # files asked for before they are needed
+AHEAD_LARGE = 2  # the same while they are large
 CONNECTIONS = 6
 
 
@@ -422,6 +443,36 @@ class Directory:
         """Nothing is held open."""
 
 
+class Timed(io.RawIOBase):
+    """The bytes of a connection until a moment: whoever trickles them in, headers too, is not waited for any longer."""
+
+    def __init__(self, inner: io.RawIOBase, until: float) -> None:
+        self._inner, self._until = inner, until
+
+    def readable(self) -> bool:
+        """It is for reading alone."""
+        return True
+
+    def readinto(self, buffer: Any) -> int | None:
+        """What there is. Raises Unchecked once the time is over."""
+        if time.monotonic() > self._until:
+            raise Unchecked(say("An answer trickles in too slowly.", "Ответ идёт слишком медленно."))
+        return self._inner.readinto(buffer)
+
+    def close(self) -> None:
+        """Close what is read, too."""
+        self._inner.close()
+        super().close()
+
+
+class Reply(http.client.HTTPResponse):
+    """An answer that has to be whole within WHOLE_TIMEOUT."""
+
+    def __init__(self, *arguments: Any, **named: Any) -> None:
+        super().__init__(*arguments, **named)
+        self.fp = io.BufferedReader(Timed(self.fp.detach(), time.monotonic() + WHOLE_TIMEOUT))
+
+
 class Site:
     """Files below an address, over connections that are kept."""
 
@@ -441,9 +492,10 @@ class Site:
             status, headers, data = self._ask(url, limit)
             if status in (301, 302, 303, 307, 308):
                 onward = urljoin(url, headers.get("location", ""))
-                if urlsplit(url).scheme == "https" and urlsplit(onward).scheme != "https":
-                    raise Unchecked(say(f"{url} leads from https to {onward}: refused.",
-                                        f"{url} уводит с https на {onward}: отказ."))  # fmt: skip
+                if not stays(url, onward):
+                    raise Unchecked(say(f"{url} leads away to {onward}: not followed. If that is the right place, name it.",
+                                        f"{url} уводит на {onward}: не иду. Если это верный адрес, назовите его "
+                                        "сами."))  # fmt: skip
                 url = onward
                 continue
             if status in (404, 410):
@@ -484,28 +536,34 @@ class Site:
                 kept[place] = http.client.HTTPSConnection(parts.netloc, timeout=TIMEOUT, context=context)
             else:
                 kept[place] = http.client.HTTPConnection(parts.netloc, timeout=TIMEOUT)
+            kept[place].response_class = Reply
             self._opened.append(kept[place])
         target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
         headers = {"Accept-Encoding": "identity", "User-Agent": f"veche-verify/{__version__}"}
-        kept[place].request("GET", target, headers=headers)
-        reply = kept[place].getresponse()
-        most = limit if reply.status == 200 else 1_000_000  # a page that says what went wrong
-        data, until = b"", time.monotonic() + WHOLE_TIMEOUT
         try:
-            while piece := reply.read1(65_536):
-                data += piece
-                if len(data) > most:
+            kept[place].request("GET", target, headers=headers)
+            reply = kept[place].getresponse()
+        except Unchecked:
+            kept.pop(place).close()
+            raise
+        most = limit if reply.status == 200 else 1_000_000  # a page that says what went wrong
+        data = bytearray()
+        try:
+            while True:
+                if len(data) + (reply.length or 0) > most:  # what it announces is enough not to read it
                     raise Invalid(say(f"{url} is larger than it can be.", f"{url} больше, чем может быть."))
-                if time.monotonic() > until:
-                    raise TimeoutError(say("the answer trickles in too slowly", "ответ идёт слишком медленно"))
+                piece = reply.read1(65_536)
+                if not piece:
+                    break
+                data += piece
             if reply.length:
-                raise http.client.IncompleteRead(data, reply.length)
+                raise http.client.IncompleteRead(bytes(data), reply.length)
         except BaseException:
             kept.pop(place).close()
             raise
         finally:
             reply.close()  # the connection stays, unless something went wrong
-        return reply.status, {name.lower(): value for name, value in reply.getheaders()}, data
+        return reply.status, {name.lower(): value for name, value in reply.getheaders()}, bytes(data)
 
     def close(self) -> None:
         """Give the connections back."""
@@ -515,12 +573,15 @@ class Site:
     def stream(self, wanted: Iterable[tuple[str, int]]) -> Iterator[bytes]:
         """The files in order, some of them asked for ahead of time."""
         waiting: deque[Future[bytes]] = deque()
+        ahead = AHEAD
         with ThreadPoolExecutor(CONNECTIONS) as pool:
             try:
                 for path, limit in wanted:
                     waiting.append(pool.submit(self.read, path, limit))
-                    if len(waiting) > AHEAD:
-                        yield waiting.popleft().result()
+                    while len(waiting) > ahead:
+                        data = waiting.popleft().result()
+                        ahead = min(AHEAD, ahead + 1) if len(data) < 1 << 20 else AHEAD_LARGE
+                        yield data
                 while waiting:
                     yield waiting.popleft().result()
             finally:
@@ -528,6 +589,14 @@ class Site:
 
 
 Source = Directory | Site
+
+
+def stays(url: str, onward: str) -> bool:
+    """Whether a redirect stays where the reader sent us: the same host, or the same by https."""
+    here, there = urlsplit(url), urlsplit(onward)
+    if (there.scheme, there.netloc) == (here.scheme, here.netloc):
+        return True
+    return (here.scheme, there.scheme) == ("http", "https") and here.hostname == there.hostname
 
 
 # ---------------------------------------------------------------------------------------------------------------------
@@ -761,6 +830,8 @@ def included(leaf: bytes, index: int, size: int, proof: Sequence[bytes], root: b
 # 6 Questions and answers
 # ---------------------------------------------------------------------------------------------------------------------
 
+MOST_PLACES = 20_000_000  # of distinct rankings, in memory: about 1.5 GB
+MOST_WAITING = 8 << 20  # bytes of records whose answers are added up at once
 OWN = 0  # stands in an answer for words of the resident's own
 RERUN = ("plurality", "approval", "rating", "points", "borda", "instant_runoff", "schulze",
          "greedy", "greedy_threshold", "greedy_no_skip", "text")  # fmt: skip
@@ -885,6 +956,22 @@ class Question:
         return "too few or too many options" if len(ids) < least or (most is not None and len(ids) > most) else ""
 
 
+def meets(condition: Mapping[str, Any], kind: str, answer: Sequence[Any]) -> bool:
+    """Whether an answer calls for a follow-up: it names one of the options, or any; of levels, one within the bounds."""
+    options = set(condition.get("options", []))
+    low, high = condition.get("at_least"), condition.get("at_most")
+    if kind in ("rating", "points") and (low is not None or high is not None):
+        pairs = [pair for pair in answer if type(pair) is list and (not options or pair[0] in options)]
+        return any((low is None or n >= low) and (high is None or n <= high) for _, n in pairs)
+    named: set[int] = set()
+    for item in answer:
+        if type(item) is not list:
+            named.add(item)
+        else:
+            named.update(item if kind == "ranking" else item[:1])
+    return bool(named & options) if options else bool(named)
+
+
 def rising(ids: Sequence[Any]) -> bool:
     """Whether these are whole numbers, each greater than the one before."""
     return all(type(one) is int for one in ids) and all(a < b for a, b in pairwise(ids))
@@ -894,8 +981,12 @@ class Ballots:
     """What a question's answers add up to while its records stream by. Memory does not grow with the records, but for
     instant run-off, which needs every distinct ranking."""
 
-    def __init__(self, question: Question) -> None:
+    def __init__(self, question: Question, follow_ups: Sequence[Question] = ()) -> None:
         self.question = question
+        self.follow_ups = follow_ups
+        self.leads_to: dict[int, Counter[int]] = {q.id: Counter() for q in follow_ups}
+        """Follow-up → style → records that call for it."""
+        self.places = 0
         self.cast = self.valid = self.blank = self.own = self.given = 0
         self.neutral = dict.fromkeys(question.neutral, 0)
         self.votes = dict.fromkeys(question.regular, 0)  # ballots that name the option at all
@@ -911,6 +1002,9 @@ class Ballots:
         """So many ballots of a style with this canonical answer."""
         answer = self.question.read(style, text)
         self.by_style[style] += n
+        for other in self.follow_ups:
+            if meets(other.sealed["shown_if"], self.question.kind, answer):
+                self.leads_to[other.id][style] += n
         self.cast += n
         if not answer:
             self.blank += n
@@ -963,7 +1057,14 @@ class Ballots:
             for option in left:
                 self.twice_borda[option] += (len(left) - 1) * n
         if self.question.method == "instant_runoff":
-            self.rankings[tuple(map(tuple, tiers))] += n
+            ranking = tuple(map(tuple, tiers))
+            if ranking not in self.rankings:
+                self.places += named
+                if self.places > MOST_PLACES:
+                    raise Unchecked(say(f"Question {self.question.id}: more different rankings than are kept in memory.",
+                                        f"Вопрос {self.question.id}: разных порядков больше, чем "
+                                        "помещается в память."))  # fmt: skip
+            self.rankings[ranking] += n
 
 
 # ---------------------------------------------------------------------------------------------------------------------
@@ -1629,7 +1730,8 @@ MANIFEST: Json = {
     "software": str,
 }  # fmt: skip
 MOST_VERSIONS = 1_000
-CLOCKS_DIFFER = timedelta(minutes=10)  # between the machine that closes and the one that counts
+CHANGES = ("version", "previous", "reason", "counted_at", "ties", "lot", "questions", "keys", "software")
+"""What differs between versions; of `lot` the secrets do, of `questions` the outcomes."""
 
 
 def manifest_text(origin: str, version: int, data: bytes) -> str:
@@ -1643,8 +1745,40 @@ def listed_keys(manifest: Json, purpose: str) -> list[Json]:
             for key in manifest["keys"] if key["purpose"] == purpose]  # fmt: skip
 
 
-def read_manifest(data: bytes, note: bytes, trust: Trust, extra: list[str]) -> Json:
-    """A manifest whose shape, name and signature are right."""
+def fixed_part(manifest: Json) -> Json:
+    """What a later version of a count may not change."""
+    lot = manifest["lot"] and {party: half["commitment"] for party, half in manifest["lot"].items()}
+    questions = [{key: q[key] for key in MANIFEST["questions"][0] if key != "outcome"} for q in manifest["questions"]]
+    return {key: manifest[key] for key in MANIFEST if key not in CHANGES} | {"lot": lot, "questions": questions}
+
+
+def keeps_secrets(before: Json, after: Json) -> bool:
+    """Whether the secrets that an earlier version reveals are those of a later one."""
+    return before["lot"] is None or all(
+        half["secret"] in (None, after["lot"][party]["secret"]) for party, half in before["lot"].items()
+    )
+
+
+def check_use(public: bytes, when: datetime, manifest: Json, trust: Trust, log: Log | None) -> None:
+    """A board's key had not been retired when it signed, by whatever list we have. It may be younger than the count:
+    trees of polls that an earlier release counted are signed later."""
+    ends = [moment(key["valid_to"]) for key in listed_keys(manifest, "board")
+            if key["bytes"] == public and key["valid_to"] is not None]  # fmt: skip
+    ends += [key.until for key in trust.pinned if key.public == public and key.until is not None]
+    if log is not None:
+        known = log.key("board", public)
+        if known is None:
+            raise Invalid(say("The board is signed by a key that the registry log does not name as a board key.",
+                              "Доска подписана ключом, которого в журнале сайта нет среди ключей "
+                              "досок."))  # fmt: skip
+        ends += [known.retired] if known.retired is not None else []
+    if any(end < when for end in ends):
+        raise Invalid(say("The board is signed by a key that had been retired before the count.",
+                          "Доска подписана ключом, который отозвали ещё до подсчёта."))  # fmt: skip
+
+
+def read_manifest(data: bytes, note: bytes, trust: Trust, extra: list[str]) -> tuple[Json, list[bytes]]:
+    """A manifest whose shape, name and signature are right, and the keys that have signed it."""
     manifest: Json = read_json(data, "manifest.json")
     if not isinstance(manifest, dict) or manifest.get("format") != "veche/board/v1" or manifest.get("v") != 1:
         raise Unchecked(say("This is not a board of the format veche/board/v1, the only one this verifier knows.",
@@ -1654,9 +1788,10 @@ def read_manifest(data: bytes, note: bytes, trust: Trust, extra: list[str]) -> J
     if not re.fullmatch(r"[^/\s+]+/board/[0-9a-f]{32}", origin) or not origin.endswith("/" + manifest["poll"]):
         raise Invalid(say("The manifest's origin is not that of its poll.", "Имя доски не от этого опроса."))
     publics = trust.publics(origin, [key["bytes"] for key in listed_keys(manifest, "board")])
-    if open_note(note, origin, publics) != manifest_text(origin, manifest["version"], data):
+    text, signers = open_signed(note, origin, publics)
+    if text != manifest_text(origin, manifest["version"], data):
         raise Invalid(say("The signed note is of another manifest.", "Подписана не эта опись, а другая."))
-    return manifest
+    return manifest, signers
 
 
 class Board:
@@ -1665,8 +1800,19 @@ class Board:
     manifest: Json
     definition: Json
 
-    def __init__(self, source: Source, trust: Trust, report: Report) -> None:
+    def __init__(
+        self, source: Source, trust: Trust, report: Report, poll: str | None = None, registry: Source | None = None
+    ) -> None:
         self.source, self.trust, self.report = source, trust, report
+        self.poll, self.registry = poll, registry
+        self.log: Log | None = None
+        self.versions: dict[int, bytes] = {}
+        """Version → SHA-256 of its manifest."""
+        self.uses: list[tuple[bytes, datetime]] = []
+        """Keys that have signed, and when they must have been in use."""
+        self.counted_first: datetime | None = None
+        self.tree_keys: set[bytes] = set()
+        self.ballots: dict[int, Ballots] = {}
         self.questions: dict[int, Question] = {}
         self.trees: dict[int, Tree] = {}
         self.notes: dict[int, bytes] = {}
@@ -1682,12 +1828,16 @@ class Board:
         for what in (self.read_manifest, self.read_definition):
             if not report.attempt(what):
                 return False
+        report.attempt(self.read_log)
         for what in (self.check_times, self.check_numbers, self.check_lot, self.check_versions):
             report.attempt(what)
         wanted = list(wanted)
         for published in self.manifest["questions"]:
             report.attempt(lambda published=published: self.check_question(published, wanted))  # type: ignore[misc]
-        report.attempt(self.check_ties)
+        for what in (self.check_shown, self.check_ties, self.check_keys):
+            report.attempt(what)
+        if self.log is not None:
+            report.attempt(self.check_log)
         if self.extra:
             names = ", ".join(sorted(set(self.extra))[:10])
             report.unchecked.append(say(f"Parts this verifier does not know: {names}.",
@@ -1696,16 +1846,28 @@ class Board:
 
     def read_manifest(self) -> None:
         """Signature and shape of what the board says about itself."""
-        try:
-            data, note = self.source.read("manifest.json", LARGE), self.source.read("manifest.note", SMALL)
-        except Missing as error:
-            raise Unchecked(say(f"There is no board at {self.source} ({error} is missing). A board appears once a poll is "
-                                "counted.", f"По адресу {self.source} доски нет (нет {error}). Доска появляется после "
-                                "подсчёта.")) from None  # fmt: skip
-        self.data, self.note = data, note
-        self.report.of_board = True
-        self.manifest = read_manifest(data, note, self.trust, self.extra)
+        for patience in (2, 1, 0):
+            try:
+                data, note = self.source.read("manifest.json", LARGE), self.source.read("manifest.note", SMALL)
+            except Missing as error:
+                raise Unchecked(say(f"There is no board at {self.source} ({error} is missing). A board appears once a poll "
+                                    "is counted.", f"По адресу {self.source} доски нет (нет {error}). Доска появляется "
+                                    "после подсчёта.")) from None  # fmt: skip
+            self.data, self.note = data, note
+            self.report.of_board = True
+            try:
+                self.manifest, signers = read_manifest(data, note, self.trust, self.extra)
+                break
+            except Invalid:
+                # The two are replaced one after the other: between them they do not fit. What was saved stays as it is.
+                if not patience or isinstance(self.source, Directory):
+                    raise
+                time.sleep(1.0)
         m = self.manifest
+        if self.poll is not None and m["poll"] != self.poll:
+            raise Invalid(say(f"Asked for the board of poll {self.poll}, the site gives that of {m['poll']}.",
+                              f"Спрошена доска опроса {self.poll}, а сайт даёт доску {m['poll']}."))  # fmt: skip
+        self.uses += [(public, moment(m["counted_at"])) for public in signers]
         self.origin: str = m["origin"]
         self.poll_hash = from_hex(m["poll_hash"], "poll_hash")
         self.superseded = set(rising_leaves(m["superseded"], "superseded"))
@@ -1743,11 +1905,28 @@ class Board:
             f"The sealed document is the one voted on: its SHA-256 is {m['poll_hash']}.",
             f"Документ опроса — тот, по которому голосовали: его SHA-256 {m['poll_hash']}."))  # fmt: skip
 
+    def read_log(self) -> None:
+        """The site's registry log, with what it says of this poll and of keys."""
+        if self.registry is None:
+            self.report.notes.append(say(
+                "Nothing was compared with the registry log: whether this very board was entered there, with these keys, and "
+                "whether the secrets of lots were fixed before voting began. Give it with --registry.",
+                "С журналом сайта ничего не сверялось: та ли доска в нём, те ли ключи, и были ли секреты жребия "
+                "закреплены до голосования. Журнал указывают в --registry."))  # fmt: skip
+            return
+        log = read_whole_registry(self.registry, self.trust, self.report, [], self.manifest["poll"], self.origin)[0]
+        wanted = self.origin.split("/")[0] + "/registry"
+        if log.checkpoint.origin != wanted:
+            raise Unchecked(say(f"The log at {self.registry} is {log.checkpoint.origin}; this board's is {wanted}.",
+                                f"По адресу {self.registry} журнал {log.checkpoint.origin}, а этой доске нужен "
+                                f"{wanted}."))  # fmt: skip
+        self.log = log
+
     def check_times(self) -> None:
         """Opening as sealed; counted after closing; a moved closing is said."""
         m = self.manifest
         opens, closes, counted = (moment(m[name]) for name in ("opens_at", "closes_at", "counted_at"))
-        if moment(self.definition["opens_at"]) != opens or not opens <= closes <= counted + CLOCKS_DIFFER:
+        if moment(self.definition["opens_at"]) != opens or not opens <= closes <= counted:
             raise Invalid(say("The times of the manifest are not those sealed, or the count came before closing.",
                               "Сроки в описи не те, что опечатаны, или подсчёт был до закрытия."))  # fmt: skip
         sealed = moment(self.definition["closes_at"])
@@ -1760,22 +1939,27 @@ class Board:
     def check_numbers(self) -> None:
         """Records ≤ ballots ≤ participations ≤ roll, and what follows from the sealed document."""
         m = self.manifest
-        roll = dict(map(tuple, m["roll"]["styles"]))
+        roll: dict[int, int] = dict(map(tuple, m["roll"]["styles"]))
         total = m["roll"]["total"]
         wrong = m["ballots"] > m["participations"] or (total is not None and m["participations"] > total)
-        wrong = wrong or len(roll) != len(m["roll"]["styles"]) or not self.styles.issuperset(roll)
-        wrong = wrong or (m["privacy"] == "separated" and bool(m["superseded"]))
+        wrong = wrong or (total is not None) != m["roll"]["known"]
+        expected = sorted(self.styles) if m["roll"]["known"] and len(self.styles) > 1 else []
+        wrong = wrong or [style for style, _ in m["roll"]["styles"]] != expected
+        wrong = wrong or (total is not None and sum(roll.values()) > total)
+        may_change = m["privacy"] == "named" and self.definition.get("may_change", False)
+        wrong = wrong or (bool(m["superseded"]) and not may_change)
         for published in m["questions"]:
             question, hidden = self.questions[published["id"]], published["withheld"]
             leaves = rising_leaves(hidden["leaves"], "withheld")
             wrong = wrong or published["size"] + hidden["records"] != published["shown"] or (
                 published["shown"] > m["ballots"] or len(leaves) != hidden["records"])  # fmt: skip
+            wrong = wrong or not rising(hidden["styles"]) or bool(hidden["styles"]) != bool(hidden["records"])
+            wrong = wrong or not all(style in self.styles and question.asked_in(style) for style in hidden["styles"])
             wrong = wrong or (question.everybody_has_it and published["shown"] != m["ballots"])
-            entitled = published["entitled"]
-            if total is None or not question.styles:
-                wrong = wrong or entitled != total
-            else:
-                wrong = wrong or entitled is None or entitled > total
+            entitled = total
+            if total is not None and question.styles:
+                entitled = sum(roll.get(style, 0) for style in question.styles)
+            wrong = wrong or published["entitled"] != entitled
         if wrong:
             raise Invalid(say("The numbers of the manifest contradict each other: records, ballots, participations, roll.",
                               "Числа описи противоречат друг другу: записи, бюллетени, участие, список."))  # fmt: skip
@@ -1797,40 +1981,43 @@ class Board:
         for suffix, own in (("json", self.data), ("note", self.note)):
             if self.source.read(f"manifest-{version}.{suffix}", LARGE) != own:
                 raise Invalid(say("The newest manifest stands in two versions.", "Новейшая опись — в двух видах."))
-        earlier = 0
+        self.versions[version] = sha256(self.data)
         for number in range(version - 1, 0, -1):
-            try:
-                data = self.source.read(f"manifest-{number}.json", LARGE)
-            except Missing:
-                continue  # not every count is published; the chain of hashes says whether one is lacking
+            data = self.source.read(f"manifest-{number}.json", LARGE)
             note = self.source.read(f"manifest-{number}.note", SMALL)
-            before = read_manifest(data, note, self.trust, self.extra)
-            counts = [(q["id"], q["size"], q["root"], q["shown"], q["withheld"]) for q in before["questions"]]
+            before, signers = read_manifest(data, note, self.trust, self.extra)
             if (
                 before["version"] != number
                 or m["previous"] != sha256(data).hex()
-                or any(before[name] != newest[name] for name in ("origin", "poll_hash", "ballots", "participations"))
-                or counts != [(q["id"], q["size"], q["root"], q["shown"], q["withheld"]) for q in newest["questions"]]
+                or fixed_part(before) != fixed_part(newest)
+                or not keeps_secrets(before, m)
             ):
-                raise Invalid(say(f"Version {number} of the manifest does not lead to the next, or counts other ballots.",
-                                  f"Версия {number} описи не ведёт к следующей или считает другие "
-                                  "бюллетени."))  # fmt: skip
-            m, earlier = before, earlier + 1
+                raise Invalid(say(f"Version {number} of the manifest does not lead to the next, or says what may not change.",
+                                  f"Версия {number} описи не ведёт к следующей или говорит иначе о том, что "
+                                  "меняться не может."))  # fmt: skip
+            if moment(before["counted_at"]) < moment(before["closes_at"]):
+                raise Invalid(say(f"Version {number} was counted before closing.", f"Версия {number} — до закрытия."))
+            self.versions[number] = sha256(data)
+            self.uses += [(public, moment(before["counted_at"])) for public in signers]
+            m = before
+        earlier = version - 1
         if m["previous"] is not None:
-            raise Invalid(say("An earlier version of the manifest is missing.", "Одной из прежних описей не хватает."))
+            raise Invalid(say("The first version of the manifest names one before it.",
+                              "Первая версия описи называет более раннюю."))  # fmt: skip
+        self.counted_first = moment(m["counted_at"])
         if earlier:
             self.report.passed.append(say(f"{earlier} earlier versions of the count are chained to this one.",
                                           f"Прежних версий подсчёта: {earlier}, связаны с этой."))  # fmt: skip
 
     def check_lot(self) -> None:
-        """A revealed secret is the one committed to before opening."""
+        """A revealed secret is the one committed to; that this was before opening, the registry log says."""
         for party, half in (self.manifest["lot"] or {}).items():
             committed = from_hex(half["commitment"], "commitment")
             if half["secret"] is not None:
                 secret = from_hex(half["secret"], "secret")
                 if sha256(b"veche/lot-commitment/v1" + self.poll_hash + party.encode() + b"\0" + secret) != committed:
-                    raise Invalid(say(f"The {party}'s secret is not what was committed to before opening.",
-                                      f"Секрет ({party}) — не тот, что был обещан до открытия."))  # fmt: skip
+                    raise Invalid(say(f"The {party}'s secret is not what was committed to.",
+                                      f"Секрет ({party}) — не тот, что был закреплён."))  # fmt: skip
 
     def check_question(self, published: Json, wanted: Iterable[bytes]) -> None:
         """One question's tree, its records, and its outcome counted again."""
@@ -1839,7 +2026,7 @@ class Board:
         withheld = {bytes.fromhex(leaf) for leaf in hidden["leaves"]}
         tree = self.open_tree(published)
         ballots = self.read_records(tree, question, set(hidden["styles"]), {*wanted, *withheld, *self.superseded})
-        self.trees[question.id] = tree
+        self.trees[question.id], self.ballots[question.id] = tree, ballots
         if any(tree.found[leaf].entry is not None for leaf in withheld | self.superseded):
             raise Invalid(say(f"Question {question.id}: a record said to be withheld or replaced is published.",
                               f"Вопрос {question.id}: опубликована запись, названная скрытой или "
@@ -1862,7 +2049,9 @@ class Board:
         note = self.notes[published["id"]] = self.source.read(folder + "checkpoint", SMALL)
         origin = f"{self.origin}/q{published['id']}"
         listed = [key["bytes"] for key in listed_keys(self.manifest, "board")]
-        checkpoint = read_checkpoint(open_note(note, origin, self.trust.publics(origin, listed)))
+        text, signers = open_signed(note, origin, self.trust.publics(origin, listed))
+        self.tree_keys |= set(signers)
+        checkpoint = read_checkpoint(text)
         if checkpoint != Checkpoint(origin, published["size"], from_hex(published["root"], "root")):
             raise Invalid(say(f"{folder}checkpoint is not of the tree the manifest names.",
                               f"{folder}checkpoint — не от того дерева, что названо в описи."))  # fmt: skip
@@ -1870,9 +2059,12 @@ class Board:
 
     def read_records(self, tree: Tree, question: Question, withheld: set[int], wanted: set[bytes]) -> Ballots:
         """Every record of the tree, held against the sealed question, and added up."""
-        ballots = Ballots(question)
+        conditions = [(q, q.sealed.get("shown_if")) for q in self.questions.values()]
+        ballots = Ballots(
+            question, [q for q, condition in conditions if condition and condition["question"] == question.id]
+        )
         start = f'["{self.poll_hash.hex()}",{question.id},'.encode()
-        at, waiting = len(start), Counter[bytes]()
+        at, waiting, held = len(start), Counter[bytes](), 0
         watch = Progress(tree.size, question.id)
         wrong = Invalid(say(f"Question {question.id}: a record is malformed, or of another poll or question.",
                             f"Вопрос {question.id}: запись испорчена или от другого опроса или вопроса."))  # fmt: skip
@@ -1900,8 +2092,10 @@ class Board:
             if b"".join(nonces).translate(None, HEX):
                 raise wrong
             waiting.update([entry[at:-36] for entry in entries])
-            if len(waiting) > 50_000:
+            held += sum(map(len, entries))
+            if len(waiting) > 50_000 or held > MOST_WAITING:
                 settle()
+                held = 0
             watch.at(first)
         settle()
         return ballots
@@ -1966,8 +2160,108 @@ class Board:
 
         return decided
 
+    def check_shown(self) -> None:
+        """Who holds which question: every ballot of a style what the style asks, a follow-up whoever it follows from."""
+        if len(self.ballots) != len(self.questions):
+            return  # a tree could not be read, and that is said
+        said = {q["id"]: q for q in self.manifest["questions"]}
+        hidden = {q: set(published["withheld"]["styles"]) for q, published in said.items()}
+        of_style: dict[int, int] = {}
+        wrong = False
+        for question in self.questions.values():
+            styles = [style for style in self.styles if question.asked_in(style)]
+            held, condition = self.ballots[question.id].by_style, question.sealed.get("shown_if")
+            if condition is None:
+                for style in styles:
+                    if style not in hidden[question.id]:
+                        wrong = wrong or of_style.setdefault(style, held[style]) != held[style]
+                continue
+            parent = condition["question"]
+            calls, back = self.ballots[parent].leads_to[question.id], said[parent]["withheld"]["records"]
+            least = sum(calls[style] for style in styles)
+            most = least + (back if hidden[parent].intersection(styles) else 0)
+            either = hidden[parent] | hidden[question.id]
+            wrong = wrong or not least <= said[question.id]["shown"] <= most
+            wrong = wrong or any(held[style] != calls[style] for style in styles if style not in either)
+        if wrong or sum(of_style.values()) > self.manifest["ballots"]:
+            raise Invalid(say("A question has more or fewer records than there are ballots that could hold it.",
+                              "Записей по вопросу больше или меньше, чем бюллетеней, в которых он "
+                              "был."))  # fmt: skip
+
+    def check_keys(self) -> None:
+        """No key signed after it had been retired."""
+        uses = self.uses + [(public, self.counted_first) for public in self.tree_keys if self.counted_first]
+        for public, when in uses:
+            check_use(public, when, self.manifest, self.trust, self.log)
+
+    def check_log(self) -> None:
+        """The registry log says the same: which document was sealed, which boards were published, whose keys they are,
+        and that the secrets of lots were fixed before voting began."""
+        log, m = self.log, self.manifest
+        assert log is not None
+        if not log.bodies("poll_sealed") or log.bodies("poll_sealed")[-1].get("poll_hash") != m["poll_hash"]:
+            raise Invalid(say("By the registry log another document was sealed for this poll, or none.",
+                              "По журналу сайта для этого опроса опечатан другой документ или никакой."))  # fmt: skip
+        for purpose in ("board", "receipt"):
+            for key in listed_keys(m, purpose):
+                if log.key(purpose, key["bytes"]) is None:
+                    raise Invalid(say(f"The manifest lists the {purpose} key {key['key_id']}, the registry log does not.",
+                                      f"В описи есть ключ {key['key_id']} ({purpose}), а в журнале сайта "
+                                      "нет."))  # fmt: skip
+        self.check_lot_was_first(log)
+        waiting = False
+        trees = {"roots": {str(q["id"]): q["root"] for q in m["questions"]},
+                 "sizes": {str(q["id"]): q["size"] for q in m["questions"]}}  # fmt: skip
+        entered = log.bodies("board_published")
+        for version, digest in self.versions.items():
+            facts: Json = {"version": version, "manifest": digest.hex(), **trees}
+            same = [facts, {"sha256": sha256(canonical(facts)).hex()}]
+            if any(body.get("version") == version and body not in same for body in entered):
+                raise Invalid(say(f"The registry log was told of another board as version {version}.",
+                                  f"В журнале сайта версией {version} названа другая доска."))  # fmt: skip
+            waiting = waiting or not any(body in same for body in entered)
+        newest = m["version"]
+        if any(type(body.get("version")) is int and body["version"] > newest for body in entered):
+            raise Unchecked(say(f"The registry log knows a newer version than {newest}, which the site gives. Ask again.",
+                                f"Журнал сайта знает версию новее {newest}, которую даёт сайт. Спросите ещё "
+                                "раз."))  # fmt: skip
+        if waiting:
+            raise Unchecked(say("This board is not yet entered in the registry log. That takes seconds: ask again.",
+                                "Этой доски ещё нет в журнале сайта. Это дело секунд: спросите ещё раз."))  # fmt: skip
+        self.report.passed.append(say(
+            f"The registry log of {log.checkpoint.size} events has this board, this document and these keys.",
+            f"В журнале сайта (событий: {log.checkpoint.size}) — эта доска, этот документ и эти ключи."))  # fmt: skip
+
+    def check_lot_was_first(self, log: Log) -> None:
+        """Both parties' commitments stand in the log before the opening. What is said there of times does not count where
+        the positions speak."""
+        lot = self.manifest["lot"]
+        opened = [position for position, event in log.events if event["kind"] == "poll_opened"]
+        before = [
+            event["body"]
+            for position, event in log.events
+            if event["kind"] == "lot_committed"
+            and (position < opened[0] if opened else moment(event["at"]) <= moment(self.manifest["opens_at"]))
+        ]
+        if lot is None:
+            rules = {question.rule.get("tie", "joint") for question in self.questions.values()}
+            if "lot" in rules and {body.get("party") for body in before} >= {"official", "observer"}:
+                raise Invalid(say("Both parties committed to a lot by the registry log; the manifest conceals it.",
+                                  "По журналу сайта оба закрепили секреты жребия, а опись это скрывает."))  # fmt: skip
+            return
+        for party, half in lot.items():
+            known = [body.get("commitment") for body in before if body.get("party") == party]
+            if known != [half["commitment"]]:
+                raise Invalid(say(f"The {party}'s commitment for the lot does not stand in the registry log before opening.",
+                                  f"В журнале сайта до открытия нет этого закреплённого секрета ({party})."))  # fmt: skip
+        self.report.passed.append(say("The secrets of the lot were fixed before voting began, by the registry log.",
+                                      "Секреты жребия закреплены до голосования: так в журнале сайта."))  # fmt: skip
+
     def check_ties(self) -> None:
-        """Decisions about ties: of ties that were met, by those whose decision it was, lots drawn again."""
+        """Decisions about ties: one of each that was met, by those whose decision it was, lots drawn again."""
+        met = [(tie["question"], tie["stage"], tuple(tie["options"])) for tie in self.manifest["ties"]]
+        if len(set(met)) != len(met):
+            raise Invalid(say("A tie was decided twice.", "Ничью решали дважды."))
         for tie in self.manifest["ties"]:
             question = self.questions[tie["question"]]
             where = say(f"Question {question.id}: the tie of {tie['options']}",
@@ -1988,6 +2282,18 @@ class Board:
                 self.report.passed.append(say(f"{where} went by lot; drawn again, it falls the same.",
                                               f"{where}: жребий повторён и выпал так же."))  # fmt: skip
             elif tie["method"] == "chair":
+                if not tie["reason"].strip():
+                    raise Invalid(say(f"{where} was decided by the chair without a reason.",
+                                      f"{where} решена председателем без объяснения."))  # fmt: skip
+                drawn = self.draw(question.id, tie["stage"], tie["options"]) if rule == "lot" else None
+                if drawn is not None:
+                    self.report.unchecked.append(say(
+                        f"{where} was decided by the chair, as {tie['decided']}, though a lot was due and can be drawn: it "
+                        f"falls {drawn}. Only a secret that came too late lets the chair decide, and that cannot be seen "
+                        f"from here. The reason given: {tie['reason']}",
+                        f"{where} решена председателем, {tie['decided']}, хотя полагался жребий и его можно вытянуть: он "
+                        f"выпадает {drawn}. Председатель решает, только если секрет раскрыт слишком поздно, а этого отсюда "
+                        f"не видно. Названная причина: {tie['reason']}"))  # fmt: skip
                 self.report.notes.append(say(f"{where} was decided by the chair: {tie['reason']}",
                                              f"{where} решена председателем: {tie['reason']}"))  # fmt: skip
             else:
@@ -2113,21 +2419,42 @@ def nonce_of(ballot: bytes, question: int) -> str:
     return sha256(b"veche/entry/v1" + ballot + question.to_bytes(4, "big"))[:16].hex()
 
 
-def check_receipt_signature(receipt: Receipt, manifest: Json) -> None:
-    """Signed by a receipt key that the manifest lists and that was in use on that day."""
+def check_receipt_signature(receipt: Receipt, manifest: Json, trust: Trust, log: Log | None) -> bool:
+    """Signed by a receipt key in use on that day: one the reader brought, else one the registry log names, else one
+    the manifest lists. Gives whether it was of the last kind, which only the board's signer vouches for."""
     message = RECEIPT_DOMAIN + canonical(receipt.file["receipt"])
     signature = from_base64(receipt.file["signature"], "signature")
     day = date.fromisoformat(receipt.day)
-    for key in listed_keys(manifest, "receipt"):
-        if key["key_id"] == receipt.file["key_id"] and signed_by(key["bytes"], signature, message):
-            first = moment(key["valid_from"]).date() - timedelta(days=1)
-            last = moment(key["valid_to"]).date() + timedelta(days=1) if key["valid_to"] else date.max
+    brought = trust.of(manifest["origin"].split("/")[0] + "/receipt")
+    known: list[tuple[bytes, datetime | None, datetime | None]]
+    if brought:
+        known = [(key.public, None, key.until) for key in brought]
+        whose = say("of the keys given", "из данных ключей")
+    elif log is not None:
+        known = [(key.public, key.added, key.retired) for key in log.keys if key.purpose == "receipt"]
+        whose = say("that the registry log names", "из журнала сайта")
+    else:
+        known = [(key["bytes"], moment(key["valid_from"]), moment(key["valid_to"]) if key["valid_to"] else None)
+                 for key in listed_keys(manifest, "receipt") if key["key_id"] == receipt.file["key_id"]]  # fmt: skip
+        whose = say("that the manifest lists", "из описи")
+    for public, added, retired in known:
+        if signed_by(public, signature, message):
+            first = added.date() - timedelta(days=1) if added else date.min
+            last = retired.date() + timedelta(days=1) if retired else date.max
             if not first <= day <= last:
                 raise Invalid(say("The receipt's key was not in use on its day.",
                                   "Ключ квитанции в тот день не действовал."))  # fmt: skip
-            return
-    raise Invalid(say("The receipt does not bear the signature of this service. It proves nothing.",
-                      "Квитанция не подписана этим сервисом. Она ничего не доказывает."))  # fmt: skip
+            return not brought and log is None
+    hint = (
+        ""
+        if brought or log is not None
+        else say(
+            " If you have the service's receipt key from elsewhere, give it with --key, or its registry log with --registry.",
+            " Если ключ квитанций сервиса есть у вас из другого места, укажите его в --key или журнал сайта в --registry.",
+        )
+    )
+    raise Invalid(say(f"The receipt is not signed by any receipt key {whose}: so it proves nothing.{hint}",
+                      f"Квитанция не подписана ни одним ключом {whose}: так она ничего не доказывает.{hint}"))  # fmt: skip
 
 
 def check_receipt(board: Board, receipt: Receipt, out: Path | None, proof_to: Path | None) -> None:
@@ -2137,7 +2464,7 @@ def check_receipt(board: Board, receipt: Receipt, out: Path | None, proof_to: Pa
         raise Unchecked(say(f"Receipt {name}… is of another poll.", f"Квитанция {name}… — от другого опроса."))
     if receipt.kind != board.manifest["receipt"]:
         raise Invalid(say("The receipt is of a kind this poll does not give.", "Этот опрос таких квитанций не даёт."))
-    check_receipt_signature(receipt, board.manifest)
+    check_receipt_signature(receipt, board.manifest, board.trust, board.log)
     report.passed.append(say(f"Receipt {name}… of {receipt.day} is signed by this service.",
                              f"Квитанция {name}… от {receipt.day} подписана этим сервисом."))  # fmt: skip
     if receipt.ballot is None:
@@ -2167,10 +2494,10 @@ def check_receipt(board: Board, receipt: Receipt, out: Path | None, proof_to: Pa
         raise Invalid(say(
             f"{len(missing)} of {len(receipt.leaves)} records of receipt {name}… are MISSING from the count, although the "
             f"service signed that it had accepted them. The complaint is in {written}: anybody can check it with "
-            f"`veche-verify --complaint {written}`, without trusting you.",
+            f"`veche-verify --complaint {written} --key KEY`, without trusting you; KEY is the city's, from where they trust.",
             f"Записей квитанции {name}…, которых НЕТ в подсчёте: {len(missing)} из {len(receipt.leaves)}, хотя сервис "
             f"подписал, что принял их. Жалоба — в файле {written}: её проверит кто угодно командой «veche-verify "
-            f"--complaint {written}», не доверяя вам."))  # fmt: skip
+            f"--complaint {written} --key КЛЮЧ», не доверяя вам; КЛЮЧ — сервиса, из надёжного для них места."))  # fmt: skip
 
 
 def tell_found(board: Board, ballot: bytes, tree: Tree, found: Found, proof_to: Path | None, several: bool) -> None:
@@ -2273,8 +2600,9 @@ COMPLAINT: Json = {
 }  # fmt: skip
 
 
-def check_complaint(path: str, trust: Trust, report: Report) -> None:
-    """Whether a complaint holds, from its file alone. Raises Invalid where it proves nothing."""
+def check_complaint(path: str, trust: Trust, report: Report, registry: Source | None = None) -> None:
+    """Whether a complaint holds, from its file alone. Raises Invalid where it proves nothing, and Unchecked where no key
+    was given: anybody can make up a whole city, its board and a complaint about it."""
     complaint = read_json(read_local(path, 4 * LARGE), "complaint", exact=False)
     extra: list[str] = []
     shaped(complaint, COMPLAINT, "complaint", extra)
@@ -2282,11 +2610,18 @@ def check_complaint(path: str, trust: Trust, report: Report) -> None:
         raise Invalid(say("This is not a complaint of the format veche/complaint/v1.",
                           "Это не жалоба формата veche/complaint/v1."))  # fmt: skip
     data = from_base64(complaint["manifest"], "manifest")
-    manifest = read_manifest(data, complaint["manifest_note"].encode(), trust, extra)
+    manifest, signers = read_manifest(data, complaint["manifest_note"].encode(), trust, extra)
     receipt = read_receipt(complaint["receipt"])
+    log = None
+    if registry is not None:
+        log = read_whole_registry(registry, trust, report, [], manifest["poll"], manifest["origin"])[0]
+        if log.checkpoint.origin != manifest["origin"].split("/")[0] + "/registry":
+            raise Unchecked(say(f"The log at {registry} is of another site.", f"Журнал {registry} — другого сайта."))
+    for public in signers:
+        check_use(public, moment(manifest["counted_at"]), manifest, trust, log)
     if receipt.poll.hex() != manifest["poll_hash"]:
         raise Invalid(say("Receipt and board are of two polls.", "Квитанция и доска — от разных опросов."))
-    check_receipt_signature(receipt, manifest)
+    check_complaint_signature(receipt, manifest, trust, log)
     counted = {leaf for q in manifest["questions"] for leaf in q["withheld"]["leaves"]} | set(manifest["superseded"])
     questions = {q["id"]: q for q in manifest["questions"]}
     for missing in complaint["missing"]:
@@ -2300,11 +2635,33 @@ def check_complaint(path: str, trust: Trust, report: Report) -> None:
             raise Invalid(say("The complaint does not cover every question.", "Жалоба охватывает не все вопросы."))
         for tree in missing["trees"]:
             check_absence(leaf, tree, questions[tree["question"]], manifest, trust)
+    if not trust.pinned:
+        shown = "\n      ".join(vkey_of(manifest["origin"].split("/")[0] + "/board", public) for public in signers)
+        raise Unchecked(say(
+            "The complaint agrees with itself. It shows that the city dropped a ballot only if this key is the city's: compare "
+            f"it with one you trust and give that with --key.\n      {shown}",
+            "Жалоба согласна сама с собой. Она показывает, что город выбросил бюллетень, только если этот ключ — города: "
+            f"сравните его с тем, которому верите, и укажите тот в --key.\n      {shown}"))  # fmt: skip
     report.passed.append(say(
         f"The complaint holds: {manifest['origin'].split('/')[0]} signed on {receipt.day} that it had accepted this ballot, "
         f"and the board it signed lacks {len(complaint['missing'])} of its records.",
         f"Жалоба обоснована: {manifest['origin'].split('/')[0]} подписью от {receipt.day} подтвердил приём бюллетеня, а в "
         f"подписанной им доске нет записей этого бюллетеня: {len(complaint['missing'])}."))  # fmt: skip
+
+
+def check_complaint_signature(receipt: Receipt, manifest: Json, trust: Trust, log: Log | None) -> None:
+    """As of any receipt; only that a manifest which does not list the receipt's key says nothing about the complaint,
+    since whoever is complained of has written the manifest."""
+    listed = [key for key in listed_keys(manifest, "receipt") if key["key_id"] == receipt.file["key_id"]]
+    alone = not trust.of(manifest["origin"].split("/")[0] + "/receipt") and log is None
+    day = receipt.day
+    if alone and not any(key["valid_from"][:10] <= day and (key["valid_to"] or day)[:10] >= day for key in listed):
+        raise Unchecked(say(
+            "The manifest does not list the key that signed the receipt as in use on its day. Whether it is the city's, the "
+            "registry log says (--registry), or a receipt key from a source you trust (--key).",
+            "В описи нет ключа, которым подписана квитанция, как действовавшего в тот день. Городской ли он, скажет журнал "
+            "сайта (--registry) или ключ квитанций из надёжного места (--key)."))  # fmt: skip
+    check_receipt_signature(receipt, manifest, trust, log)
 
 
 def check_absence(leaf: bytes, tree: Json, published: Json, manifest: Json, trust: Trust) -> None:
@@ -2334,17 +2691,85 @@ def check_absence(leaf: bytes, tree: Json, published: Json, manifest: Json, trus
 # ---------------------------------------------------------------------------------------------------------------------
 
 
-def check_registry(source: Source, trust: Trust, report: Report, previous: Sequence[tuple[str, bytes]]) -> None:
-    """The whole registry log: signature, tiles, root; and that it only grew since the checkpoints the reader kept."""
+@dataclass(frozen=True)
+class LoggedKey:
+    """A key by the events that brought it and took it away."""
+
+    purpose: str
+    key_id: str
+    public: bytes
+    added: datetime
+    retired: datetime | None = None
+
+
+class Log:
+    """What a registry log says of keys, and of one poll if one is asked for; the rest of it is only hashed."""
+
+    OF_A_POLL = ("poll_sealed", "poll_opened", "lot_committed", "board_published")
+    MOST = 20_000  # of these events of one poll, or of keys
+
+    def __init__(self, checkpoint: Checkpoint, poll: str | None = None) -> None:
+        self.checkpoint, self.poll = checkpoint, poll
+        self.keys: list[LoggedKey] = []
+        self.events: list[tuple[int, Json]] = []
+        """(position, event), in the order of the log."""
+
+    def take(self, position: int, event: Any) -> str:
+        """One entry; gives its kind."""
+        if not isinstance(event, dict):
+            return "?"
+        kind = str(event.get("kind", "?"))
+        if kind == "key_added":
+            body = event["body"]
+            public = from_base64(body["public"], "a key", 32)
+            self.keys.append(LoggedKey(body["purpose"], body["key_id"], public, moment(event["at"])))
+        elif kind == "key_retired":
+            name = (event["body"]["purpose"], event["body"]["key_id"])
+            self.keys = [LoggedKey(key.purpose, key.key_id, key.public, key.added, key.retired or moment(event["at"]))
+                         if (key.purpose, key.key_id) == name else key for key in self.keys]  # fmt: skip
+        elif kind in self.OF_A_POLL and self.poll is not None and event.get("poll") == self.poll:
+            shaped(event, {"kind": str, "at": str, "body": {}}, "registry", [])
+            self.events.append((position, event))
+        if max(len(self.events), len(self.keys)) > self.MOST:
+            raise Unchecked(say("The registry log says more of this poll than is kept in memory.",
+                                "Журнал сайта говорит об этом опросе больше, чем помещается в память."))  # fmt: skip
+        return kind
+
+    def bodies(self, kind: str) -> list[Json]:
+        """The facts of each event of a kind."""
+        return [event["body"] for _, event in self.events if event["kind"] == kind]
+
+    def key(self, purpose: str, public: bytes) -> LoggedKey | None:
+        """A key that was entered."""
+        return next((key for key in self.keys if (key.purpose, key.public) == (purpose, public)), None)
+
+
+Kept = list[tuple[str, Checkpoint, "bytes | None"]]
+
+
+def read_whole_registry(
+    source: Source, trust: Trust, report: Report, previous: Sequence[tuple[str, bytes]], poll: str | None = None,
+    beside: str | None = None,
+) -> tuple[Log, Kept]:  # fmt: skip
+    """The log's entries, and of each checkpoint kept the root the log had then. `beside` is the board it is read for."""
     for patience in (2, 1, 0):
         try:
-            log, kept = read_registry(source, trust, report, previous)
-            break
-        except Missing:
+            return read_registry(source, trust, report, previous, poll, beside)
+        except Missing as error:
             # The log may have grown while it was read: an unfinished tile goes when it is full. Then there is a newer
             # checkpoint, and we begin again.
-            if not patience:
+            if not patience and beside is None:
                 raise
+            if not patience:
+                raise Invalid(say(f"A file of the registry log is missing: {error}.",
+                                  f"В журнале сайта не хватает файла: {error}.")) from None  # fmt: skip
+    raise AssertionError
+
+
+def check_registry(source: Source, trust: Trust, report: Report, previous: Sequence[tuple[str, bytes]]) -> None:
+    """The whole registry log: signature, tiles, root; and that it only grew since the checkpoints the reader kept."""
+    whole, kept = read_whole_registry(source, trust, report, previous)
+    log = whole.checkpoint
     report.passed.append(say(f"The registry log {log.origin}: {log.size} events give the signed root.",
                              f"Журнал {log.origin}: событий {log.size}, они дают подписанный корень."))  # fmt: skip
     for where, old, root in kept:
@@ -2365,9 +2790,10 @@ def check_registry(source: Source, trust: Trust, report: Report, previous: Seque
 
 
 def read_registry(
-    source: Source, trust: Trust, report: Report, previous: Sequence[tuple[str, bytes]]
-) -> tuple[Checkpoint, list[tuple[str, Checkpoint, bytes | None]]]:
-    """The log's signed state once all its entries are read, and of each checkpoint kept the root the log had then."""
+    source: Source, trust: Trust, report: Report, previous: Sequence[tuple[str, bytes]], poll: str | None,
+    beside: str | None,
+) -> tuple[Log, Kept]:  # fmt: skip
+    """One reading of the log, from its checkpoint to its last entry."""
     try:
         note = source.read("checkpoint", SMALL)
     except Missing:
@@ -2375,19 +2801,25 @@ def read_registry(
     origin = origin_of(note)
     if not origin.endswith("/registry"):
         raise Unchecked(say(f"{origin} is not a registry log.", f"{origin} — не журнал сервиса."))
-    publics = trust.publics(origin, registry_keys(source))
+    if beside is not None and trust.pinned and not any(key.speaks_for(origin) for key in trust.pinned):
+        publics = registry_keys(source)  # the board's key was brought, and the log's was not
+        report.notes.append(say(f"No key for {origin} was given; the site's own list was taken.",
+                                f"Ключ для {origin} не дан; взят из списка самого сайта."))  # fmt: skip
+    else:
+        publics = trust.publics(origin, registry_keys(source))
     checkpoint = read_checkpoint(open_note(note, origin, publics))
     kept = [
         (where, read_checkpoint(kept_text(where, old, publics))) for where, old in previous if origin_of(old) == origin
     ]
     tree = Tree(source, "", checkpoint, note)
     kinds: Counter[str] = Counter()
-    for _, entries in tree.walk(ascending=False, roots_at=[old.size for _, old in kept]):
-        for entry in entries:
-            event = read_json(entry, say("An entry of the registry", "Запись журнала"))
-            kinds[str(event.get("kind", "?")) if isinstance(event, dict) else "?"] += 1
-    report.facts["events"] = dict(kinds)
-    return checkpoint, [(where, old, tree.roots.get(old.size)) for where, old in kept]
+    log = Log(checkpoint, poll)
+    for first, entries in tree.walk(ascending=False, roots_at=[old.size for _, old in kept]):
+        for position, entry in enumerate(entries, start=first):
+            kinds[log.take(position, read_json(entry, say("An entry of the registry", "Запись журнала")))] += 1
+    if beside is None:
+        report.facts["events"] = dict(kinds)
+    return log, [(where, old, tree.roots.get(old.size)) for where, old in kept]
 
 
 def kept_text(where: str, note: bytes, publics: Iterable[bytes]) -> str:
@@ -2471,19 +2903,37 @@ DOES_NOT_PROVE = (
 )  # fmt: skip
 
 
-def resolve(target: str, poll: str | None) -> tuple[Literal["board", "registry"], Source]:
+@dataclass(frozen=True)
+class Target:
+    """What is to be checked, and of a board on a site the poll that was asked for and where the site's log is."""
+
+    what: Literal["board", "registry"]
+    source: Source
+    poll: str | None = None
+    registry: Source | None = None
+
+
+def registry_at(place: str) -> Source:
+    """A registry log that the reader named: a directory or an address."""
+    if not re.match(r"https?://", place):
+        return Directory(Path(place))
+    way = urlsplit(place).path.strip("/")
+    return Site(place if way else urljoin(place, "/registry/"))
+
+
+def resolve(target: str, poll: str | None) -> Target:
     """What to check, from an address (a poll's page, its board, a site and an id) or a directory."""
     if not re.match(r"https?://", target):
         place = Path(target) / poll if poll else Path(target)
         if not place.is_dir():
             raise Unchecked(say(f"{place} is neither an address nor a directory.", f"{place} — не адрес и не папка."))
         log = (place / "checkpoint").is_file() and not (place / "manifest.json").exists()
-        return ("registry" if log else "board"), Directory(place)
+        return Target("registry" if log else "board", Directory(place))
     parts = urlsplit(target)
     site = f"{parts.scheme}://{parts.netloc}/"
     way = [part for part in parts.path.split("/") if part]
     if poll is None and way[:1] == ["registry"]:
-        return "registry", Site(site + "registry/")
+        return Target("registry", Site(site + "registry/"))
     if poll is None and len(way) >= 2 and way[0] in ("board", "polls", "results"):
         poll = way[1]
     if poll is None:
@@ -2491,11 +2941,11 @@ def resolve(target: str, poll: str | None) -> tuple[Literal["board", "registry"]
                             "Нужен адрес страницы опроса или его доски, либо сайт и номер опроса."))  # fmt: skip
     if not re.fullmatch(r"[0-9a-f]{32}", poll):
         poll = id_of(site, poll)
-    return "board", Site(f"{site}board/{poll}/")
+    return Target("board", Site(f"{site}board/{poll}/"), poll, Site(site + "registry/"))
 
 
 def id_of(site: str, slug: str) -> str:
-    """The id behind a poll's short name. The board's own origin is checked afterwards, so nothing hangs on this."""
+    """The id behind a poll's short name. The board has to be of this poll, and its sealed document says which."""
     source = Site(site)
     try:
         found = json.loads(source.read(f"api/v1/polls/{quote(slug, safe='')}", LARGE))["poll_id"]
@@ -2510,26 +2960,27 @@ def id_of(site: str, slug: str) -> str:
 
 def check_target(options: argparse.Namespace, trust: Trust, report: Report) -> None:
     """A board with its receipts, or a registry log."""
-    what, source = resolve(options.target, options.poll)
+    target = resolve(options.target, options.poll)
+    registry = registry_at(options.registry) if options.registry else target.registry
     previous = [note for path in options.previous for note in read_previous(path)]
     try:
-        if what == "registry":
-            check_registry(source, trust, report, previous)
+        if target.what == "registry":
+            check_registry(target.source, trust, report, previous)
         else:
-            check_board(options, source, trust, report, previous)
+            board = Board(target.source, trust, report, target.poll, registry)
+            check_board(options, board, previous)
     finally:
-        source.close()
+        for source in {target.source, target.registry, registry} - {None}:
+            source.close()  # type: ignore[union-attr]
 
 
-def check_board(
-    options: argparse.Namespace, source: Source, trust: Trust, report: Report, previous: Sequence[tuple[str, bytes]]
-) -> None:
+def check_board(options: argparse.Namespace, board: Board, previous: Sequence[tuple[str, bytes]]) -> None:
     """A board, the receipts given, and what was kept of it."""
+    report = board.report
     files: list[tuple[str, Receipt]] = []
     for path in options.receipt:
         report.attempt(lambda path=path: files.append(  # type: ignore[misc]
             (path, read_receipt(read_json(read_local(path, SMALL), path, exact=False)))))  # fmt: skip
-    board = Board(source, trust, report)
     if not board.check(leaf for _, receipt in files for leaf in receipt.leaves):
         return
     for _, receipt in files:
@@ -2597,6 +3048,8 @@ def parser(name: str) -> argparse.ArgumentParser:
     made.add_argument("--key", action="append", default=[], metavar="VKEY",
                       help=say("the service's key, from a source you trust", "ключ сервиса из надёжного места"))  # fmt: skip
     made.add_argument("--keys", action="append", default=[], metavar="FILE", help=say("keys, one a line", "ключи"))
+    made.add_argument("--registry", metavar="DIR_OR_URL",
+                      help=say("the site's registry log, for a saved board", "журнал сайта, для сохранённой доски"))  # fmt: skip
     made.add_argument("--complaint", metavar="FILE", help=say("check a complaint", "проверить жалобу"))
     made.add_argument("--proof", metavar="FILE", help=say("write the receipt's proof", "записать доказательство"))
     made.add_argument("--check-proof", metavar="FILE", help=say("check such a proof", "проверить доказательство"))
@@ -2630,7 +3083,9 @@ def run(arguments: Sequence[str] | None = None, name: str = "veche-verify") -> i
         if (options.key or options.keys) and not trust.pinned:
             raise Unchecked(say("There is no verifier key in the file given.", "В данном файле нет ключей."))
         if options.complaint:
-            check_complaint(options.complaint, trust, report)
+            check_complaint(
+                options.complaint, trust, report, registry_at(options.registry) if options.registry else None
+            )
         elif options.check_proof:
             check_proof(options.check_proof, trust, report)
         elif options.target is None:

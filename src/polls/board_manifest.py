@@ -22,7 +22,7 @@ from polls.board_tables import board_manifest
 from polls.board_trees import Tree, leaves_of, seal_trees, signed_trees
 from polls.catalogue import SealedPoll, sealed_poll
 from polls.checkpoint import BadNote, BoardSealer, manifest_text, open_note
-from polls.counting import entitled_of
+from polls.counting import entitled_of, entitled_with_late
 from polls.definition import AnyQuestion, SingleChoice, UnitRule
 from polls.errors import WrongState
 from polls.journal import record_event
@@ -31,7 +31,7 @@ from polls.lots import Party
 from polls.public_keys import listed_keys
 from polls.published import Records, records_of
 from polls.sessions import ReadSession, Session
-from polls.tables import count_record, poll, roll_style, superseded
+from polls.tables import count_record, poll, superseded
 from polls.tie_breaking import commitments, decided_ties, wants_lot
 
 FORMAT: Final = "veche/board/v1"
@@ -166,7 +166,7 @@ async def _make(
         "version": record.version,
         "previous": None if previous is None else hashlib.sha256(previous).hexdigest(),
         "reason": " ".join(filter(None, [record.reason, MADE_LATE if late else ""])),
-        "counted_at": _moment(record.counted_at),
+        "counted_at": _moment(max(record.counted_at, found.closes_at)),  # two clocks: the database's closes the poll
         "opens_at": _moment(found.opens_at),
         "closes_at": _moment(found.closes_at),
         "time_zone": definition.time_zone,
@@ -207,16 +207,12 @@ async def _question(
 
 
 async def _roll(session: ReadSession, found: SealedPoll) -> dict[str, Any]:
+    """The roll in sum, and by ballot style where there are several: `entitled` of a question adds up from these."""
     known = found.definition.roll_known
-    styles = await session.execute(
-        select(roll_style.c.style, roll_style.c.entitled)
-        .where(roll_style.c.poll_id == found.id)
-        .order_by(roll_style.c.style)
-    )
     return {
         "known": known,
         "total": await roll_total(session, found.id) if known else None,
-        "styles": [[row.style, row.entitled] for row in styles],
+        "styles": [list(pair) for pair in sorted((await entitled_with_late(session, found)).items())] if known else [],
     }
 
 

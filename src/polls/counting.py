@@ -158,21 +158,25 @@ async def entitled_of(session: ReadSession, found: SealedPoll, question: AnyQues
         return None
     if not question.styles:
         return await roll_total(session, found.id)
-    taken = await session.scalar(
-        select(func.sum(roll_style.c.entitled)).where(
-            roll_style.c.poll_id == found.id, roll_style.c.style.in_(question.styles)
-        )
-    )
-    if taken is None:
-        return None
-    changes = await session.scalar(
-        select(func.coalesce(func.sum(roll_amendment.c.change), 0)).where(
+    styles = await entitled_with_late(session, found)
+    return sum(styles.get(style, 0) for style in question.styles) if styles else None
+
+
+async def entitled_with_late(session: ReadSession, found: SealedPoll) -> dict[int, int]:
+    """Entitled residents by ballot style, late registrations included; {} before the count and without styles."""
+    late = (
+        select(func.coalesce(func.sum(roll_amendment.c.change), 0))
+        .where(
             roll_amendment.c.poll_id == found.id,
-            roll_amendment.c.style.in_(question.styles),
+            roll_amendment.c.style == roll_style.c.style,
             roll_amendment.c.reason == "late_registration",  # corrections are in what was taken at the count
         )
+        .scalar_subquery()
     )
-    return int(taken) + int(changes or 0)
+    rows = await session.execute(
+        select(roll_style.c.style, roll_style.c.entitled + late).where(roll_style.c.poll_id == found.id)
+    )
+    return {style: int(n) for style, n in rows}
 
 
 @dataclass(frozen=True)

@@ -43,8 +43,15 @@ def boards_in(data_dir: Path) -> Path:
 
 
 def is_published(boards: Path, poll: str, version: int) -> bool:
-    """Whether the files of a poll's board are there with this version of its manifest: the last file written."""
-    return (boards / poll / f"manifest-{version}.note").is_file()
+    """Whether the files of a poll's board are there with this version of its manifest as the newest: what is written
+    last says so."""
+    directory = boards / poll
+    try:
+        lines = (directory / "manifest.note").read_text("utf-8", errors="replace").split("\n")
+    except FileNotFoundError:
+        return False
+    newest = int(lines[2]) if len(lines) > 2 and lines[2].isdecimal() else 0
+    return newest >= version and (directory / f"manifest-{version}.note").is_file()
 
 
 class TreeFiles:
@@ -175,17 +182,20 @@ def check_room(boards: Path, records: int) -> None:
 
 
 def add_manifests(boards: Path, texts: BoardTexts) -> None:
-    """Put manifests made since beside a published board. The file that :func:`is_published` asks for comes last."""
+    """Put manifests made since beside a published board.
+
+    Every numbered file comes before the two that name the newest, and the note that :func:`is_published` reads last:
+    whoever reads in between finds the old board whole, or two files of the newest that do not fit for a moment.
+    """
     directory = boards / texts.poll
+    if is_published(boards, texts.poll, texts.manifests[-1].version):
+        return
+    files: dict[str, bytes] = {}
     for manifest in texts.manifests:
-        if is_published(boards, texts.poll, manifest.version):
-            continue
-        numbered = f"manifest-{manifest.version}"
-        files = manifest_files(manifest, numbered)
-        last = files.pop(f"{numbered}.note")
-        for name, data in {**files, **manifest_files(manifest, "manifest")}.items():
-            write_whole(directory / name, data)
-        write_whole(directory / f"{numbered}.note", last)
+        if not (directory / f"manifest-{manifest.version}.note").is_file():
+            files |= manifest_files(manifest, f"manifest-{manifest.version}")
+    for path, data in (files | manifest_files(texts.manifests[-1], "manifest")).items():
+        write_whole(directory / path, data)
 
 
 class Comparison:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -19,6 +20,7 @@ from tests.browser.test_accessibility import AXE, SETTLED, faults_of
 from tests.browser.visitors import SIZES, Visitor
 from tests.builders import a_citizen, both
 from tests.verifiers import boards
+from tests.verifiers.browser_registry import registry_of
 
 import veche_verify
 from polls.board import grouped_code, short_code
@@ -36,6 +38,7 @@ class Published:
     service: boards.Service
     files: dict[str, bytes]
     asked: list[str] = field(default_factory=list)
+    change_registry: Callable[[list[dict[str, Any]]], Any] = lambda events: None
 
     async def show(self, visitor: Visitor) -> None:
         """Answer the visitor's requests for files of the board."""
@@ -46,12 +49,13 @@ class Published:
             found = self.files.get(path)
             await route.fulfill(status=404 if found is None else 200, body=found or b"")
 
-        async def list_keys(route: Route) -> None:
-            keys = json.loads(self.files["manifest.json"])["keys"]
-            await route.fulfill(status=200, body=json.dumps({"keys": keys}))
+        async def answer_registry(route: Route) -> None:
+            files = registry_of(self.service, [self.files], self.change_registry)
+            found = files.get(route.request.url.partition("/registry/")[2])
+            await route.fulfill(status=404 if found is None else 200, body=found or b"")
 
         await visitor.context.route("**/board/**", answer)
-        await visitor.context.route("**/registry/keys.json", list_keys)
+        await visitor.context.route("**/registry/**", answer_registry)
 
 
 @pytest.fixture
@@ -105,7 +109,7 @@ async def test_an_honest_board_is_valid(visit: Visit, city: City, published: Pub
     await visitor.button("Check in this browser").click()
     await ends(visitor, "Everything was checked, and everything is in order")
     states = await visitor.page.locator("[data-state]").all_text_contents()
-    assert states == [visitor.words("in order")] * 7
+    assert states == [visitor.words("in order")] * 8
     await expect(visitor.page.locator("[data-verdict]")).to_be_focused()
     await expect(visitor.page.locator("[data-verdict]")).to_contain_text("120")
 
@@ -118,6 +122,37 @@ async def test_a_changed_file_is_found_and_said(visit: Visit, city: City, publis
     await ends(visitor, "Something is wrong")
     await expect(visitor.page.locator("[data-check=records] [data-state]")).to_have_text("wrong")
     await expect(visitor.page.locator("[data-check=tally] [data-state]")).to_have_text("not checked in full")
+
+
+async def test_a_board_that_the_registry_does_not_have_is_said(visit: Visit, city: City, published: Published) -> None:
+    """First nothing of it is entered, then something else is."""
+    published.change_registry = lambda events: events.pop()
+    visitor = await arrive(visit, city, published)
+    await visitor.button("Check in this browser").click()
+    await ends(visitor, "Not everything could be checked")
+    words = visitor.words(
+        "This board is not yet entered in the public registry. It should be in a minute: try again then."
+    )
+    await expect(visitor.page.locator("[data-verdict]")).to_contain_text(words)
+    published.change_registry = lambda events: events[-1]["body"].update(manifest="00" * 32)
+    await visitor.button("Check in this browser").click()
+    await ends(visitor, "Something is wrong")
+    await expect(visitor.page.locator("[data-check=registry] [data-state]")).to_have_text(visitor.words("wrong"))
+
+
+async def test_a_receipt_of_anothers_record_is_not_called_counted(
+    visit: Visit, city: City, published: Published
+) -> None:
+    service = published.service
+    other = service.receipt(service.votes[0])["receipt"]["leaves"]
+    receipt = service.receipt(service.votes[1], leaves=[bytes.fromhex(leaf) for leaf in other])
+    visitor = await arrive(visit, city, published)
+    for way in ("whole", "quick"):
+        await visitor.page.locator(f"#way-{way}").check()
+        await visitor.page.locator("[data-typed]").fill(json.dumps(receipt))
+        await visitor.button("Look for the ballot").click()
+        await ends(visitor, "This receipt names the record of another ballot", "ballot")
+    await expect(visitor.button("Save the complaint as a file")).to_have_count(0)
 
 
 async def test_a_board_that_is_not_there_yet_is_not_false(visit: Visit, city: City, published: Published) -> None:
@@ -220,12 +255,12 @@ async def test_it_can_be_stopped_and_begun_again(visit: Visit, city: City, publi
         held.append(route)
 
     held: list[Route] = []
-    await visitor.context.route("**/tile/entries/**", never)
+    await visitor.context.route("**/board/**/tile/entries/**", never)
     await visitor.button("Check in this browser").click()
     await expect(visitor.page.locator("[data-check=records] [data-state]")).to_have_text(visitor.words("under way"))
     await visitor.button("Stop").click()
     await expect(visitor.page.locator("[data-check=records] [data-state]")).to_have_text(visitor.words("stopped"))
-    await visitor.context.unroute("**/tile/entries/**")
+    await visitor.context.unroute("**/board/**/tile/entries/**")
     await visitor.button("Check in this browser").click()
     await ends(visitor, "Everything was checked, and everything is in order")
 
@@ -234,7 +269,7 @@ async def test_without_scripts_the_page_says_what_to_do(visit: Visit, city: City
     visitor = await arrive(visit, city, published, javascript=False, size="reflow")
     await expect(visitor.button("Check in this browser")).to_be_hidden()
     await expect(visitor.page.locator("[data-receipt]")).to_be_hidden()
-    await expect(visitor.page.locator(".checks > li")).to_have_count(7)
+    await expect(visitor.page.locator(".checks > li")).to_have_count(8)
     await expect(visitor.page.locator("pre.rule")).to_contain_text(
         f"veche_verify.py {visitor.site_url}/board/{published.service.definition.poll_id}/"
     )
@@ -341,7 +376,7 @@ async def test_a_real_poll_from_the_vote_to_the_check_of_its_receipt(
     folder = site.settings.data_dir / "board" / poll.public_id
     await await_results(voter, slug)
     for _ in range(120):
-        if (folder / "manifest-1.note").is_file():
+        if (folder / "manifest-1.note").is_file() and is_entered(site, poll.public_id):
             break
         await voter.page.wait_for_timeout(250)
     await voter.go("/my-votes")
@@ -360,3 +395,14 @@ async def test_a_real_poll_from_the_vote_to_the_check_of_its_receipt(
     await stranger.go(f"/polls/{slug}/verify")
     await stranger.button("Check in this browser").click()
     await ends(stranger, "Something is wrong")
+
+
+def is_entered(site: LiveSite, poll: str) -> bool:
+    """Whether the registry's files tell of the poll's board, under a checkpoint that holds the entry."""
+    folder = site.settings.data_dir / "registry"
+    if not (folder / "checkpoint").is_file():
+        return False
+    size = int((folder / "checkpoint").read_text().split("\n")[1])
+    said = b"".join(path.read_bytes() for path in (folder / "tile" / "entries").rglob("*") if path.is_file())
+    entry = re.search(rb'"kind":"board_published","poll":"%s"[^{}]*"position":(\d+)' % poll.encode(), said)
+    return entry is not None and int(entry[1]) < size

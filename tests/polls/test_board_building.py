@@ -190,6 +190,32 @@ async def test_the_manifest_says_what_was_counted(session: Session) -> None:
     assert again == data and len((await board_of(session, poll.id)).manifests) == 1
 
 
+async def test_the_manifest_is_of_after_the_closing_whatever_the_clock_of_the_counting_machine_says(
+    session: Session,
+) -> None:
+    poll, _ = await a_voted_poll(session, [(CAO, {"1": 1})])
+    await count_poll(session, poll.public_id, poll.opens_at, SEALER)
+    said = await manifest(session, poll)
+    assert said["counted_at"] == said["closes_at"] > said["opens_at"]
+
+
+async def test_the_roll_by_style_adds_up_to_what_questions_are_shares_of(session: Session) -> None:
+    """Late registrations included: they are in the total, and whoever checks has to be able to add up."""
+    questions = [a_single_choice(1), a_single_choice(2, styles=[2]), a_single_choice(3, styles=[1, 2])]
+    ballots = [(CAO, {"1": 1, "3": 1})] * 12 + [(SAO, {"1": 1, "2": 2, "3": 1})] * 11
+    poll, _ = await a_voted_poll(session, ballots, questions=questions, styles=STYLES, late_registration=True)
+    await session.execute(
+        text("INSERT INTO roll_amendment (poll_id, stratum, style, change, reason, at)"
+             " VALUES (:poll, 0, 2, 1, 'late_registration', now()), (:poll, 0, 2, 1, 'late_registration', now())"),
+        {"poll": poll.id},
+    )  # fmt: skip
+    said = await manifest(session, await counted(session, poll))
+    styles = dict(map(tuple, said["roll"]["styles"]))
+    assert styles == {0: 0, 1: 12, 2: 13}
+    assert said["roll"]["total"] == 25
+    assert [question["entitled"] for question in said["questions"]] == [25, 13, 25]
+
+
 async def test_no_manifest_before_the_count(session: Session) -> None:
     poll, _ = await a_voted_poll(session, [(CAO, {"1": 1})])
     with pytest.raises(WrongState):

@@ -6,6 +6,7 @@ notice then is the contradiction, not a broken signature. Only the outcome and t
 
 import base64
 import hashlib
+import json
 import random
 from copy import deepcopy
 from dataclasses import dataclass, field
@@ -109,6 +110,7 @@ class Service:
     chair: dict = field(default_factory=dict)
     """(question, stage, sorted tied) → the chair's order."""
     revealed: bool = True
+    registry_key: Ed25519PrivateKey = field(default_factory=lambda: key("registry"))
     _hashed: tuple = (None, b"")
 
     @property
@@ -123,7 +125,7 @@ class Service:
 
     @property
     def vkey(self):
-        return vkey(self.host, self.board_key)
+        return vkey(f"{self.host}/board", self.board_key)
 
     def ballot(self, vote):
         return board.ballot_id(self.poll_hash, vote.key)
@@ -190,6 +192,19 @@ class Service:
             files |= {f"{name}.json": data, f"{name}.note": signed}
         return data
 
+    def roll_styles(self):
+        """The roll by ballot style, in equal parts."""
+        declared = [style.id for style in self.definition.styles]
+        if self.entitled is None or not declared:
+            return []
+        return [[style, self.entitled // (len(declared) + 1)] for style in sorted([0, *declared])]
+
+    def entitled_of(self, question):
+        """How many could be asked a question."""
+        if self.entitled is None or not question.styles:
+            return self.entitled
+        return sum(n for style, n in self.roll_styles() if style in question.styles)
+
     def manifest(self, roots, sizes, decided=True):
         """What an honest service says."""
         definition, ties, questions = self.definition, [], []
@@ -204,8 +219,8 @@ class Service:
                 "id": question.id, "size": sizes[question.id], "root": roots[question.id].hex(), "shown": len(shown),
                 "withheld": {"records": len(hidden), "styles": sorted({vote.style for vote in hidden}),
                              "leaves": sorted(board.leaf_hash(self.entry(v, question.id)).hex() for v in hidden)},
-                "entitled": self.entitled, "counted_by": "ballots",
-                "outcome": tally(question, Profile(answers, self.entitled), order).as_json(),
+                "entitled": self.entitled_of(question), "counted_by": "ballots",
+                "outcome": tally(question, Profile(answers, self.entitled_of(question)), order).as_json(),
             })  # fmt: skip
         known = self.entitled is not None
         keys = [("board", self.board_key), ("receipt", self.receipt_key)]
@@ -214,7 +229,8 @@ class Service:
             "poll_hash": self.poll_hash.hex(), "version": 1, "previous": None, "reason": "",
             "counted_at": "2026-11-15T09:00:05+00:00", "opens_at": "2026-11-01T09:00:00Z",
             "closes_at": "2026-11-15T09:00:00Z", "time_zone": definition.time_zone, "privacy": definition.privacy,
-            "receipt": definition.receipt, "roll": {"known": known, "total": self.entitled, "styles": []},
+            "receipt": definition.receipt,
+            "roll": {"known": known, "total": self.entitled, "styles": self.roll_styles()},
             "participations": len(self.votes), "ballots": len(self.votes), "questions": questions, "ties": ties,
             "lot": self.lot() if any(q.rule.tie == "lot" for q in definition.questions) else None,
             "superseded": sorted(leaf.hex() for leaf in self.superseded),
@@ -229,6 +245,58 @@ class Service:
                           "secret": secret.hex() if self.revealed else None}
             for party, secret in zip(Party, SECRETS, strict=True)
         }  # fmt: skip
+
+    # ---- the registry log
+
+    def events(self, files, change=lambda events: None):
+        """What an honest service enters of its keys and of this poll, in order; `change` edits the list."""
+        lot = self.lot() if any(q.rule.tie == "lot" for q in self.definition.questions) else {}
+        keys = [("board", self.board_key), ("receipt", self.receipt_key), ("registry", self.registry_key)]
+        made = [
+            self.event("key_added", "2026-01-01T00:00:00+00:00", poll=None, purpose=purpose, key_id=key_id(private),
+                       public=base64.b64encode(raw(private)).decode())
+            for purpose, private in keys
+        ]  # fmt: skip
+        poll_hash = self.poll_hash.hex()
+        made.append(
+            self.event("poll_sealed", "2026-10-20T09:00:00+00:00", poll_hash=poll_hash, revision=1, reviewed=True)
+        )
+        for party, half in lot.items():
+            made.append(
+                self.event("lot_committed", "2026-10-25T09:00:00+00:00", party=party, commitment=half["commitment"])
+            )
+        times = {"opens_at": "2026-11-01T09:00:00+00:00", "closes_at": "2026-11-15T09:00:00+00:00"}
+        made.append(self.event("poll_opened", "2026-11-01T09:00:03+00:00", **times))
+        made.append(self.event("poll_closed", "2026-11-15T09:00:03+00:00", **times))
+        version = 1
+        while f"manifest-{version}.json" in files:
+            data = files[f"manifest-{version}.json"]
+            questions, digest = json.loads(data)["questions"], hashlib.sha256(data).hexdigest()
+            made.append(self.event(
+                "board_published", "2026-11-15T09:01:00+00:00", version=version, manifest=digest,
+                roots={str(q["id"]): q["root"] for q in questions}, sizes={str(q["id"]): q["size"] for q in questions},
+            ))  # fmt: skip
+            version += 1
+        change(made)
+        return made
+
+    def event(self, event_kind, at, poll=True, **body):
+        """One entry, without its position."""
+        return {"v": 1, "kind": event_kind, "at": at, "poll": self.definition.poll_id if poll else None,
+                "poll_hash": self.poll_hash.hex() if poll else None, "body": body}  # fmt: skip
+
+    def registry(self, files, change=lambda events: None, others=300):
+        """The files of the site's log for this board; so many events of other polls stand before them."""
+        stranger = {**self.event("poll_sealed", "2026-05-01T00:00:00+00:00", poll_hash="00" * 32), "poll": "e0" * 16}
+        events = [*[stranger] * others, *self.events(files, change)]
+        entries = [rfc8785.dumps({**event, "position": position}) for position, event in enumerate(events)]
+        made, _ = tree_files("", entries, f"{self.host}/registry", self.registry_key)
+        keys = [("board", self.board_key), ("receipt", self.receipt_key), ("registry", self.registry_key)]
+        listed = [{"key_id": key_id(k), "purpose": purpose, "public": base64.b64encode(raw(k)).decode(),
+                   "valid_from": "2026-01-01T00:00:00+00:00", "valid_to": None,
+                   "vkey": vkey(f"{self.host}/{purpose}", k)} for purpose, k in keys]  # fmt: skip
+        made["keys.json"] = json.dumps({"v": 1, "origin": self.host, "keys": listed}).encode()
+        return made
 
     def order(self, question, roots, ties):
         """How ties are decided, writing down each decision."""
@@ -341,6 +409,70 @@ def with_styles(withheld=()):
     return Service(definition, made, withheld_styles=tuple(withheld))
 
 
+def follow_up(n=90, kind="single_choice"):
+    """A question for those who chose the first option, and of those for one style alone."""
+    styles = [{"id": 1, "territories": ["msk-cao"]}, {"id": 2, "territories": ["x"]}]
+    condition = {"question": 1, "options": [1]}
+    definition = define(
+        a_single_choice(1), a_single_choice(2, shown_if=condition), a_single_choice(3, styles=[1], shown_if=condition),
+        a_single_choice(4, styles=[1, 2]), styles=styles,
+    )  # fmt: skip
+    made = []
+    for i in range(n):
+        style, first = i % 3, 1 + i % 5 % 2
+        asked = first == 1
+        answers = {1: f"[{first}]", 2: f"[{1 + i % 3}]" if asked else NOT_SHOWN,
+                   3: "[2]" if asked and style == 1 else NOT_SHOWN, 4: "[1]" if style else NOT_SHOWN}  # fmt: skip
+        made.append(Vote(hashlib.sha256(b"follow-up %d" % i).digest()[:16], answers, style))
+    return Service(definition, made)
+
+
+def of_levels(n=60):
+    """Follow-ups of a rating, of points, of a ranking and of own words."""
+    options = [an_option(i) for i in range(1, 4)]
+
+    def ask(kind, question, **more):
+        return {
+            "kind": kind,
+            "id": question,
+            "text": both("Что?", "What?"),
+            "options": options,
+            "required": False,
+            **more,
+        }
+
+    definition = define(
+        ask("rating", 1), a_single_choice(2, shown_if={"question": 1, "at_most": 2}),
+        ask("points", 3), a_single_choice(4, shown_if={"question": 3, "options": [2], "at_least": 3}),
+        ask("ranking", 5), a_single_choice(6, shown_if={"question": 5, "options": [3]}),
+        ask("single_choice", 7, own_answer=True), a_single_choice(8, shown_if={"question": 7, "options": [0]}),
+        ask("multiple_choice", 9), a_single_choice(10, shown_if={"question": 9}),
+    )  # fmt: skip
+    made = []
+    for i in range(n):
+        low, points, ranked, own, named = i % 2, i % 5, i % 3, i % 4 == 0, i % 7
+        answers = {
+            1: "[[1,5],[3,1]]" if low else "[[1,5]]", 2: "[1]" if low else NOT_SHOWN,
+            3: f"[[2,{points}]]" if points else BLANK, 4: "[1]" if points >= 3 else NOT_SHOWN,
+            5: "[[1],[3]]" if ranked else "[[2]]", 6: "[1]" if ranked else NOT_SHOWN,
+            7: "[0]" if own else "[1]", 8: "[1]" if own else NOT_SHOWN,
+            9: "[1,3]" if named else BLANK, 10: "[1]" if named else NOT_SHOWN,
+        }  # fmt: skip
+        made.append(Vote(hashlib.sha256(b"of levels %d" % i).digest()[:16], answers))
+    return Service(definition, made)
+
+
+def by_name(n=60):
+    """A poll by name whose votes may be changed; two were."""
+    definition = define(a_single_choice(1, required=False), a_single_choice(2, required=False),
+                        privacy="named", may_change=True)  # fmt: skip
+    made = votes(n, 4, {q: lambda chance, style: f"[{chance.randint(1, 3)}]" for q in (1, 2)})
+    service = Service(definition, made)
+    service.superseded = tuple(board.leaf_hash(service.entry(vote, q)) for vote in made[-2:] for q in (1, 2))
+    service.votes = made[:-2]
+    return service
+
+
 def no_votes():
     return Service(define(a_single_choice(1)), [])
 
@@ -348,6 +480,7 @@ def no_votes():
 SAMPLES = {
     "one_choice": one_choice, "every_rule": every_rule, "tied_by_lot": tied_by_lot,
     "tied_for_the_chair": tied_for_the_chair, "with_styles": with_styles, "no_votes": no_votes,
+    "follow_up": follow_up, "of_levels": of_levels, "by_name": by_name,
 }  # fmt: skip
 
 

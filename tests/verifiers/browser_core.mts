@@ -3,16 +3,16 @@ import { readFile } from "node:fs/promises";
 import { createInterface } from "node:readline";
 import { counterOf } from "../../frontend/src/verify/count/index";
 import type { Facts } from "../../frontend/src/verify/canonical";
-import { fromBase64, utf8 } from "../../frontend/src/verify/bytes";
+import { fromBase64 } from "../../frontend/src/verify/bytes";
 import { lookUp } from "../../frontend/src/verify/quick";
 import { type Question, unfit } from "../../frontend/src/verify/question";
 import { type Receipt, readToken } from "../../frontend/src/verify/receipt";
-import type { Source } from "../../frontend/src/verify/source";
+import { type Source, Unreachable, Web } from "../../frontend/src/verify/source";
 import { verify } from "../../frontend/src/verify/verify";
 
 type Tied = [stage: number, tied: number[], order: number[]];
 type Overlay = { [path: string]: string | null };
-type Board = { dir: string; overlay?: Overlay; poll?: string; keys?: string; token?: string };
+type Board = { dir: string; overlay?: Overlay; poll?: string; registry?: string; token?: string; changing?: number; room?: number };
 type Count = { do: "count"; question: Question; answers: [string, number, number[]][]; entitled: number | null; ties: Tied[] };
 
 // One question from its profile; `fit` names answers that the verifier would refuse on a ballot of these styles.
@@ -25,37 +25,55 @@ function count(command: Count): Facts {
   return { outcome: counter(command.question, profile, command.entitled, (stage, tied) => decided.get(JSON.stringify([stage, tied])) ?? null), wrong };
 }
 
-// A board's directory, with some files replaced (base64) or gone (null). `asked` lists what was read.
+// A directory of files, some replaced (base64) or gone (null) in the first readings of each, in all unless `changing` says
+// how many. `asked` lists what was read.
 class Directory implements Source {
   readonly asked: string[] = [];
 
-  constructor(readonly dir: string, readonly overlay: Overlay) {}
+  constructor(readonly dir: string, readonly overlay: Overlay = {}, readonly changing = Infinity) {}
 
   async get(path: string): Promise<Uint8Array | null> {
     this.asked.push(path);
-    if (Object.hasOwn(this.overlay, path)) return this.overlay[path] === null ? null : fromBase64(this.overlay[path]);
+    const readings = this.asked.filter((one) => one === path).length;
+    if (Object.hasOwn(this.overlay, path) && readings <= this.changing) return this.overlay[path] === null ? null : fromBase64(this.overlay[path]);
     return readFile(`${this.dir}/${path}`).then((data) => new Uint8Array(data), () => null);
   }
 }
 
+const asked = (command: Board): { board: Directory; registry: Source | null; poll: string | null; wait: number } => ({
+  board: new Directory(command.dir, command.overlay, command.changing),
+  registry: command.registry === undefined ? null : new Directory(command.registry),
+  poll: command.poll ?? null,
+  wait: 0,
+});
+
 async function board(command: Board): Promise<Facts> {
-  const files = new Directory(command.dir, command.overlay ?? {});
-  const keys = command.keys === undefined ? null : { get: async (): Promise<Uint8Array> => utf8(command.keys!) };
+  const from = asked(command);
   const states: Facts = {};
   let done = 0;
   const report = { check: (name: string, state: string): void => void (states[name] = state), progress: (records: number): void => void (done = records) };
   const token = command.token === undefined ? null : readToken(command.token);
-  const found = await verify({ board: files, registry: keys, poll: command.poll ?? null, token }, report);
-  return { ...(found as unknown as Facts), states, done, asked: files.asked.length };
+  const found = await verify({ ...from, token, room: command.room }, report);
+  return { ...(found as unknown as Facts), states, done, asked: from.board.asked.length };
 }
 
 async function quick(command: Board): Promise<Facts> {
-  const files = new Directory(command.dir, command.overlay ?? {});
+  const from = asked(command);
   const { receipt } = readToken(command.token!) as { receipt: Receipt };
-  return { ballot: (await lookUp(files, command.poll ?? null, receipt)) as unknown as Facts, asked: files.asked };
+  return { ballot: (await lookUp(from, receipt)) as unknown as Facts, asked: from.board.asked };
 }
 
-const DO: { [name: string]: (command: never) => Facts | Promise<Facts> } = { count, board, quick };
+// One file over HTTP, as the page asks for it.
+async function fetched(command: { base: string; path: string; most: number; patience: number }): Promise<Facts> {
+  try {
+    const data = await new Web(command.base, command.patience, 1).get(command.path, command.most);
+    return { found: data && data.length };
+  } catch (error) {
+    return { most_memory: process.memoryUsage.rss(), fault: (error as Error).constructor === Unreachable ? "unreachable" : "refused", detail: String(error) };
+  }
+}
+
+const DO: { [name: string]: (command: never) => Facts | Promise<Facts> } = { count, board, quick, fetched };
 
 for await (const line of createInterface({ input: process.stdin })) {
   const command = JSON.parse(line) as { do: string };

@@ -6,7 +6,9 @@ verifier in another language:
 
     python -m tests.verifiers.tampering DIRECTORY [MUTATIONS]
 
-writes ``NAME/…`` for each board, and ``index.json``: name → {"expected": [exit codes], "key": verifier key}.
+writes ``NAME/…`` for each board, and ``index.json``: name → {"expected": [exit codes], "key": verifier key}, with
+"registry" where there is a registry log to compare with (``NAME.registry/…``) and "receipt" where there is one to look
+up (``NAME.receipt.json``).
 """
 
 import base64
@@ -34,12 +36,15 @@ class Case:
     files: dict
     key: str
     expected: tuple = (1,)
+    registry: dict | None = None
+    receipt: dict | None = None
 
 
 def corpus() -> Iterator[Case]:
-    """Every honest sample, everything tampered with, every lie."""
+    """Every honest sample, everything tampered with, every lie. Not the receipts, whose boards are honest."""
     for name in case_names():
-        yield case(name)
+        if not name.startswith("receipt-"):
+            yield case(name)
 
 
 def case_names() -> list[str]:
@@ -48,6 +53,8 @@ def case_names() -> list[str]:
         *(f"honest-{name}" for name in boards.SAMPLES),
         *(f"tampered-{name}" for name in TAMPERED),
         *(f"lie-{name}" for name in LIES),
+        *(f"registry-{name}" for name in REGISTRY),
+        *(f"receipt-{name}" for name in RECEIPTS),
         "wrong-key",
         "key-of-another-host",
         "withheld",
@@ -65,7 +72,14 @@ def case(name: str) -> Case:
         TAMPERED[which](files, service)
         return Case(name, files, service.vkey, REFUSED if which in CANNOT_SAY else (1,))
     if kind == "lie":
-        return Case(name, LIES[which](service), service.vkey, REFUSED if which in CANNOT_SAY else (1,))
+        expected = (2,) if which in UNKNOWN else REFUSED if which in CANNOT_SAY else (1,)
+        return Case(name, LIES[which](service), service.vkey, expected)
+    if kind == "registry":
+        found, files, log, expected = REGISTRY[which]()
+        return Case(name, files, found.vkey, expected, registry=log)
+    if kind == "receipt":
+        found, files, log, receipt, expected = RECEIPTS[which]()
+        return Case(name, files, found.vkey, expected, registry=log, receipt=receipt)
     if name == "wrong-key":
         return Case(name, service.files(), boards.vkey(boards.HOST, boards.key("another")))
     if name == "key-of-another-host":
@@ -356,7 +370,186 @@ def raw_record(edit):
     return holds(lambda records, service: sorted_records([edit(records[0]), *records[1:]]))
 
 
+def lie_of(make: Callable, change: Callable = lambda manifest: None) -> Callable:
+    """Another sample, and what its manifest says instead."""
+    return lambda service: make().files(change)
+
+
+def named(change: Callable, **more) -> Callable:
+    """A poll by name."""
+
+    def lie(service):
+        service.definition = boards.define(boards.a_single_choice(1, required=False), privacy="named", **more)
+        return service.files(change)
+
+    return lie
+
+
+def stuffed(question_id, **answers):
+    """Those who did not hold a question hold it, and their records are counted."""
+
+    def lie(service):
+        made = boards.follow_up()
+        honest = {q.id: made.entries(q.id) for q in made.definition.questions if q.id != question_id}
+        for vote in made.votes:
+            if vote.answers[question_id] == boards.NOT_SHOWN and vote.style in answers.get("styles", (0, 1, 2)):
+                vote.answers[question_id] = "[3]"
+                vote.style = answers.get("as_style", vote.style)
+        return made.files(entries=honest)
+
+    return lie
+
+
+def one_moved(question_id):
+    """As many records as there should be, one of them of another style."""
+
+    def lie(service):
+        made = boards.follow_up()
+        honest = {q.id: made.entries(q.id) for q in made.definition.questions if q.id != question_id}
+        next(v for v in made.votes if v.style == 2 and v.answers[question_id] != boards.NOT_SHOWN).style = 1
+        return made.files(entries=honest)
+
+    return lie
+
+
+def styled_entitled(service):
+    """300 are on the roll of a style; the threshold is of 60."""
+    rule = {"method": "plurality", "denominator": "entitled", "threshold": "1/2"}
+    made = boards.with_styles()
+    made.definition = boards.define(
+        boards.a_single_choice(1), boards.a_single_choice(2, styles=[1], rule=rule),
+        styles=[{"id": 1, "territories": ["msk-cao"]}, {"id": 2, "territories": ["x"]}],
+    )  # fmt: skip
+    for vote in made.votes:
+        vote.answers[2] = "[1]" if vote.style == 1 else boards.NOT_SHOWN
+    honest = made.entitled_of
+    made.entitled_of = lambda question: 60 if question.styles else honest(question)
+    return made.files()
+
+
+def roll_by_style(change: Callable) -> Callable:
+    def edit(manifest):
+        change(manifest["roll"])
+
+    return lie_of(boards.with_styles, edit)
+
+
+def next_version(make: Callable, change: Callable) -> Callable:
+    """A version more, well chained, that says something else."""
+
+    def lie(service):
+        made = make()
+        files = made.files()
+        before = files["manifest.json"]
+        said = json.loads(before)
+        said |= {"version": said["version"] + 1, "previous": boards.hashlib.sha256(before).hexdigest(), "reason": "x"}
+        change(said)
+        made.seal(files, said)
+        return files
+
+    return lie
+
+
+def other_commitments(service):
+    """Version 1 committed to other secrets than version 2 reveals."""
+    made = boards.tied_by_lot()
+
+    def change(manifest):
+        if manifest["version"] == 1 and not manifest["ties"]:
+            manifest["lot"] = {party: {"commitment": "ab" * 32, "secret": None} for party in manifest["lot"]}
+
+    return made.files(change)
+
+
+def chair_over_lot(service):
+    """Both secrets are revealed, and the chair decides the other way."""
+    made = boards.tied_by_lot()
+    drawn = json.loads(made.files()["manifest.json"])["ties"][0]["decided"]
+    secrets = made.lot()
+    made.revealed, made.chair = False, {(1, 1, (1, 2)): tuple(reversed(drawn))}
+    return made.files(lambda manifest: manifest.update(lot=secrets))
+
+
+def decided_twice(service):
+    made = boards.tied_for_the_chair()
+
+    def change(manifest):
+        if manifest["ties"]:
+            manifest["ties"].append({**manifest["ties"][0], "decided": [1, 2]})
+
+    return made.files(change)
+
+
+def retired_key(service):
+    def change(manifest):
+        for listed in manifest["keys"]:
+            if listed["purpose"] == "board":
+                listed["valid_to"] = "2026-11-15T09:00:00+00:00"
+
+    return service.files(change)
+
+
+def nested_points(rule_kind):
+    def lie(service):
+        options = [boards.an_option(i) for i in range(1, 5)]
+        asked = {
+            "kind": rule_kind,
+            "id": 1,
+            "text": boards.both("Что?", "What?"),
+            "options": options,
+            "required": False,
+        }
+        definition = boards.define(asked)
+        made = boards.Service(definition, boards.votes(30, 6, {1: lambda chance, style: "[[1,2]]"}))
+        other = boards.Service(definition, [boards.Vote(vote.key, {1: "[[1,[2]]]"}) for vote in made.votes])
+        return made.files(entries={1: other.entries(1)})
+
+    return lie
+
+
+def superseded_in_v2(manifest):
+    manifest["superseded"] = sorted([*manifest["superseded"], "ab" * 32])
+
+
+def more_on_the_roll(manifest):
+    manifest["roll"]["total"] = 5_000
+
+
 LIES: dict[str, Callable] = {
+    "superseded_where_nobody_may_change": named(lambda manifest: manifest.update(superseded=["00" * 32])),
+    "superseded_and_published": lambda service: (lambda made: made.files(
+        lambda manifest: manifest.update(superseded=[board.leaf_hash(made.entries(1)[0]).hex()])
+    ))(boards.by_name()),
+    "follow_up_stuffed": stuffed(2),
+    "styled_follow_up_stuffed": stuffed(3, styles=(1,)),
+    "style_stuffed": stuffed(4, styles=(0,), as_style=1),
+    "style_of_one_record_moved": one_moved(4),
+    "follow_up_of_another_style": one_moved(2),
+    "entitled_of_a_style": styled_entitled,
+    "roll_without_styles": roll_by_style(lambda roll: roll.update(styles=[])),
+    "roll_without_one_style": roll_by_style(lambda roll: roll["styles"].pop()),
+    "roll_of_styles_too_large": roll_by_style(lambda roll: roll.update(styles=[[0, 900], [1, 900], [2, 900]])),
+    "roll_styles_twice": roll_by_style(lambda roll: roll["styles"].insert(0, [0, 1])),
+    "roll_styles_without_styles": manifest(roll={"known": True, "total": 1_000, "styles": [[0, 1_000]]}),
+    "roll_known_without_total": lambda service: (setattr(service, "entitled", None), service.files(
+        lambda said: said.update(roll={"known": True, "total": None, "styles": []}, participations=10**9)))[1],
+    "version_from_nowhere": manifest(version=7),
+    "version_2_adds_superseded": next_version(boards.by_name, superseded_in_v2),
+    "version_2_closes_earlier": next_version(boards.one_choice, lambda m: m.update(closes_at="2026-11-13T09:00:00Z")),
+    "version_2_of_a_larger_roll": next_version(boards.one_choice, more_on_the_roll),
+    "version_2_of_another_receipt": next_version(boards.one_choice, lambda m: m.update(receipt="acceptance_only")),
+    "other_commitments": other_commitments,
+    "chair_over_lot": chair_over_lot,
+    "decided_twice": decided_twice,
+    "chair_without_a_reason": lie_of(
+        boards.tied_for_the_chair, lambda manifest: [tie.update(reason=" ") for tie in manifest["ties"]]
+    ),
+    "counted_a_moment_before_closing": manifest(counted_at="2026-11-15T08:59:59.999999+00:00"),
+    "opened_a_moment_later": manifest(opens_at="2026-11-01T09:00:00.000300+00:00"),
+    "retired_key": retired_key,
+    "nested_points": nested_points("points"),
+    "nested_rating": nested_points("rating"),
+    "withheld_style_unknown": question(withheld={"records": 0, "styles": [7], "leaves": []}),
     "flipped_record": holds(flipped),
     "dropped_record": holds(lambda records, service: records[1:]),
     "dropped_record_and_counts": holds(lambda records, service: records[1:], counted_too=True),
@@ -441,18 +634,234 @@ LIES: dict[str, Callable] = {
     "a_list": written(lambda data: b"[]"),
 }  # fmt: skip
 CANNOT_SAY = {
-    "no_manifest", "no_manifest_note", "a_key_more", "outcome_with_a_key_more", "unknown_format", "a_list",
+    "no_manifest", "no_manifest_note", "unknown_format", "a_list",
 }  # fmt: skip
 """Changes at which a verifier may also say that it cannot tell."""
+UNKNOWN = {"a_key_more", "outcome_with_a_key_more", "chair_over_lot"}
+"""What is neither right nor wrong."""
+
+
+# ---- against the registry log
+
+
+def logged(change: Callable = lambda events: None, expected: tuple = (1,), make: Callable = boards.one_choice,
+           say: Callable = lambda manifest: None, **more) -> Callable:  # fmt: skip
+    """A board, and the registry log with its events changed."""
+
+    def made():
+        service = make()
+        files = service.files(say)
+        return service, files, service.registry(files, lambda events: change(events), **more), expected
+
+    return made
+
+
+def kinds(events, kind):
+    return [event for event in events if event["kind"] == kind]
+
+
+def without_kind(kind):
+    return lambda events: events.__setitem__(slice(None), [event for event in events if event["kind"] != kind])
+
+
+def bodies_say(kind, **facts):
+    return lambda events: [event["body"].update(facts) for event in kinds(events, kind)]
+
+
+def of_purpose(events, purpose):
+    return next(event for event in kinds(events, "key_added") if event["body"]["purpose"] == purpose)
+
+
+def retires(purpose, at):
+    """A key is retired at a time, after all other events."""
+
+    def change(events):
+        added = of_purpose(events, purpose)
+        facts = {"key_id": added["body"]["key_id"], "purpose": purpose, "reason": "compromised"}
+        events.append({**added, "kind": "key_retired", "at": at, "body": facts})
+
+    return change
+
+
+def committed_late(events):
+    """Entered after the opening, with a time before it."""
+    for event in kinds(events, "lot_committed"):
+        events.remove(event)
+        events.append(event)
+
+
+def newer_version(events):
+    last = kinds(events, "board_published")[-1]
+    events.append({**last, "body": {**last["body"], "version": last["body"]["version"] + 1, "manifest": "ab" * 32}})
+
+
+def body_as_hash(events):
+    for event in kinds(events, "board_published"):
+        event["body"] = {"sha256": boards.hashlib.sha256(rfc8785.dumps(event["body"])).hexdigest()}
+
+
+def ground_lot():
+    """Secrets and commitments are made up after the count, until somebody else wins; the log has the old ones."""
+    service = boards.tied_by_lot()
+    first, old = json.loads(service.files()["manifest.json"])["questions"][0]["outcome"]["winners"], boards.SECRETS
+    try:
+        for number in range(100):
+            boards.SECRETS = (boards.hashlib.sha256(b"%d" % number).digest(), b"w" * 32)
+            files = service.files()
+            if json.loads(files["manifest.json"])["questions"][0]["outcome"]["winners"] != first:
+                break
+    finally:
+        boards.SECRETS = old
+    return service, files, service.registry(files), (1,)
+
+
+def hidden_lot():
+    """The chair decides though both have committed, and the manifest says nothing of a lot."""
+    service = boards.tied_by_lot()
+    service.revealed, service.chair = False, {(1, 1, (1, 2)): (2, 1)}
+    files = service.files(lambda manifest: manifest.update(lot=None))
+    return service, files, service.registry(files), (1,)
+
+
+def of_another_log():
+    service = boards.one_choice()
+    files = service.files()
+    service.host = "other.example"
+    log = service.registry(files)
+    service.host = boards.HOST
+    return service, files, log, REFUSED
+
+
+def in_log(path: str, change: Callable, expected: tuple = (1,)) -> Callable:
+    """The log's files were tampered with."""
+
+    def made():
+        service, files, log, _ = logged()()
+        log[path] = change(log[path])
+        return service, files, log, expected
+
+    return made
+
+
+REGISTRY: dict[str, Callable] = {
+    **{f"honest_{name}": logged(expected=(0,), make=make) for name, make in boards.SAMPLES.items()},
+    "honest_body_as_hash": logged(body_as_hash, (0,)),
+    "honest_key_retired_later": logged(retires("board", "2026-11-20T00:00:00+00:00"), (0,)),
+    "honest_without_opening": logged(without_kind("poll_opened"), (0,), boards.tied_by_lot),
+    "not_yet_entered": logged(without_kind("board_published"), (2,)),
+    "one_version_not_entered": logged(
+        lambda events: events.remove(kinds(events, "board_published")[0]), (2,), boards.tied_by_lot
+    ),
+    "newer_version": logged(newer_version, (2,)),
+    "another_manifest": logged(bodies_say("board_published", manifest="ab" * 32)),
+    "another_root": logged(bodies_say("board_published", roots={"1": "ab" * 32})),
+    "another_size": logged(bodies_say("board_published", sizes={"1": 299})),
+    "another_document": logged(bodies_say("poll_sealed", poll_hash="ab" * 32)),
+    "no_document": logged(without_kind("poll_sealed")),
+    "board_key_unknown": logged(lambda events: events.remove(of_purpose(events, "board"))),
+    "receipt_key_unknown": logged(lambda events: events.remove(of_purpose(events, "receipt"))),
+    "board_key_retired": logged(retires("board", "2026-11-15T00:00:00+00:00")),
+    "lot_not_committed": logged(without_kind("lot_committed"), make=boards.tied_by_lot),
+    "lot_committed_by_one": logged(
+        lambda events: events.remove(kinds(events, "lot_committed")[0]), make=boards.tied_by_lot
+    ),
+    "lot_committed_late": logged(committed_late, make=boards.tied_by_lot),
+    "lot_committed_to_others": logged(bodies_say("lot_committed", commitment="ab" * 32), make=boards.tied_by_lot),
+    "lot_ground": ground_lot,
+    "lot_hidden": hidden_lot,
+    "of_another_site": of_another_log,
+    "entry_changed": in_log("tile/entries/001.p/51", lambda data: data.replace(b'"revision":1', b'"revision":2')),
+    "checkpoint_changed": in_log("checkpoint", lambda data: data.replace(b"registry\n307", b"registry\n306")),
+}
+"""name → (service, files, registry, expected)."""
+
+
+# ---- receipts
+
+
+def receipt_case(make: Callable = boards.one_choice, receipt: Callable = lambda service, vote: service.receipt(vote),
+                 expected: tuple = (1,), lost: bool = False, say: Callable = lambda manifest: None,
+                 log: Callable | None = lambda events: None) -> Callable:  # fmt: skip
+    """A board with one receipt to look up, of a vote that the board has or has lost."""
+
+    def made():
+        service = make()
+        vote = service.votes[7]
+        given = receipt(service, vote)
+        if lost:
+            service.votes = [other for other in service.votes if other is not vote]
+        files = service.files(say)
+        return service, files, None if log is None else service.registry(files, log), given, expected
+
+    return made
+
+
+def of_others_record(service, vote):
+    return service.receipt(vote, leaves=[board.leaf_hash(service.entry(service.votes[8], 1))])
+
+
+def of_a_kind(kind):
+    def make(service, vote):
+        facts = {**service.receipt(vote)["receipt"], "kind": kind}
+        return service.signed_receipt(facts)
+
+    return make
+
+
+def one_superseded(service, vote):
+    """Of its two records the board calls one replaced; the other is simply gone."""
+    service.superseded = (*service.superseded, board.leaf_hash(service.entry(vote, 1)))
+    return service.receipt(vote)
+
+
+def without_receipt_keys(manifest):
+    manifest["keys"] = [listed for listed in manifest["keys"] if listed["purpose"] != "receipt"]
+
+
+def receipt_key_ends(manifest):
+    for listed in manifest["keys"]:
+        if listed["purpose"] == "receipt":
+            listed["valid_to"] = "2026-11-05T00:00:00+00:00"
+
+
+def forged(service, vote):
+    service.receipt_key, honest = boards.key("forger"), service.receipt_key
+    made = service.receipt(vote)
+    service.receipt_key = honest
+    return made
+
+
+RECEIPTS: dict[str, Callable] = {
+    "counted": receipt_case(expected=(0,)),
+    "counted_without_log": receipt_case(expected=(0,), log=None),
+    "missing": receipt_case(lost=True),
+    "clash": receipt_case(receipt=of_others_record),
+    "without_leaves": receipt_case(receipt=lambda service, vote: service.receipt(vote, leaves=[])),
+    "of_unknown_kind": receipt_case(receipt=of_a_kind("whatever")),
+    "acceptance_in_an_inclusion_poll": receipt_case(receipt=lambda service, vote: service.acceptance(vote)),
+    "one_superseded_one_missing": receipt_case(boards.by_name, one_superseded, lost=True),
+    "missing_and_its_key_left_out": receipt_case(lost=True, say=without_receipt_keys),
+    "missing_and_its_key_ended_early": receipt_case(lost=True, say=receipt_key_ends),
+    "counted_and_its_key_left_out": receipt_case(expected=(0,), say=without_receipt_keys),
+    "forged": receipt_case(receipt=forged),
+}
+"""name → (service, files, registry or None, receipt, expected)."""
 
 
 def main() -> None:
     """Write the corpus for verifiers in other languages."""
     root, n = Path(sys.argv[1]), int(sys.argv[2]) if len(sys.argv) > 2 else 0
     index = {}
-    for case in corpus():
-        boards.write(case.files, root / case.name)
-        index[case.name] = {"expected": list(case.expected), "key": case.key}
+    for name in case_names():
+        found = case(name)
+        boards.write(found.files, root / found.name)
+        index[found.name] = {"expected": list(found.expected), "key": found.key}
+        if found.registry is not None:
+            boards.write(found.registry, root / f"{found.name}.registry")
+            index[found.name]["registry"] = f"{found.name}.registry"
+        if found.receipt is not None:
+            (root / f"{found.name}.receipt.json").write_text(json.dumps(found.receipt))
+            index[found.name]["receipt"] = f"{found.name}.receipt.json"
     service = boards.one_choice()
     honest = service.files()
     for number, (path, data) in enumerate(mutations(honest, n)):

@@ -2,13 +2,17 @@
 
 import base64
 import json
+import socket
+import subprocess
+import sys
 import threading
+import time
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
-from tests.verifiers import boards
+from tests.verifiers import boards, tampering
 
 import veche_verify as verifier
 from polls import board
@@ -147,7 +151,9 @@ def test_a_missing_record_is_a_complaint_that_anybody_checks(service, tmp_path, 
     assert len(found["complaints"]) == 1
     complaint = found["complaints"][0]
     assert verify("--complaint", complaint, "--key", service.vkey) == 0, capsys.readouterr().out
-    assert verify("--complaint", complaint) == 0
+    capsys.readouterr()
+    assert verify("--complaint", complaint) == 2, "whoever made the complaint may have made the city up as well"
+    assert service.vkey in capsys.readouterr().out
     assert verify("--complaint", complaint, "--key", boards.vkey(boards.HOST, boards.key("another"))) == 1
     capsys.readouterr()
 
@@ -162,8 +168,48 @@ def test_complaints_at_both_ends_of_a_tree_and_of_an_empty_one(tmp_path, capsys)
             receipt = save(tmp_path / "receipt.json", service.receipt(vote))
             found = report_of(capsys, directory, "--receipt", receipt, "--out", tmp_path)
             assert found["exit"] == 1
-            assert verify("--complaint", found["complaints"][0]) == 0, capsys.readouterr().out
+            assert verify("--complaint", found["complaints"][0], "--key", service.vkey) == 0, capsys.readouterr().out
             capsys.readouterr()
+
+
+def test_a_made_up_city_and_its_complaint_prove_nothing(service, tmp_path, capsys):
+    liar = boards.one_choice()
+    liar.board_key, liar.receipt_key = boards.key("liar's board"), boards.key("liar's receipts")
+    receipt = save(tmp_path / "receipt.json", lost(liar))
+    directory = boards.write(liar.files(), tmp_path / "board")
+    [complaint] = report_of(capsys, directory, "--receipt", receipt, "--out", tmp_path)["complaints"]
+    assert verify("--complaint", complaint) == 2
+    assert verify("--complaint", complaint, "--key", service.vkey) == 1
+    capsys.readouterr()
+
+
+@pytest.mark.parametrize("change", [tampering.without_receipt_keys, tampering.receipt_key_ends])
+def test_a_city_cannot_disown_a_receipt_by_its_own_list_of_keys(change, service, tmp_path, capsys):
+    receipt = save(tmp_path / "receipt.json", lost(service))
+    files = service.files(change)
+    directory = boards.write(files, tmp_path / "board")
+    registry = boards.write(service.registry(files), tmp_path / "registry")
+    pinned = ["--key", boards.vkey(f"{boards.HOST}/receipt", service.receipt_key)]
+    for more in (["--registry", registry], [*pinned, "--key", service.vkey]):
+        for old in tmp_path.glob("complaint-*"):
+            old.unlink()
+        [complaint] = report_of(capsys, directory, "--receipt", receipt, "--out", tmp_path, *more)["complaints"]
+        assert verify("--complaint", complaint, "--key", service.vkey, *more) == 0, capsys.readouterr().out
+        assert verify("--complaint", complaint, "--key", service.vkey) == 2
+        assert "does not list the key" in capsys.readouterr().out
+        forger = boards.vkey(f"{boards.HOST}/receipt", boards.key("forger"))
+        assert verify("--complaint", complaint, "--key", service.vkey, "--key", forger) == 1
+        capsys.readouterr()
+
+
+def test_a_key_list_of_our_own_knows_when_a_key_was_retired(service, tmp_path, capsys):
+    """Though the manifest that the thief made lists it as in use."""
+    directory = boards.write(service.files(), tmp_path / "board")
+    listed = {"vkey": service.vkey, "purpose": "board", "valid_to": None}
+    for ends, code in ((None, 0), ("2026-11-16T00:00:00+00:00", 0), ("2026-11-14T00:00:00+00:00", 1)):
+        keys = save(tmp_path / "keys.json", {"keys": [{**listed, "valid_to": ends}]})
+        assert verify(directory, "--keys", keys) == code, ends
+    capsys.readouterr()
 
 
 def changed_complaints(complaint, other_receipt):
@@ -341,11 +387,13 @@ def test_the_registry_log_only_grows(before, now, tmp_path, capsys):
 
 
 @pytest.fixture
-def site(directory, tmp_path):
-    """A static site with the board at its address."""
+def site(directory, service, tmp_path):
+    """A static site with the board at its address, at a wrong one too, and the registry log."""
     root = tmp_path / "site"
     (root / "board").mkdir(parents=True)
     directory.rename(root / "board" / ("5f" * 16))
+    (root / "board" / ("a1" * 16)).symlink_to(root / "board" / ("5f" * 16))
+    boards.write(service.registry(service.files()), root / "registry")
 
     class Quiet(SimpleHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
@@ -360,9 +408,9 @@ def site(directory, tmp_path):
                 self.send_header("Content-Length", str(len(found)))
                 self.end_headers()
                 self.wfile.write(found)
-            elif self.path.startswith("/loop"):
+            elif self.path.startswith(("/loop", "/away")):
                 self.send_response(302)
-                self.send_header("Location", self.path)
+                self.send_header("Location", self.path if self.path.startswith("/loop") else "http://127.0.0.1:1/x")
                 self.send_header("Content-Length", "0")
                 self.end_headers()
             else:
@@ -383,8 +431,48 @@ def test_every_way_to_name_a_board_on_a_site(site, service, tmp_path, capsys):
         [f"{site}/polls/square/results"], [site, poll], [site, "square"],
     ):  # fmt: skip
         assert verify(*named, "--key", service.vkey, "--receipt", receipt) == 0, capsys.readouterr().out
+        assert "The registry log of 307 events has this board" in capsys.readouterr().out
     assert verify(f"{site}/polls/unknown") == 2
     assert verify(site, "00" * 16) == 2
+    capsys.readouterr()
+
+
+def test_a_board_of_another_poll_than_was_asked_for(site, service, capsys):
+    assert verify(f"{site}/board/{'a1' * 16}/", "--key", service.vkey) == 1
+    assert "Asked for the board of poll a1" in capsys.readouterr().out
+
+
+def test_a_site_without_its_registry_log_is_not_wholly_checked(site, service, tmp_path, capsys):
+    log = (tmp_path / "site" / "registry").rename(tmp_path / "moved")
+    address = f"{site}/board/{'5f' * 16}/"
+    assert verify(address, "--key", service.vkey) == 2
+    assert "There is no log" in capsys.readouterr().out
+    assert verify(address, "--key", service.vkey, "--registry", log) == 0
+    capsys.readouterr()
+
+
+def test_a_saved_board_says_what_the_log_would_tell(directory, service, capsys):
+    found = report_of(capsys, directory, "--key", service.vkey)
+    assert found["exit"] == 0
+    assert any("Nothing was compared with the registry log" in line for line in found["notes"])
+
+
+@pytest.mark.parametrize("times", [1, 2, 3])
+def test_a_manifest_that_is_being_replaced_is_read_again(times, site, service, tmp_path, monkeypatch, capsys):
+    """Its two files are replaced one after the other: a reader in between is not told a falsehood."""
+    note = tmp_path / "site" / "board" / ("5f" * 16) / "manifest.note"
+    right = note.read_bytes()
+    note.write_bytes(right.replace(b"/v1\n1\n", b"/v1\n2\n"))
+    pauses = []
+
+    def sleep(seconds):
+        pauses.append(seconds)
+        if pauses.count(1.0) == times:
+            note.write_bytes(right)
+
+    monkeypatch.setattr(verifier.time, "sleep", sleep)
+    assert verify(f"{site}/board/{'5f' * 16}/", "--key", service.vkey) == (0 if times < 3 else 1)
+    assert pauses.count(1.0) == min(times, 2)
     capsys.readouterr()
 
 
@@ -398,6 +486,8 @@ def test_endless_redirects_and_hostile_sizes_end(site):
     source = verifier.Site(f"{site}/board/{'5f' * 16}/")
     with pytest.raises(verifier.Unchecked, match="on and on"):
         source.read("/loop/x", 10)
+    with pytest.raises(verifier.Unchecked, match="leads away"):
+        source.read("/away", 10)
     with pytest.raises(verifier.Invalid, match="larger"):
         source.read("manifest.json", 10)
     with pytest.raises(verifier.Missing):
@@ -405,11 +495,72 @@ def test_endless_redirects_and_hostile_sizes_end(site):
     source.close()
 
 
+def test_redirects_stay_where_the_reader_sent_us():
+    stays = verifier.stays
+    assert stays("http://a.example/x", "http://a.example/y")
+    assert stays("http://a.example/x", "https://a.example/x")
+    assert stays("http://a.example:8080/x", "https://a.example/x")
+    for onward in ("http://b.example/x", "http://a.example:81/x", "file:///etc/passwd", "http://169.254.169.254/", "x"):
+        assert not stays("http://a.example/x", onward), onward
+    assert not stays("https://a.example/x", "http://a.example/x")
+    assert not stays("https://a.example/x", "https://b.example/x")
+
+
+@pytest.mark.parametrize("beginning", [b"HTTP/1.1 200 OK\r\nX-A: ", b"HTTP/1.1 200 OK\r\n\r\n", b""])
+def test_an_answer_that_trickles_in_is_not_waited_for(beginning, monkeypatch):
+    monkeypatch.setattr(verifier, "WHOLE_TIMEOUT", 0.4)
+    listening = socket.create_server(("127.0.0.1", 0))
+
+    def drip():
+        connection, _ = listening.accept()
+        connection.recv(4096)
+        try:
+            connection.sendall(beginning)
+            while True:
+                connection.sendall(b"a")
+                time.sleep(0.02)
+        except OSError:
+            connection.close()
+
+    threading.Thread(target=drip, daemon=True).start()
+    source = verifier.Site(f"http://127.0.0.1:{listening.getsockname()[1]}/")
+    began = time.monotonic()
+    with pytest.raises(verifier.Unchecked):
+        source.read("x", 1_000_000)
+    assert time.monotonic() - began < 5
+    source.close()
+    listening.close()
+
+
+def test_large_answers_that_all_differ_do_not_fill_the_memory(tmp_path):
+    """1,500 records of 59 kB: 88 MB of a hostile board, held in bundles and eight megabytes more."""
+    service = boards.one_choice(0)
+    start = b'["' + service.poll_hash.hex().encode() + b'",1,0,'
+    records = sorted(
+        (start + b"[" + str(i).encode() + b"," * 59_000 + b'],"' + b"%032x" % i + b'"]' for i in range(1_500)),
+        key=board.leaf_hash,
+    )  # fmt: skip
+    directory = boards.write(service.files(entries={1: records}), tmp_path / "board")
+    program = (
+        "import sys, veche_verify as v; code = v.run([sys.argv[1]]); status = open('/proc/self/status').read();"
+        " print(code, status.split('VmHWM:')[1].split()[0], file=sys.stderr)"
+    )
+    found = subprocess.run([sys.executable, "-c", program, directory], capture_output=True, text=True, check=True)
+    code, kilobytes = map(int, found.stderr.split()[-2:])
+    assert code == 1
+    assert kilobytes < 140 * 1024
+
+
+def test_more_rankings_than_memory_holds_are_not_counted(monkeypatch, tmp_path, capsys):
+    monkeypatch.setattr(verifier, "MOST_PLACES", 100)
+    found = report_of(capsys, boards.write(boards.every_rule().files(), tmp_path))
+    assert found["exit"] == 2
+    assert any("kept in memory" in line for line in found["not_checked"])
+
+
 def test_the_file_runs_alone(directory, service, tmp_path):
     """As somebody who downloaded it runs it: nothing of ours can be imported."""
     import shutil
-    import subprocess
-    import sys
 
     alone = shutil.copy(verifier.__file__, tmp_path / "veche_verify.py")
     found = subprocess.run(

@@ -6,10 +6,11 @@ import json
 import pytest
 from tests.verifiers import boards
 from tests.verifiers.browser_core import run_core
+from tests.verifiers.browser_registry import registry_of
 
 import veche_verify
 from polls.board import grouped_code, short_code
-from polls.definition import Privacy
+from polls.definition import Privacy, ReceiptKind
 
 WAYS = ("board", "quick")
 
@@ -95,8 +96,7 @@ def test_what_is_withheld_is_counted_and_not_shown(way, tmp_path):
 
 @pytest.mark.parametrize("way", WAYS)
 def test_a_replaced_vote_is_named(way, tmp_path):
-    service = boards.one_choice(20)
-    service.definition = service.definition.model_copy(update={"privacy": Privacy.NAMED, "may_change": True})
+    service = named(boards.one_choice(20))
     old = boards.Vote(b"an earlier vote!", {1: "[2]"})
     service.superseded = (boards.board.leaf_hash(service.entry(old, 1)),)
     boards.write(service.files(), tmp_path)
@@ -110,11 +110,93 @@ def test_forged_foreign_and_acceptance_receipts_are_told_apart(way, service, dir
     forged = {**receipt, "receipt": {**receipt["receipt"], "leaves": [leaf[:-1] + ("0" if leaf[-1] != "0" else "1")]}}
     other = boards.one_choice(3)
     other.definition = other.definition.model_copy(update={"poll_id": "a1" * 16})
-    states = [
-        asked(way, directory, one)["ballot"]["state"]
-        for one in (forged, other.receipt(other.votes[0]), service.acceptance(service.votes[0]))
-    ]
-    assert states == ["not_signed", "another_poll", "acceptance"]
+    states = [asked(way, directory, one)["ballot"]["state"] for one in (forged, other.receipt(other.votes[0]))]
+    assert states == ["not_signed", "another_poll"]
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_a_receipt_of_acceptance_is_genuine_where_the_poll_gives_such(way, tmp_path):
+    service = boards.one_choice(20)
+    service.definition = service.definition.model_copy(update={"receipt": ReceiptKind.ACCEPTANCE_ONLY})
+    boards.write(service.files(), tmp_path)
+    vote = service.votes[0]
+    states = [asked(way, tmp_path, one)["ballot"]["state"] for one in (service.acceptance(vote), service.receipt(vote))]
+    assert states == ["acceptance", "improper"]
+
+
+def spoilt(service, **changes):
+    """A well signed receipt that says something else; a field of None is left out."""
+    facts = service.receipt(service.votes[0])["receipt"] | changes
+    return service.signed_receipt({name: value for name, value in facts.items() if value is not None})
+
+
+@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize(
+    "changes",
+    [{"leaves": []}, {"leaves": None}, {"leaves": "none"}, {"leaves": ["00"]}, {"kind": "whatever"}, {"kind": None},
+     {"kind": "acceptance_only"}, {"v": 2}, {"day": "yesterday"}, {"ballot": "short"}, {"ballot": None}, {"more": 1}],
+)  # fmt: skip
+def test_a_signed_receipt_that_says_nothing_is_not_waved_through(way, changes, service, directory):
+    ballot = asked(way, directory, spoilt(service, **changes))["ballot"]
+    assert (ballot["state"], ballot["found"]) == ("improper", [])
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_a_leaf_named_twice_is_improper(way, service, directory):
+    leaf = service.receipt(service.votes[0])["receipt"]["leaves"][0]
+    assert asked(way, directory, spoilt(service, leaves=[leaf, leaf]))["ballot"]["state"] == "improper"
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_a_record_promised_to_two_voters_is_a_clash(way, service, directory):
+    one, other = service.votes[:2]
+    leaf = boards.board.leaf_hash(service.entry(one, 1))
+    ballot = asked(way, directory, service.receipt(other, leaves=[leaf]))["ballot"]
+    assert (ballot["state"], ballot["found"]) == ("clash", [])
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_a_ballot_that_is_replaced_in_part_and_missing_in_part_is_missing(way, tmp_path):
+    service = named(boards.one_choice(20))
+    old = boards.Vote(b"an earlier vote!", {1: "[2]"})
+    leaf = boards.board.leaf_hash(service.entry(old, 1))
+    service.superseded = (leaf,)
+    boards.write(service.files(), tmp_path)
+    lost = boards.board.leaf_hash(service.entry(boards.Vote(old.key, {1: "[3]"}), 1))
+    ballot = asked(way, tmp_path, service.receipt(old, leaves=[leaf, lost]))["ballot"]
+    assert ballot["state"] == "missing"
+    assert [one["leaf"] for one in ballot["complaint"]["missing"]] == [lost.hex()]
+
+
+def named(service):
+    service.definition = service.definition.model_copy(update={"privacy": Privacy.NAMED, "may_change": True})
+    return service
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_a_key_of_the_registry_makes_a_receipt_genuine_whatever_the_manifest_says(way, service, tmp_path):
+    lost = service.receipt(service.votes[0])
+    smaller = boards.one_choice(900)
+    smaller.votes = smaller.votes[1:]
+    leave_out = lambda manifest: manifest["keys"].pop()  # noqa: E731
+    files = smaller.files(leave_out)
+    boards.write(files, tmp_path / "board")
+    boards.write(registry_of(smaller, [files]), tmp_path / "registry")
+    command = {"do": way, "dir": str(tmp_path / "board"), "token": json.dumps(lost)}
+    without, with_log = run_core([command, command | {"registry": str(tmp_path / "registry")}])
+    assert [reply["ballot"]["state"] for reply in (without, with_log)] == ["not_signed", "missing"]
+    assert with_log["ballot"]["complaint"]
+
+
+@pytest.mark.parametrize(
+    ("day", "state"), [("2026-10-01", "counted"), ("2025-12-01", "not_signed"), ("2026-12-20", "not_signed")]
+)
+def test_a_key_signs_receipts_on_the_days_it_was_in_use(day, state, service, directory, tmp_path):
+    retired = boards.key_id(service.receipt_key), "receipt", "2026-12-01T00:00:00+00:00"
+    boards.write(registry_of(service, [service.files()], retired=[retired]), tmp_path)
+    token = json.dumps(service.receipt(service.votes[0], day=day))
+    (reply,) = run_core([{"do": "board", "dir": str(directory), "token": token, "registry": str(tmp_path)}])
+    assert reply["ballot"]["state"] == state
 
 
 @pytest.mark.parametrize("way", WAYS)

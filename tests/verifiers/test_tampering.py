@@ -1,5 +1,6 @@
 """Every board that somebody tampered with is refused, and every single byte matters."""
 
+import json
 import os
 
 import pytest
@@ -17,8 +18,16 @@ def verify(*arguments):
 @pytest.mark.parametrize("name", tampering.case_names())
 def test_a_tampered_board_is_refused_and_an_honest_one_is_not(name, tmp_path, capsys):
     case = tampering.case(name)
-    found = verify(boards.write(case.files, tmp_path), "--key", case.key)
+    arguments = [boards.write(case.files, tmp_path / "board"), "--key", case.key, "--out", tmp_path]
+    if case.registry is not None:
+        arguments += ["--registry", boards.write(case.registry, tmp_path / "registry")]
+    if case.receipt is not None:
+        (tmp_path / "receipt.json").write_text(json.dumps(case.receipt))
+        arguments += ["--receipt", tmp_path / "receipt.json"]
+    found = verify(*arguments)
     assert found in case.expected, capsys.readouterr().out
+    complained = bool(list(tmp_path.glob("complaint-*.json")))
+    assert complained == ("missing" in name and name.startswith("receipt-"))
 
 
 @pytest.mark.parametrize("name", ["one_choice", "tied_by_lot", "every_rule"])

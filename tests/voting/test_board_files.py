@@ -28,11 +28,21 @@ from polls.journal import poll_events
 from polls.tie_breaking import decide_tie
 from polls.tlog import merkle_root, read_bundle, tiles_of
 from voting.app import create_app
-from voting.board_files import BoardDraft, BoardFault, BoardTexts, TreeFiles, boards_in, check_room, is_published
+from voting.board_files import (
+    BoardDraft,
+    BoardFault,
+    BoardTexts,
+    TreeFiles,
+    add_manifests,
+    boards_in,
+    check_room,
+    is_published,
+)
 from voting.board_jobs import board_differences, publish_board, publish_boards
 from voting.db import Database
 from voting.jobs import Work
 from voting.keys import board_sealer, record_keys
+from voting.registry_jobs import keep_the_registry
 from voting.settings import Settings
 
 POLL = "5f" * 16
@@ -47,7 +57,7 @@ def entries(n: int) -> list[bytes]:
 def texts(records: list[bytes]) -> BoardTexts:
     root = merkle_root(map(leaf_hash, records))
     tree = Tree(1, len(records), root, SEALER.checkpoint(POLL, 1, len(records), root), "test")
-    return BoardTexts(POLL, b"{}", {1: tree}, (Manifest(1, b"{}", "note\n"),))
+    return BoardTexts(POLL, b"{}", {1: tree}, (Manifest(1, b"{}", "a board\nveche/manifest/v1\n1\n"),))
 
 
 def write(boards: Path, records: list[bytes]) -> Path:
@@ -155,9 +165,9 @@ async def a_counted_poll(database: Database, settings: Settings, votes: int = 30
     return poll
 
 
-def verified(directory: Path, capsys: pytest.CaptureFixture[str]) -> int:
+def verified(directory: Path, capsys: pytest.CaptureFixture[str], *more: str) -> int:
     capsys.readouterr()
-    code: int = verifier.run(["--lang=en", "--json", str(directory)])
+    code: int = verifier.run(["--lang=en", "--json", str(directory), *more])
     told = json.loads(capsys.readouterr().out)
     assert told["exit"] == code
     assert code != 1, told
@@ -178,6 +188,10 @@ async def test_the_job_publishes_what_an_outsider_finds_valid(
     assert {path.name for path in boards.iterdir()} == {poll.public_id for poll in polls}
     codes = [verified(boards / poll.public_id, capsys) for poll in polls]
     assert codes == [0, 0, 2, 0], "five ballots are withheld, so their count cannot be run again"
+    await keep_the_registry(Work(fresh_database, settings))
+    registry = settings.data_dir / "registry"
+    codes = [verified(boards / poll.public_id, capsys, "--registry", str(registry)) for poll in polls]
+    assert codes == [0, 0, 2, 0], "the log has the boards, the documents and the keys"
     for poll in polls:
         assert await board_differences(fresh_database, settings, poll.public_id) == []
     stamps = {path: path.stat().st_mtime_ns for path in boards.rglob("*")}
@@ -205,6 +219,40 @@ async def test_a_decided_tie_adds_a_manifest_to_the_board(
     assert (directory / "manifest.note").read_bytes() == (directory / "manifest-2.note").read_bytes()
     assert verified(directory, capsys) == 0
     assert await board_differences(fresh_database, settings, poll.public_id) == []
+
+
+@pytest.mark.parametrize("stop", range(4))
+def test_a_reader_while_a_manifest_is_added_finds_the_old_one_or_two_newest_that_do_not_fit(
+    stop: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Numbered files first, the newest note last; an interrupted writer is not taken for one who finished."""
+    directory = write(tmp_path, entries(3))
+    first = texts(entries(3))
+    second = Manifest(2, b"{2}", "a board\nveche/manifest/v1\n2\n")
+    both = BoardTexts(POLL, first.definition, first.trees, (*first.manifests, second))
+    written: list[str] = []
+
+    def write_until(path: Path, data: bytes) -> None:
+        if len(written) == stop:
+            raise OSError("the power is gone")
+        path.write_bytes(data)
+        written.append(path.name)
+
+    monkeypatch.setattr("voting.board_files.write_whole", write_until)
+    with pytest.raises(OSError, match="power"):
+        add_manifests(tmp_path, both)
+    assert not is_published(tmp_path, POLL, 2), written
+    assert (directory / "manifest.note").read_text() == first.manifests[0].note
+    if (directory / "manifest.json").read_bytes() == b"{2}":
+        assert (directory / "manifest-2.note").read_text() == second.note
+    stop = 9
+    written.clear()
+    add_manifests(tmp_path, both)
+    assert written[-2:] == ["manifest.json", "manifest.note"]
+    assert is_published(tmp_path, POLL, 2) and is_published(tmp_path, POLL, 1)
+    written.clear()
+    add_manifests(tmp_path, both)
+    assert written == []
 
 
 async def test_two_builders_at_once_make_one_board(fresh_database: Database, settings: Settings) -> None:

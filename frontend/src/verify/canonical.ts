@@ -28,19 +28,24 @@ export function readCanonical(data: Uint8Array): Facts {
   return value;
 }
 
-// Where two values differ first, as a path; null where they are equal. The order of keys does not matter.
-export function difference(a: Json | undefined, b: Json | undefined, path = ""): string | null {
+// Where two values differ first, as a path; null where they are equal. The order of keys does not matter. With `more`,
+// names that only the second has are put there and are no difference; numbers as keys stand for options.
+export function difference(a: Json | undefined, b: Json | undefined, path = "", more: string[] | null = null): string | null {
   if (a === b) return null;
   if (Array.isArray(a) && Array.isArray(b)) {
     for (let i = 0; i < Math.max(a.length, b.length); i++) {
-      const found = difference(a[i], b[i], `${path}/${i}`);
+      const found = difference(a[i], b[i], `${path}/${i}`, more);
       if (found !== null) return found;
     }
     return null;
   }
   if (a && b && typeof a === "object" && typeof b === "object" && !Array.isArray(a) && !Array.isArray(b)) {
     for (const key of new Set([...Object.keys(a), ...Object.keys(b)])) {
-      const found = difference(Object.hasOwn(a, key) ? a[key] : undefined, Object.hasOwn(b, key) ? b[key] : undefined, `${path}/${key}`);
+      if (more && !Object.hasOwn(a, key) && /^[a-z_]+$/.test(key)) {
+        more.push(`${path}/${key}`);
+        continue;
+      }
+      const found = difference(Object.hasOwn(a, key) ? a[key] : undefined, Object.hasOwn(b, key) ? b[key] : undefined, `${path}/${key}`, more);
       if (found !== null) return found;
     }
     return null;

@@ -37,6 +37,8 @@ export interface Key {
   key_id: string;
   purpose: string;
   public: string;
+  valid_from: string;
+  valid_to: string | null;
 }
 
 export interface Manifest {
@@ -45,6 +47,7 @@ export interface Manifest {
   poll_hash: string;
   version: number;
   previous: string | null;
+  reason: string;
   counted_at: string;
   opens_at: string;
   closes_at: string;
@@ -56,7 +59,7 @@ export interface Manifest {
   ballots: number;
   questions: Listed[];
   ties: DecidedTie[];
-  lot: { official: Party; observer: Party } | null;
+  lot: { official: Party | null; observer: Party | null } | null;
   superseded: string[];
   keys: Key[];
   software: string;
@@ -84,27 +87,42 @@ const QUESTION: Shape = {
   id: number, size: number, root: hash, shown: number, withheld: object(WITHHELD), entitled: orNull(number), counted_by: text, outcome: anything,
 };
 const PARTY: Shape = { commitment: hash, secret: orNull(hash) };
+const LOT: Shape = { official: orNull(object(PARTY)), observer: orNull(object(PARTY)) };
+const ROLL: Shape = { known: flag, total: orNull(number), styles: list((pair) => Array.isArray(pair) && pair.length === 2 && pair.every(number)) };
+const TIE: Shape = { question: number, stage: number, options: list(number), decided: list(number), method: text, reason: text };
+const KEY: Shape = { key_id: text, purpose: text, public: text, valid_from: text, valid_to: orNull(text) };
 const MANIFEST: Shape = {
   v: number, format: text, origin: text, poll: text, poll_hash: hash, version: number, previous: orNull(hash), reason: text, counted_at: text,
   opens_at: text, closes_at: text, time_zone: text, privacy: text, receipt: text,
-  roll: object({ known: flag, total: orNull(number), styles: list((pair) => Array.isArray(pair) && pair.length === 2 && pair.every(number)) }),
+  roll: object(ROLL),
   participations: number, ballots: number, questions: list(object(QUESTION)),
-  ties: list(object({ question: number, stage: number, options: list(number), decided: list(number), method: text, reason: text })),
-  lot: orNull(object({ official: orNull(object(PARTY)), observer: orNull(object(PARTY)) })), superseded: list(hash),
-  keys: list(object({ key_id: text, purpose: text, public: text, valid_from: text, valid_to: orNull(text) })), software: text,
+  ties: list(object(TIE)), lot: orNull(object(LOT)), superseded: list(hash), keys: list(object(KEY)), software: text,
 };
 
 function fault(value: Facts, shape: Shape): string | null {
   for (const [key, holds] of Object.entries(shape)) if (!Object.hasOwn(value, key) || !holds(value[key])) return key;
-  return Object.keys(value).find((key) => !Object.hasOwn(shape, key)) ?? null;
+  return null;
 }
 
-// The manifest in these values; throws naming the field that is not what the format says.
-export function readManifest(data: Facts): Manifest {
+// Fields that the format does not have, as paths. A later release may say more: that is named, and not called wrong.
+function strangers(data: Facts): string[] {
+  const more = (value: Json | undefined, shape: Shape, path: string): string[] =>
+    value && typeof value === "object" && !Array.isArray(value) ? Object.keys(value).filter((key) => !Object.hasOwn(shape, key)).map((key) => `${path}${key}`) : [];
+  const each = (value: Json | undefined, shape: Shape, path: string): string[] => (value as Json[]).flatMap((one) => more(one, shape, path));
+  const lot = data.lot as Facts | null;
+  return [
+    ...more(data, MANIFEST, ""), ...more(data.roll, ROLL, "roll/"), ...each(data.questions, QUESTION, "questions/"),
+    ...(data.questions as Facts[]).flatMap((one) => more(one.withheld, WITHHELD, "questions/withheld/")), ...each(data.ties, TIE, "ties/"),
+    ...each(data.keys, KEY, "keys/"), ...more(lot, LOT, "lot/"), ...more(lot?.official, PARTY, "lot/official/"), ...more(lot?.observer, PARTY, "lot/observer/"),
+  ];
+}
+
+// The manifest in these values, and the fields it has besides; throws naming the field that is not what the format says.
+export function readManifest(data: Facts): { manifest: Manifest; unknown: string[] } {
   const wrong = fault(data, MANIFEST);
   if (wrong !== null) throw new Error(`manifest.json: ${wrong} is not as the format has it`);
   if (data.v !== 1 || data.format !== "veche/board/v1") throw new Error("a board of another format");
-  return data as unknown as Manifest;
+  return { manifest: data as unknown as Manifest, unknown: [...new Set(strangers(data))] };
 }
 
 // Public keys (32 bytes) of one purpose, by their id where one is asked for.

@@ -150,11 +150,11 @@ class BoardVerifier extends HTMLElement {
     const ids = JSON.parse(this.dataset.questions ?? "[]") as number[];
     const number = skip.question === null ? "" : ids.indexOf(skip.question) + 1;
     if (skip.why === "unreachable" && skip.detail.includes("not published yet")) return this.#word("skip-not-published");
-    return say(this.#word(`skip-${skip.why}`), { check: this.#title(skip.check), number, rule: skip.rule ? this.#word(`rule-${skip.rule}`) || skip.rule : "" });
+    return say(this.#word(`skip-${skip.why}`), { check: this.#title(skip.check), number, detail: skip.detail, rule: skip.rule ? this.#word(`rule-${skip.rule}`) || skip.rule : "" });
   }
 
   #ballot(ballot: BallotFound): void {
-    const kind = { counted: "valid", withheld: "valid", superseded: "incomplete", missing: "invalid", not_signed: "invalid" }[ballot.state as string] ?? "incomplete";
+    const kind = { counted: "valid", withheld: "valid", superseded: "incomplete", missing: "invalid", clash: "invalid", improper: "invalid", not_signed: "invalid" }[ballot.state as string] ?? "incomplete";
     const box = this.#box("ballot", kind, this.#word(`ballot-${ballot.state}-title`));
     box.append(this.#paragraph(this.#word(`ballot-${ballot.state}`)));
     if (ballot.state === "nowhere" && ballot.withheld) box.append(this.#paragraph(this.#word("ballot-nowhere-withheld")));

@@ -35,6 +35,15 @@ export interface Rule {
   min_score: number;
 }
 
+// A follow-up's condition on an earlier question: any of `options` chosen (0: own words), or, of levels and points, one
+// of them (of all, where none is named) from `at_least` to `at_most`.
+export interface ShownIf {
+  question: number;
+  options: number[];
+  at_least: number | null;
+  at_most: number | null;
+}
+
 export interface Question {
   id: number;
   kind: "single_choice" | "multiple_choice" | "rating" | "ranking" | "points" | "budget" | "text";
@@ -42,7 +51,7 @@ export interface Question {
   required: boolean;
   options: Option[];
   styles: number[];
-  shown_if: object | null;
+  shown_if: ShownIf | null;
   rule: Rule;
   own_answer?: boolean;
   min_choices: number;
@@ -67,6 +76,7 @@ export interface Definition {
   questions: Question[];
   styles: { id: number }[];
   privacy: "separated" | "named";
+  may_change: boolean;
   receipt: "inclusion" | "acceptance_only";
   roll_known: boolean;
   quorum: { share: string | null; ballots: number | null } | null;
@@ -91,6 +101,20 @@ export function readDefinition(data: Facts): Definition {
   return found;
 }
 
+// Whether a canonical answer to the earlier question shows the follow-up. An option of a ranking counts when it is ranked,
+// one of levels or points when it has any.
+export function leadsOn(condition: ShownIf, earlier: Question, text: string): boolean {
+  const answer = JSON.parse(text) as Value[];
+  const wanted = (id: number): boolean => !condition.options.length || condition.options.includes(id);
+  const { at_least: least, at_most: most } = condition;
+  const leveled = earlier.kind === "rating" || earlier.kind === "points";
+  if (leveled && (least !== null || most !== null)) {
+    return (answer as (number | [number, number])[]).some((pair) => Array.isArray(pair) && wanted(pair[0]) && (least === null || pair[1] >= least) && (most === null || pair[1] <= most));
+  }
+  const named = answer.flatMap((item) => (typeof item === "number" ? [item] : leveled ? [item[0]!] : item));
+  return named.some(wanted);
+}
+
 type Value = number | number[];
 
 // Why a canonical answer does not fit the question on a ballot of this style; null when it does.
@@ -102,8 +126,8 @@ export function unfit(question: Question, style: number, text: string): string |
     return "not JSON";
   }
   if (!Array.isArray(answer) || JSON.stringify(answer) !== text) return "not canonical";
-  const whole = answer.flat(2).every((n) => Number.isInteger(n));
-  if (!whole) return "not whole numbers";
+  const whole = (item: unknown): boolean => Number.isSafeInteger(item);
+  if (!answer.every((item) => (Array.isArray(item) ? item.every(whole) : whole(item)))) return "not whole numbers";
   const shown = question.options.filter((option) => inStyle(option, style));
   const names = new Set(shown.filter((option) => option.kind === "regular").map((option) => option.id));
   if (!answer.length) return question.required ? "blank where an answer is required" : null;

@@ -4,48 +4,53 @@ import { compare, fromHex, hex } from "./bytes";
 import { type Absence, absence, complaint } from "./complaint";
 import { Reader, splitBundle } from "./entries";
 import { leafHash } from "./hashing";
-import type { Listed } from "./manifest";
-import { checkCheckpoint, checkRules, openManifest } from "./opening";
+import { type Listed, keysFor } from "./manifest";
+import { checkCheckpoint, checkRules, hostOf, openNewest } from "./opening";
 import type { Definition } from "./question";
-import { type Receipt, isInclusion, judged, leavesOf } from "./receipt";
+import { type Receipt, fate, isInclusion, judged, leavesOf } from "./receipt";
+import { readRegistry, receiptKeys } from "./registry";
 import type { Neighbour } from "./seeking";
-import { type Source, need } from "./source";
+import { BUNDLE, SMALL, type Source, need } from "./source";
 import { type HashAt, WIDTH, bundlePath, hashesAt, inclusionProof, proves, tileAt, tilePath, tilesAt } from "./tree";
-import type { BallotFound } from "./verify";
+import type { Asked, BallotFound } from "./verify";
 
-// What the board says about the ballot of a receipt. Throws where the board contradicts itself on the way.
-export async function lookUp(board: Source, poll: string | null, receipt: Receipt): Promise<BallotFound> {
-  const signed = await openManifest(board, poll);
+// What the board says about the ballot of a receipt. Throws where the board contradicts itself on the way. The registry is
+// read only where the manifest does not list the key that signed.
+export async function lookUp({ board, registry, poll, wait }: Omit<Asked, "token">, receipt: Receipt): Promise<BallotFound> {
+  const signed = await openNewest(board, poll, wait);
   const { manifest } = signed;
   const withheld = manifest.questions.reduce((sum, listed) => sum + listed.withheld.records, 0);
   const says = (state: BallotFound["state"]): BallotFound => ({ state, found: [], withheld, complaint: null });
-  const standing = await judged(receipt, manifest);
+  const definition = await checkRules(board, manifest);
+  const terms = { pollHash: manifest.poll_hash, kind: definition.receipt, keys: (id: string): Uint8Array[] => keysFor(manifest, "receipt", id) };
+  let standing = await judged(receipt, terms);
+  if (standing === "not_signed" && registry) {
+    const log = await readRegistry(registry, hostOf(manifest), manifest.poll, wait);
+    standing = await judged(receipt, { ...terms, keys: (id, day) => receiptKeys(log, id, day) });
+  }
   if (standing !== "signed") return says(standing);
   if (!isInclusion(receipt)) return says("acceptance");
-  const leaves = [...new Set(leavesOf(receipt))];
-  if (leaves.some((leaf) => manifest.superseded.includes(leaf))) return says("superseded");
-  const definition = await checkRules(board, manifest);
   const trees: Tree[] = [];
-  for (const listed of manifest.questions) trees.push(new Tree(board, listed, definition, manifest.poll_hash, await checkCheckpoint(board, manifest, listed)));
+  for (const listed of manifest.questions) trees.push(new Tree(board, listed, definition, manifest.poll_hash, (await checkCheckpoint(board, manifest, listed, null)).note));
   const hidden = new Set(manifest.questions.flatMap((listed) => listed.withheld.leaves));
+  const replaced = new Set(manifest.superseded);
   const found: BallotFound["found"] = [];
-  const missing = [];
-  for (const leaf of leaves) {
-    const absences: Absence[] = [];
-    let here = hidden.has(leaf);
-    for (const tree of here ? [] : trees) {
+  const absences = new Map<string, Absence[]>();
+  for (const leaf of leavesOf(receipt)) {
+    if (hidden.has(leaf) || replaced.has(leaf)) continue;
+    absences.set(leaf, []);
+    for (const tree of trees) {
       const place = await tree.find(leaf);
       if ("index" in place) {
         found.push(place);
-        here = true;
         break;
       }
-      absences.push(place);
+      absences.get(leaf)!.push(place);
     }
-    if (!here) missing.push({ leaf, trees: absences });
   }
-  if (missing.length) return { ...says("missing"), complaint: complaint(receipt, signed.bytes, signed.note, missing) };
-  return { ...says(leaves.some((leaf) => hidden.has(leaf)) ? "withheld" : "counted"), found };
+  const { outcome, missing } = fate(receipt, found, hidden, replaced);
+  if (outcome === "missing") return { ...says("missing"), complaint: complaint(receipt, signed.bytes, signed.note, missing.map((leaf) => ({ leaf, trees: absences.get(leaf)! }))) };
+  return { ...says(outcome), found: outcome === "counted" || outcome === "withheld" ? found : [] };
 }
 
 class Tree {
@@ -77,12 +82,12 @@ class Tree {
     if (!proves(wanted, index, size, await inclusionProof(this.#at, index, 0, size), this.#root)) throw new Error("the tiles do not lead to the signed root");
     const question = this.definition.questions.find((one) => one.id === id)!;
     const entry = new Reader(question, this.definition, this.pollHash, withheld.styles).read((await this.#neighbour(index)).entry);
-    return { question: id, leaf, answer: entry.answer, style: entry.style, index, text: question.text, options: question.options.map(({ id: option, text }) => ({ id: option, text })), kind: question.kind };
+    return { question: id, leaf, answer: entry.answer, style: entry.style, nonce: entry.nonce, index, text: question.text, options: question.options.map(({ id: option, text }) => ({ id: option, text })), kind: question.kind };
   }
 
   async #neighbour(index: number): Promise<Neighbour> {
     const tile = tileAt(this.listed.size, 0, Math.floor(index / WIDTH));
-    const entry = splitBundle(await this.#file(bundlePath(tile)), tile.width)[index % WIDTH]!;
+    const entry = splitBundle(await this.#file(bundlePath(tile), BUNDLE), tile.width)[index % WIDTH]!;
     if (compare(leafHash(entry), await this.#at(0, index)) !== 0) throw new Error("a record without its hash");
     return { index, entry };
   }
@@ -90,13 +95,13 @@ class Tree {
   #at: HashAt = async (level, index) => {
     if (index >= hashesAt(this.listed.size, level)) throw new Error("beyond the tree");
     const tile = tileAt(this.listed.size, level, Math.floor(index / WIDTH));
-    const data = await this.#file(tilePath(tile));
+    const data = await this.#file(tilePath(tile), SMALL);
     if (data.length !== tile.width * 32 || tile.index >= tilesAt(this.listed.size, level)) throw new Error(`${tilePath(tile)} is of another size`);
     return data.subarray((index % WIDTH) * 32, (index % WIDTH) * 32 + 32);
   };
 
-  #file(path: string): Promise<Uint8Array> {
-    const known = this.#tiles.get(path) ?? need(this.board, `q${this.listed.id}/${path}`);
+  #file(path: string, most: number): Promise<Uint8Array> {
+    const known = this.#tiles.get(path) ?? need(this.board, `q${this.listed.id}/${path}`, most);
     this.#tiles.set(path, known);
     return known;
   }

@@ -1,8 +1,7 @@
 // A receipt in any form a resident may have it, and what a board says about it. Nothing here ever leaves the browser.
-import { fromBase64, fromHex, joined, utf8 } from "./bytes";
+import { four, fromBase64, fromHex, joined, utf8 } from "./bytes";
 import { type Facts, type Json, canonical } from "./canonical";
 import { sha256, signedBy } from "./hashing";
-import { type Manifest, keysFor } from "./manifest";
 
 export interface Receipt {
   receipt: Facts;
@@ -69,20 +68,29 @@ export const nonceOf = (ballot: Uint8Array, question: Uint8Array): string => {
   return [...digest.subarray(0, 16)].map((byte) => byte.toString(16).padStart(2, "0")).join("");
 };
 
-export type Standing = "signed" | "another_poll" | "not_signed";
+export type Standing = "signed" | "another_poll" | "not_signed" | "improper";
 
-// Whether the service signed this receipt, for this poll.
-export async function judged(receipt: Receipt, manifest: Manifest): Promise<Standing> {
+// What a receipt is held against: the poll's hash, the kind of receipts it gives, and the keys that may sign one.
+export interface Terms {
+  pollHash: string;
+  kind: string;
+  keys(id: string, day: string): Uint8Array[];
+}
+
+// Whether the service signed this receipt, for this poll, and in a form that says anything. An improper one is signed,
+// and no ballot page of this poll gives such: of another kind, naming no records, or one twice.
+export async function judged(receipt: Receipt, terms: Terms): Promise<Standing> {
   const facts = receipt.receipt;
+  const ours = facts.poll === terms.pollHash;
   try {
     const message = utf8(`veche/receipt/v1\n${canonical(facts)}`);
     const signature = fromBase64(receipt.signature);
-    const keys = keysFor(manifest, "receipt", receipt.key_id);
-    if (facts.v !== 1 || !(await anySigned(keys, message, signature))) return facts.poll === manifest.poll_hash ? "not_signed" : "another_poll";
+    const keys = terms.keys(receipt.key_id, String(facts.day));
+    if (!(await anySigned(keys, message, signature))) return ours ? "not_signed" : "another_poll";
   } catch {
     return "not_signed";
   }
-  return facts.poll === manifest.poll_hash ? "signed" : "another_poll";
+  return !ours ? "another_poll" : isProper(facts, terms.kind) ? "signed" : "improper";
 }
 
 async function anySigned(keys: Uint8Array[], message: Uint8Array, signature: Uint8Array): Promise<boolean> {
@@ -90,14 +98,44 @@ async function anySigned(keys: Uint8Array[], message: Uint8Array, signature: Uin
   return false;
 }
 
+const FIELDS: { [kind: string]: string } = { inclusion: "ballot day kind leaves poll v", acceptance_only: "acceptance day kind poll v" };
+
+function isProper(facts: Facts, kind: string): boolean {
+  if (facts.v !== 1 || facts.kind !== kind || Object.keys(facts).sort().join(" ") !== FIELDS[kind]) return false;
+  if (typeof facts.day !== "string" || !/^\d{4}-\d\d-\d\d$/.test(facts.day)) return false;
+  try {
+    if (kind === "acceptance_only") return fromHex(facts.acceptance, 32).length === 32;
+    readCode(String(facts.ballot));
+    const leaves = facts.leaves as string[];
+    return leaves.length > 0 && new Set(leaves).size === leaves.length && leaves.every((leaf) => fromHex(leaf, 32));
+  } catch {
+    return false;
+  }
+}
+
 export const isInclusion = (receipt: Receipt): boolean => receipt.receipt.kind === "inclusion";
 
-// The leaf hashes of an inclusion receipt, in hex; throws where it has none.
+// The leaf hashes of an inclusion receipt, in hex; of one that has none to look for, none.
 export function leavesOf(receipt: Receipt): string[] {
-  const leaves = receipt.receipt.leaves;
-  if (!Array.isArray(leaves)) throw new NotAReceipt("file");
-  return leaves.map((leaf) => {
-    fromHex(leaf, 32);
-    return leaf as string;
-  });
+  return isInclusion(receipt) && isProper(receipt.receipt, "inclusion") ? (receipt.receipt.leaves as string[]) : [];
+}
+
+export interface Record {
+  question: number;
+  leaf: string;
+  nonce: string;
+}
+
+export type Outcome = "counted" | "withheld" | "superseded" | "missing" | "clash";
+
+// What the board says about a proper inclusion receipt, from the records found for its leaves. A record follows from the
+// ballot it is of: one with another's nonce was promised to two voters, and two of one question are one too many.
+export function fate(receipt: Receipt, found: Record[], withheld: Set<string>, superseded: Set<string>): { outcome: Outcome; missing: string[] } {
+  const ballot = readCode(String(receipt.receipt.ballot));
+  const leaves = leavesOf(receipt);
+  const shown = new Set(found.map((one) => one.leaf));
+  const missing = leaves.filter((leaf) => !shown.has(leaf) && !withheld.has(leaf) && !superseded.has(leaf));
+  const strange = found.some((one) => one.nonce !== nonceOf(ballot, four(one.question))) || new Set(found.map((one) => one.question)).size < found.length;
+  const among = (some: Set<string>): boolean => leaves.some((leaf) => some.has(leaf));
+  return { outcome: missing.length ? "missing" : strange ? "clash" : among(superseded) ? "superseded" : among(withheld) ? "withheld" : "counted", missing };
 }

@@ -1,25 +1,26 @@
 // The records of one question, streamed: each entry valid, leaves strictly rising, every tile as it follows from them,
-// the root as signed. Memory holds one hash of 256 records and what is sought, whatever the size.
+// the root as signed, none among `apart` (withheld or replaced). Memory holds one hash of 256 records and what is sought, whatever the size.
 import { compare, fromHex, hex, joined, same } from "./bytes";
-import { Reader, splitBundle } from "./entries";
+import { type ByStyle, type Reader, splitBundle } from "./entries";
 import type { Listed } from "./manifest";
 import type { Seeker } from "./seeking";
-import { type Source, ahead, need } from "./source";
+import { BUNDLE, SMALL, type Source, ahead, need } from "./source";
 import { type HashAt, type Tile, WIDTH, bundlePath, hashesAt, rootOf, subtree, tileAt, tilePath, tilesAt } from "./tree";
 
 export interface Streamed {
   profile: Map<string, number>;
+  styles: ByStyle;
+  leads: Map<number, ByStyle>; // follow-up → the records that show it
   at: HashAt; // hashes of all whole tiles, and leaves of the tiles near what was sought
 }
 
-export async function streamRecords(source: Source, folder: string, listed: Listed, reader: Reader, seeker: Seeker, progress: (records: number) => void): Promise<Streamed> {
-  const withheld = new Set(listed.withheld.leaves);
+export async function streamRecords(source: Source, folder: string, listed: Listed, reader: Reader, seeker: Seeker, apart: Set<string>, progress: (records: number) => void): Promise<Streamed> {
   const levels: Uint8Array[][] = [[]]; // level 0 stays empty: its tiles come and go
   const kept = new Map<number, Uint8Array[]>();
   let last: Uint8Array | null = null;
   let before: { index: number; leaves: Uint8Array[] } | null = null;
   const fetchBoth = async (tile: Tile): Promise<[Tile, Uint8Array, Uint8Array]> => {
-    const [bundle, hashes] = await Promise.all([need(source, folder + bundlePath(tile)), need(source, folder + tilePath(tile))]);
+    const [bundle, hashes] = await Promise.all([need(source, folder + bundlePath(tile), BUNDLE), need(source, folder + tilePath(tile), SMALL)]);
     return [tile, bundle, hashes];
   };
   for await (const [tile, bundle, hashes] of ahead(tilesOf(listed.size, 0), fetchBoth)) {
@@ -27,9 +28,9 @@ export async function streamRecords(source: Source, folder: string, listed: List
     for (const bytes of splitBundle(bundle, tile.width)) {
       const entry = reader.read(bytes);
       if (last && compare(last, entry.leaf) >= 0) throw new Error(`entry ${tile.index * WIDTH + leaves.length} does not rise`);
-      if (withheld.size && withheld.has(hex(entry.leaf))) throw new Error("a record is both published and withheld");
+      if (apart.size && apart.has(hex(entry.leaf))) throw new Error("a record is published, and also withheld or replaced");
       last = entry.leaf;
-      reader.count(entry.answer);
+      reader.count(entry);
       seeker.meet(entry, tile.index * WIDTH + leaves.length);
       leaves.push(entry.leaf);
     }
@@ -51,7 +52,7 @@ export async function streamRecords(source: Source, folder: string, listed: List
   };
   const root = listed.size ? await subtree(at, 0, listed.size) : rootOf([]);
   if (!same(root, fromHex(listed.root, 32))) throw new Error("the root does not follow from the records");
-  return { profile: reader.profile, at };
+  return { profile: reader.profile, styles: reader.styles, leads: reader.leads, at };
 }
 
 function* tilesOf(size: number, level: number): Generator<Tile> {
@@ -61,7 +62,7 @@ function* tilesOf(size: number, level: number): Generator<Tile> {
 // The tiles above the leaves, each held against what follows from the level below.
 async function checkLevels(source: Source, folder: string, size: number, levels: Uint8Array[][]): Promise<void> {
   for (let level = 1; hashesAt(size, level) > 0; level++) {
-    const fetchOne = async (tile: Tile): Promise<[Tile, Uint8Array]> => [tile, await need(source, folder + tilePath(tile))];
+    const fetchOne = async (tile: Tile): Promise<[Tile, Uint8Array]> => [tile, await need(source, folder + tilePath(tile), SMALL)];
     for await (const [tile, hashes] of ahead(tilesOf(size, level), fetchOne)) {
       const mine = levels[level]!.slice(tile.index * WIDTH, tile.index * WIDTH + tile.width);
       if (!same(joined(...mine), hashes)) throw new Error(`${tilePath(tile)} does not follow from the level below`);

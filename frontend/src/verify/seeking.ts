@@ -13,6 +13,7 @@ export interface Found {
   leaf: string;
   answer: string;
   style: number;
+  nonce: string;
   index: number;
 }
 
@@ -56,7 +57,7 @@ export class Seeker {
   }
 
   #take(entry: Entry, index: number): void {
-    this.found.push({ question: this.question, leaf: hex(entry.leaf), answer: entry.answer, style: entry.style, index });
+    this.found.push({ question: this.question, leaf: hex(entry.leaf), answer: entry.answer, style: entry.style, nonce: entry.nonce, index });
   }
 
   #gap(right: Neighbour | null): void {

@@ -1,39 +1,72 @@
 // Where the files of a board come from. A file that is not there is a fault of the board; one that could not be fetched
 // is not, and leaves the check open.
+import { joined } from "./bytes";
+
 export class Unreachable extends Error {}
 
+// More than a browser's tab should be made to hold: neither right nor wrong.
+export class TooMuch extends Error {}
+
 export interface Source {
-  // The bytes, or null where there is no such file. Throws Unreachable where nobody can tell.
-  get(path: string): Promise<Uint8Array | null>;
+  // The bytes, at most so many of them, or null where there is no such file. Throws Unreachable where nobody can tell.
+  get(path: string, most: number): Promise<Uint8Array | null>;
 }
 
-const MOST = 64 * 1024 * 1024; // no file of a board is larger than this but by mischief
+export const MOST = 64 * 1024 * 1024; // no file of a board is larger than this but by mischief
+export const SMALL = 64 * 1024; // notes and tiles
+export const BUNDLE = 256 * (2 + 65_535);
 
-export async function need(source: Source, path: string): Promise<Uint8Array> {
-  const found = await source.get(path);
-  if (!found) throw new Error(`${path} is missing`);
-  if (found.length > MOST) throw new Error(`${path} is too large`);
+export class Missing extends Error {}
+export class TooLarge extends Error {}
+
+export async function need(source: Source, path: string, most: number): Promise<Uint8Array> {
+  const found = await source.get(path, most);
+  if (!found) throw new Missing(`${path} is missing`);
+  if (found.length > most) throw new TooLarge(`${path} is too large`);
   return found;
 }
 
-// Files below an address, asked for without cookies: the server is not told who verifies.
-export class Web implements Source {
-  constructor(readonly base: string) {}
+const PATIENCE = 120_000; // for one whole file: a server that drips must not hold a check for ever
 
-  async get(path: string): Promise<Uint8Array | null> {
-    for (let attempt = 0; ; attempt++) {
+// Files below an address, asked for without cookies: the server is not told who verifies. What is larger than it may be
+// is given up while it comes, unpacked or not.
+export class Web implements Source {
+  constructor(readonly base: string, readonly patience = PATIENCE, readonly attempts = 4) {}
+
+  async get(path: string, most: number): Promise<Uint8Array | null> {
+    for (let attempt = 1; ; attempt++) {
       try {
-        const reply = await fetch(this.base + path, { credentials: "omit", referrerPolicy: "no-referrer", redirect: "error" });
+        const signal = AbortSignal.timeout(this.patience);
+        const reply = await fetch(this.base + path, { credentials: "omit", referrerPolicy: "no-referrer", redirect: "error", signal });
+        if (reply.ok) return await upTo(reply, most, path);
+        void reply.body?.cancel();
         if (reply.status === 404 || reply.status === 410) return null;
-        if (reply.ok) return new Uint8Array(await reply.arrayBuffer());
-        if (attempt >= 3) throw new Unreachable(`${path}: HTTP ${reply.status}`);
+        if (attempt >= this.attempts) throw new Unreachable(`${path}: HTTP ${reply.status}`);
       } catch (error) {
-        if (!(error instanceof TypeError)) throw error;
-        if (attempt >= 3) throw new Unreachable(`${path}: ${error.message}`);
+        if (error instanceof TooLarge || error instanceof Unreachable) throw error;
+        if (error instanceof DOMException && error.name === "TimeoutError") throw new Unreachable(`${path}: took too long`);
+        if (attempt >= this.attempts) throw new Unreachable(`${path}: ${error instanceof Error ? error.message : String(error)}`);
       }
-      await new Promise((resolve) => setTimeout(resolve, 500 * 2 ** attempt));
+      await pause(500 * 2 ** (attempt - 1));
     }
   }
+}
+
+export const pause = (milliseconds: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, milliseconds));
+
+async function upTo(reply: Response, most: number, path: string): Promise<Uint8Array> {
+  const reader = reply.body?.getReader();
+  const parts: Uint8Array[] = [];
+  let length = 0;
+  for (let part = await reader?.read(); part?.value; part = await reader?.read()) {
+    length += part.value.length;
+    if (length > most) {
+      void reader?.cancel();
+      throw new TooLarge(`${path} is too large`);
+    }
+    parts.push(part.value);
+  }
+  return joined(...parts);
 }
 
 // What `make` gives for each item, in order, with a few under way at a time.

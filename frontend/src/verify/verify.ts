@@ -4,24 +4,25 @@ import { four, fromHex, hex } from "./bytes";
 import type { Facts } from "./canonical";
 import { type Absence, absence, complaint } from "./complaint";
 import { Reader } from "./entries";
-import { type Skipped, checkCounts, checkTally, checkTies, quorumMet, skipped } from "./figures";
+import { type Skipped, checkCounts, checkShown, checkTally, checkTies, quorumMet, skipped } from "./figures";
 import { sha256 } from "./hashing";
-import type { Manifest } from "./manifest";
-import { type Signed, checkCheckpoint, checkHistory, checkKeys, checkRules, openManifest } from "./opening";
+import { type Manifest, keysFor } from "./manifest";
+import { type Signed, checkCheckpoint, checkRules, hostOf, openAll } from "./opening";
 import type { Definition, Text } from "./question";
-import { type Standing, type Token, isInclusion, judged, leavesOf, nonceOf } from "./receipt";
+import { type Outcome, type Standing, type Token, fate, isInclusion, judged, leavesOf, nonceOf } from "./receipt";
 import { type Streamed, streamRecords } from "./records";
+import { type Registry, checkEntered, checkKeys, readRegistry, receiptKeys } from "./registry";
 import { type Found, Seeker } from "./seeking";
-import { type Source, Unreachable } from "./source";
+import { type Source, TooMuch, Unreachable } from "./source";
 
-export const CHECKS = ["manifest", "keys", "rules", "records", "counts", "tally", "ties"] as const;
+export const CHECKS = ["manifest", "keys", "registry", "rules", "records", "counts", "tally", "ties"] as const;
 export type Check = (typeof CHECKS)[number];
 export type State = "waiting" | "running" | "passed" | "failed" | "skipped";
 export type Verdict = "valid" | "invalid" | "incomplete";
 
 export interface Skip {
   check: Check;
-  why: Skipped | "unreachable" | "not_reached";
+  why: Skipped | "unreachable" | "not_reached" | "too_much" | "unknown" | "not_entered" | "newer" | "chair_over_lot";
   question: number | null;
   rule: string | null;
   detail: string;
@@ -34,7 +35,7 @@ export interface Report {
 
 // What a board says about one ballot. `nowhere`: a code alone, found in no question; only a receipt can prove it.
 export interface BallotFound {
-  state: Standing | "counted" | "withheld" | "superseded" | "missing" | "acceptance" | "nowhere" | "unsure";
+  state: Standing | Outcome | "acceptance" | "nowhere" | "unsure";
   found: (Found & { text: Text; options: { id: number; text: Text }[]; kind: string })[];
   withheld: number;
   complaint: Facts | null;
@@ -50,8 +51,10 @@ export interface Result {
 
 export interface Asked {
   board: Source;
-  registry: Source | null; // null: nobody to hold the keys against; that check is then not among those made
+  registry: Source | null; // null: no log to compare with; those checks are then not among those made
   poll: string | null;
+  wait: number; // milliseconds before a file that may be about to change is read again
+  room?: number | undefined; // letters of all distinct answers to a question together
   token: Token | null;
 }
 
@@ -61,48 +64,69 @@ export async function verify(asked: Asked, report: Report): Promise<Result> {
   return run.result();
 }
 
-// The leaves of a receipt; of one that is malformed none, and its signature will be wrong.
-function leavesIn(token: Token | null): string[] {
-  try {
-    return token && "receipt" in token && isInclusion(token.receipt) ? [...new Set(leavesOf(token.receipt))] : [];
-  } catch {
-    return [];
-  }
-}
-
 // What each check leaves for the next.
 class Run {
   readonly #failed: { check: Check; detail: string }[] = [];
   readonly #skips: Skip[] = [];
+  #versions: Signed[] | null = null;
   #signed: Signed | null = null;
+  #registry: Registry | null = null;
   #definition: Definition | null = null;
   readonly #streamed = new Map<number, Streamed>();
   readonly #seekers: Seeker[] = [];
-  readonly #checkpoints = new Map<number, string>();
+  readonly #checkpoints = new Map<number, { note: string; signer: Uint8Array }>();
   #recordsAreGood = false;
 
   readonly #leaves: string[];
 
   constructor(readonly asked: Asked, readonly report: Report) {
-    this.#leaves = leavesIn(asked.token);
+    this.#leaves = asked.token && "receipt" in asked.token ? leavesOf(asked.token.receipt) : [];
   }
 
   async all(): Promise<void> {
     for (const check of CHECKS) this.report.check(check, "waiting", "");
-    const { board, registry, poll } = this.asked;
-    await this.#make("manifest", true, async () => {
-      const signed = await openManifest(board, poll);
-      await checkHistory(board, signed);
-      this.#signed = signed;
-    });
-    if (registry) await this.#make("keys", this.#signed, (signed) => checkKeys(registry, signed.manifest));
+    const { board, registry } = this.asked;
+    await this.#make("manifest", true, () => this.#open());
+    if (registry) {
+      await this.#make("keys", this.#versions, (versions) => this.#keys(registry, versions));
+      await this.#make("registry", this.#registry, (log) => this.#entered(log));
+    }
     await this.#make("rules", this.#signed, async (signed) => {
       this.#definition = await checkRules(board, signed.manifest);
     });
     await this.#make("records", this.#definition, (definition) => this.#records(this.#signed!.manifest, definition));
-    await this.#make("counts", this.#definition, (definition) => checkCounts(this.#signed!.manifest, definition));
+    await this.#make("counts", this.#definition, (definition) => this.#counts(this.#signed!.manifest, definition));
     await this.#make("tally", this.#definition, (definition) => this.#tally(this.#signed!.manifest, definition));
-    await this.#make("ties", this.#definition, (definition) => checkTies(this.#signed!.manifest, definition));
+    await this.#make("ties", this.#definition, (definition) => {
+      for (const { question, lot } of checkTies(this.#signed!.manifest, definition)) this.#skip("ties", "chair_over_lot", JSON.stringify(lot), question);
+    });
+  }
+
+  async #open(): Promise<void> {
+    const { board, poll, wait } = this.asked;
+    const versions = await openAll(board, poll, wait);
+    const [first, newest] = [versions[0]!, versions.at(-1)!];
+    for (const listed of newest.manifest.questions) this.#checkpoints.set(listed.id, await checkCheckpoint(board, newest.manifest, listed, first.manifest.counted_at));
+    for (const name of new Set(versions.flatMap(({ unknown }) => unknown))) this.#skip("manifest", "unknown", name);
+    this.#versions = versions;
+    this.#signed = newest;
+  }
+
+  async #keys(registry: Source, versions: Signed[]): Promise<void> {
+    const { manifest } = versions.at(-1)!;
+    this.#registry = await readRegistry(registry, hostOf(manifest), manifest.poll, this.asked.wait);
+    checkKeys(this.#registry, versions, [...this.#checkpoints.values()].map(({ signer }) => signer));
+  }
+
+  #entered(log: Registry): void {
+    const found = checkEntered(log, this.#versions!);
+    if (found !== "entered") this.#skip("registry", found, "the registry's newest version of this board is another");
+  }
+
+  #counts(manifest: Manifest, definition: Definition): void {
+    checkCounts(manifest, definition);
+    if (this.#recordsAreGood) checkShown(manifest, definition, this.#streamed);
+    else this.#skip("counts", "not_reached", "not all records were read");
   }
 
   // Runs one check on what it needs; what it needs being absent, it is not reached.
@@ -116,12 +140,12 @@ class Run {
         await run(needed);
       } catch (error) {
         const detail = error instanceof Error ? error.message : String(error);
-        if (!(error instanceof Unreachable)) {
+        if (!(error instanceof Unreachable) && !(error instanceof TooMuch)) {
           this.#failed.push({ check, detail });
           this.report.check(check, "failed", detail);
           return;
         }
-        this.#skip(check, "unreachable", detail);
+        this.#skip(check, error instanceof TooMuch ? "too_much" : "unreachable", detail);
       }
     }
     const mine = this.#skips.slice(before);
@@ -136,13 +160,15 @@ class Run {
     const total = manifest.questions.reduce((sum, listed) => sum + listed.size, 0);
     let done = 0;
     this.report.progress(0, total);
+    const replaced = new Set(manifest.superseded);
+    if (manifest.questions.some((listed) => listed.withheld.leaves.some((leaf) => replaced.has(leaf)))) throw new Error("a record is withheld and also replaced");
     for (const listed of manifest.questions) {
       const question = definition.questions.find((one) => one.id === listed.id)!;
-      this.#checkpoints.set(listed.id, await checkCheckpoint(this.asked.board, manifest, listed));
-      const reader = new Reader(question, definition, manifest.poll_hash, listed.withheld.styles);
+      const reader = new Reader(question, definition, manifest.poll_hash, listed.withheld.styles, this.asked.room);
       const seeker = this.#seeker(listed.id);
       this.#seekers.push(seeker);
-      const streamed = await streamRecords(this.asked.board, `q${listed.id}/`, listed, reader, seeker, (records) => this.report.progress((done += records), total));
+      const apart = new Set([...listed.withheld.leaves, ...replaced]);
+      const streamed = await streamRecords(this.asked.board, `q${listed.id}/`, listed, reader, seeker, apart, (records) => this.report.progress((done += records), total));
       this.#streamed.set(listed.id, streamed);
     }
     this.#recordsAreGood = true;
@@ -161,7 +187,7 @@ class Run {
       const why = skipped(question, listed);
       if (!streamed) this.#skip("tally", "not_reached", `q${listed.id}: no records to count`, listed.id);
       else if (why) this.#skip("tally", why, `q${listed.id}: ${why === "rule" ? question.rule.method : why}`, listed.id, question.rule.method);
-      else checkTally(question, listed, manifest, streamed.profile);
+      else for (const name of checkTally(question, listed, manifest, streamed.profile)) this.#skip("tally", "unknown", `outcome${name}`, listed.id);
     }
   }
 
@@ -192,17 +218,17 @@ class Run {
     if (!this.#signed) return says("unsure");
     const { manifest } = this.#signed;
     if ("code" in token) return says(!this.#recordsAreGood ? "unsure" : found.length ? "counted" : "nowhere");
-    const standing = await judged(token.receipt, manifest);
+    if (!this.#definition) return says("unsure");
+    const log = this.#registry;
+    const keys = (id: string, day: string): Uint8Array[] => (log ? receiptKeys(log, id, day) : keysFor(manifest, "receipt", id));
+    const standing = await judged(token.receipt, { pollHash: manifest.poll_hash, kind: this.#definition.receipt, keys });
+    if (standing === "not_signed" && this.asked.registry && !log) return says("unsure");
     if (standing !== "signed") return says(standing);
     if (!isInclusion(token.receipt)) return says("acceptance");
-    const leaves = this.#leaves;
-    if (leaves.some((leaf) => manifest.superseded.includes(leaf))) return says("superseded");
     if (!this.#recordsAreGood) return says("unsure");
     const hidden = new Set(manifest.questions.flatMap((listed) => listed.withheld.leaves));
-    const shown = new Set(found.map((one) => one.leaf));
-    const missing = leaves.filter((leaf) => !shown.has(leaf) && !hidden.has(leaf));
-    if (missing.length) return says("missing", await this.#complain(token.receipt, missing));
-    return says(leaves.some((leaf) => hidden.has(leaf)) ? "withheld" : "counted");
+    const { outcome, missing } = fate(token.receipt, found, hidden, new Set(manifest.superseded));
+    return says(outcome, outcome === "missing" ? await this.#complain(token.receipt, missing) : null);
   }
 
   async #complain(receipt: Extract<Token, { receipt: unknown }>["receipt"], leaves: string[]): Promise<Facts> {
@@ -212,7 +238,7 @@ class Run {
       const trees: Absence[] = [];
       for (const [i, listed] of manifest.questions.entries()) {
         const gap = this.#seekers[i]!.gaps.find((one) => one.leaf === leaf)!;
-        trees.push(await absence(listed.id, this.#checkpoints.get(listed.id)!, listed.size, fromHex(listed.root, 32), gap, this.#streamed.get(listed.id)!.at));
+        trees.push(await absence(listed.id, this.#checkpoints.get(listed.id)!.note, listed.size, fromHex(listed.root, 32), gap, this.#streamed.get(listed.id)!.at));
       }
       missing.push({ leaf, trees });
     }

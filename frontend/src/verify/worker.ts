@@ -28,20 +28,22 @@ class Published implements Source {
     this.#web = new Web(base);
   }
 
-  async get(path: string): Promise<Uint8Array | null> {
-    const found = await this.#web.get(path);
+  async get(path: string, most: number): Promise<Uint8Array | null> {
+    const found = await this.#web.get(path, most);
     if (!found && path === "manifest.json") throw new Unreachable("manifest.json: not published yet");
     return found;
   }
 }
 
+const WAIT = 1_000;
+
 const tell = (message: Message): void => postMessage(message);
 
 async function run(order: Order): Promise<void> {
-  const board = new Published(order.board);
+  const asked = { board: new Published(order.board), registry: new Web(order.registry), poll: order.poll, wait: WAIT };
   const token: Token | null = order.text === null ? null : readToken(order.text);
   if (order.quick && token && "receipt" in token) {
-    tell({ kind: "ballot", ballot: await lookUp(board, order.poll, token.receipt as Receipt) });
+    tell({ kind: "ballot", ballot: await lookUp(asked, token.receipt as Receipt) });
     return;
   }
   let told = 0;
@@ -53,7 +55,7 @@ async function run(order: Order): Promise<void> {
       tell({ kind: "progress", done, total });
     },
   };
-  tell({ kind: "result", result: await verify({ board, registry: new Web(order.registry), poll: order.poll, token }, report) });
+  tell({ kind: "result", result: await verify({ ...asked, token }, report) });
 }
 
 addEventListener("message", (event: MessageEvent<Order>) => {

@@ -1,0 +1,9 @@
+// Moments as the board writes them, exactly: a number of microseconds, so that none is rounded to another.
+export function instant(text: unknown): bigint {
+  const [, seconds, part = "", zone] = (typeof text === "string" && /^(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(?:\.(\d{1,6}))?(Z|[+-]\d\d:\d\d)$/.exec(text)) || [];
+  const whole = Date.parse(`${seconds}${zone}`);
+  if (Number.isNaN(whole)) throw new Error(`not a moment: ${String(text).slice(0, 40)}`);
+  return BigInt(whole) * 1000n + BigInt(part.padEnd(6, "0"));
+}
+
+export const DAY = 86_400_000_000n;
