@@ -18,7 +18,7 @@ from typing import Any
 
 from litestar import Litestar
 from litestar.exceptions import HTTPException
-from litestar.types import ASGIApp, Message, Receive, Scope, Send
+from litestar.types import ASGIApp, Receive, Scope, Send
 
 from polls.errors import Refusal
 from voting.api.ballots import KEY_HEADER, NEVER_KEPT, SentVote, cast, read_vote, take_vote
@@ -64,7 +64,7 @@ class FastCasting:
             if headers is None:
                 await ordinary(scope, receive, send)
                 return
-            heard: list[Message] = []
+            heard: list[Any] = []
             sent = _read(headers, await _hear(receive, heard, self._largest))
             if sent is None:
                 await ordinary(scope, _again(heard, receive), send)
@@ -77,8 +77,9 @@ class FastCasting:
         """The headers of a request in which nothing is out of the ordinary, by name; None for any other."""
         state = scope["state"]
         viewer, record = state["viewer"], state["web_session"]
-        headers = dict(scope["headers"])
-        if viewer is None or len(headers) != len(scope["headers"]) or scope.get("root_path"):
+        listed: Any = scope["headers"]
+        headers: dict[bytes, bytes] = dict(listed)
+        if viewer is None or len(headers) != len(listed) or scope.get("root_path"):
             return None
         host, length = headers.get(b"host", b""), headers.get(b"content-length", b"")
         if not PLAIN_HOST.fullmatch(host) or headers.get(b"content-type") not in MEDIA_TYPES:
@@ -118,7 +119,7 @@ def _route(app: Litestar) -> tuple[Any, str]:
     return (handler if getattr(handler, "fn", None) is cast.fn else None), template
 
 
-async def _hear(receive: Receive, heard: list[Message], largest: int) -> bytes | None:
+async def _hear(receive: Receive, heard: list[Any], largest: int) -> bytes | None:
     """The whole body, every message of it kept in `heard`; None if it is too long or its sender has gone."""
     length = 0
     while True:
@@ -130,10 +131,10 @@ async def _hear(receive: Receive, heard: list[Message], largest: int) -> bytes |
         if length > largest:
             return None
         if not message.get("more_body", False):
-            return b"".join(part["body"] for part in heard)  # type: ignore[typeddict-item]
+            return b"".join(part["body"] for part in heard)
 
 
-def _again(heard: list[Message], receive: Receive) -> Receive:
+def _again(heard: list[Any], receive: Receive) -> Receive:
     """Receive what was heard once more, then what comes."""
     left = iter(heard)
 
