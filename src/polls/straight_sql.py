@@ -26,7 +26,12 @@ async def fetch(session: ReadSession, sql: str, *values: object) -> Sequence[Row
     driver: Any = connection.sync_connection.connection.driver_connection
     if not driver.is_in_transaction():  # SQLAlchemy begins with the first statement that it sends itself
         await session.execute(_FIRST)
-    return await fetch_from(driver, sql, *values)
+    try:
+        return await fetch_from(driver, sql, *values)
+    except BaseException as error:
+        if not isinstance(error, Exception):  # cancelled in the middle: nobody may be given the connection again
+            await connection.invalidate()
+        raise
 
 
 async def fetch_from(driver: Any, sql: str, *values: object) -> Sequence[Row]:

@@ -117,7 +117,12 @@ class Database:
     async def open_driver(self) -> AsyncIterator[Any]:
         """Give a connection of the driver itself, for `polls.straight_sql`: each statement is a transaction."""
         async with self.engine.connect() as connection:
-            yield (await connection.get_raw_connection()).driver_connection
+            try:
+                yield (await connection.get_raw_connection()).driver_connection
+            except BaseException as error:
+                if not isinstance(error, Exception):  # cancelled in the middle of a statement
+                    await connection.invalidate()
+                raise
 
     async def vacuum(self, *tables: str) -> None:
         """Remove the old versions of rows from tables, which VACUUM does in no transaction."""

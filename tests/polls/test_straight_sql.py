@@ -1,5 +1,7 @@
 """Statements straight through the driver: in the session's transaction, failing like any other."""
 
+import asyncio
+
 import asyncpg
 import pytest
 from sqlalchemy import exc, text
@@ -84,3 +86,22 @@ async def test_a_connection_that_breaks_passes_by_itself(fresh_database) -> None
         await break_off()
     assert is_passing(dead.value)
     assert await keys(fresh_database) == []
+
+
+@pytest.mark.parametrize("way", ["session", "driver"])
+async def test_a_connection_left_in_the_middle_is_given_to_nobody(fresh_database, way) -> None:
+    async def sleep() -> None:
+        if way == "session":
+            await run(fresh_database, ("SELECT pg_sleep(30)",))
+        else:
+            async with fresh_database.open_driver() as driver:
+                await fetch_from(driver, "SELECT pg_sleep(30)")
+
+    for _ in range(3):
+        task = asyncio.create_task(sleep())
+        await asyncio.sleep(0.2)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        await run(fresh_database, ("SELECT 1",))
+        assert await keys(fresh_database) == []
