@@ -20,6 +20,7 @@ from typing import Any
 
 import uvicorn
 from litestar import Litestar, Response, get
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from polls.casting import BallotBox
 from polls.eligibility import CitizenFacts
@@ -38,14 +39,10 @@ FACTS = CitizenFacts(
 )  # fmt: skip
 
 
-class _RolledBack(Exception):
-    pass
-
-
 def rolled_back(settings: Settings, database: Database) -> BallotBox:
     @asynccontextmanager
     async def open_session() -> AsyncIterator[Any]:
-        async with database.sessions() as session:
+        async with AsyncSession(database.box_engine, expire_on_commit=False) as session:
             yield session
             await session.rollback()
 

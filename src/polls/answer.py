@@ -266,6 +266,8 @@ MAX_TIERS = 300
 def _part_words(question: AnyQuestion, answer: Any) -> tuple[Any, str | None]:
     """The answer without the resident's own words, and the words; spaces alone are no words."""
     words: Any = None
+    if answer.__class__ is int:  # nearly every answer: nothing to look for
+        return answer, None
     if isinstance(question, FreeText) and isinstance(answer, str):
         answer, words = None, answer
     elif isinstance(answer, Mapping) and set(answer) == {"own"}:
@@ -333,4 +335,7 @@ def _whole(value: Any) -> int | None:
 
 def _canonical(value: Sequence[Any]) -> str:
     """RFC 8785 of arrays of small integers: no spaces."""
-    return json.dumps(value, separators=(",", ":"))
+    return _WITHOUT_SPACES.encode(value)
+
+
+_WITHOUT_SPACES = json.JSONEncoder(separators=(",", ":"))  # made once: `json.dumps` makes one for each answer

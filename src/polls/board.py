@@ -131,10 +131,11 @@ def acceptance_receipt(signer: Signer, poll_hash: bytes, ballot: bytes, day: str
 def short_code(ballot: bytes) -> str:
     """The whole ballot id in base32, 26 letters and digits without padding."""
     bits = int.from_bytes(ballot, "big") << 2  # 130 of them: 13 pairs of letters
-    return "".join(_PAIRS[bits >> shift & 1023] for shift in range(120, -1, -10))
+    return "".join([_PAIRS[bits >> shift & 1023] for shift in _SHIFTS])
 
 
 _LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567"  # RFC 4648 §6
+_SHIFTS = range(120, -1, -10)
 _PAIRS = [high + low for high in _LETTERS for low in _LETTERS]
 """Every ten bits as two letters: `base64.b32encode` takes as long as a tenth of a vote."""
 

@@ -19,7 +19,7 @@ from zoneinfo import ZoneInfo
 
 from sqlalchemy import BigInteger, Integer, SmallInteger, bindparam, text
 from sqlalchemy.dialects.postgresql import ARRAY
-from sqlalchemy.types import LargeBinary, Text
+from sqlalchemy.types import Text
 
 from polls.authoring import lock_key
 from polls.box_settling import settle, superseded_among
@@ -27,6 +27,7 @@ from polls.definition import Privacy
 from polls.entitlement import entitlements
 from polls.errors import NotCounted, NotFound, PollClosed, PollNotFound, Superseded
 from polls.sessions import Session
+from polls.straight_sql import fetch
 from polls.tables import Moment
 from polls.votes import Held, Judged, Outcome, Taken, Vote, judge
 
@@ -153,38 +154,31 @@ async def _waiting(session: Session, votes: Sequence[Vote]) -> list[Outcome]:
 
 # ---- participations
 
-_ADMIT = text(
-    """
+_ADMIT = """
     INSERT INTO participation (poll_id, citizen_id, day, channel)
     SELECT p.id, v.citizen, (clock_timestamp() AT TIME ZONE v.zone)::date, v.channel
-      FROM unnest(CAST(:polls AS bigint[]), CAST(:citizens AS bigint[]), CAST(:zones AS text[]),
-                  CAST(:channels AS text[])) AS v (poll, citizen, zone, channel)
+      FROM unnest($1::bigint[], $2::bigint[], $3::text[], $4::text[]) AS v (poll, citizen, zone, channel)
       JOIN poll p ON p.id = v.poll
      WHERE p.state = 'scheduled'
        AND p.opens_at <= clock_timestamp() AND clock_timestamp() < p.closes_at AND p.paused_at IS NULL
      ORDER BY v.poll, v.citizen
     ON CONFLICT DO NOTHING
     RETURNING poll_id, citizen_id, day
-    """
-).bindparams(
-    bindparam("polls", type_=BIGINTS), bindparam("citizens", type_=BIGINTS), bindparam("zones", type_=TEXTS),
-    bindparam("channels", type_=TEXTS),
-)  # fmt: skip
+"""
 
 
 async def _admit(session: Session, judged: Sequence[Judged]) -> dict[tuple[int, int], date]:
     """Insert the participations of polls open by the database's clock; the day of each that went in."""
     votes = [one.vote for one in judged]
-    rows = await session.execute(
+    rows = await fetch(
+        session,
         _ADMIT,
-        {
-            "polls": [vote.poll.id for vote in votes],
-            "citizens": [vote.citizen_id for vote in votes],
-            "zones": [vote.poll.definition.time_zone for vote in votes],
-            "channels": [vote.channel for vote in votes],
-        },
+        [vote.poll.id for vote in votes],
+        [vote.citizen_id for vote in votes],
+        [vote.poll.definition.time_zone for vote in votes],
+        [vote.channel for vote in votes],
     )
-    return {(row.poll_id, row.citizen_id): row.day for row in rows}
+    return {(row["poll_id"], row["citizen_id"]): row["day"] for row in rows}
 
 
 # ---- ballots and what stands beside them
@@ -192,20 +186,15 @@ async def _admit(session: Session, judged: Sequence[Judged]) -> dict[tuple[int, 
 _INTAKE = (
     "INSERT INTO intake_{} (ballot_id, answers, style, stratum)"
     " SELECT b.ballot_id, string_to_array(b.answers, E'\\n'), b.style, b.stratum"
-    " FROM unnest(CAST(:ballots AS bytea[]), CAST(:answers AS text[]), CAST(:styles AS int[]),"
-    " CAST(:strata AS int[])) AS b (ballot_id, answers, style, stratum) ORDER BY b.ballot_id"
+    " FROM unnest($1::bytea[], $2::text[], $3::int[], $4::int[]) AS b (ballot_id, answers, style, stratum)"
+    " ORDER BY b.ballot_id"
 )
-_BALLOTS = (
-    bindparam("ballots", type_=ARRAY(LargeBinary)), bindparam("answers", type_=TEXTS),
-    bindparam("styles", type_=INTS), bindparam("strata", type_=INTS),
-)  # fmt: skip
-_NAMED = text(
+_NAMED = (
     "INSERT INTO named_ballot (poll_id, citizen_id, seq, ballot_id, answers, style, stratum)"
     " SELECT b.poll, b.citizen, 1, b.ballot_id, string_to_array(b.answers, E'\\n'), b.style, b.stratum"
-    " FROM unnest(CAST(:polls AS bigint[]), CAST(:citizens AS bigint[]), CAST(:ballots AS bytea[]),"
-    " CAST(:answers AS text[]), CAST(:styles AS int[]), CAST(:strata AS int[]))"
-    " AS b (poll, citizen, ballot_id, answers, style, stratum) ORDER BY b.poll, b.citizen"
-).bindparams(bindparam("polls", type_=BIGINTS), bindparam("citizens", type_=BIGINTS), *_BALLOTS)
+    " FROM unnest($1::bytea[], $2::text[], $3::int[], $4::int[], $5::bigint[], $6::bigint[])"
+    " AS b (ballot_id, answers, style, stratum, poll, citizen) ORDER BY b.poll, b.citizen"
+)
 _WORDS = text(
     "INSERT INTO text_answer (poll_id, question_id, text)"
     " SELECT w.poll, w.question, w.words FROM unnest(CAST(:polls AS bigint[]), CAST(:questions AS smallint[]),"
@@ -236,15 +225,12 @@ async def _store(session: Session, admitted: Sequence[Judged], days: dict[tuple[
             by_poll.setdefault(one.vote.poll.id, []).append(one)
     if named:
         places = [one.vote.place for one in named]
-        await session.execute(
-            _NAMED,
-            {"polls": [poll for poll, _ in places], "citizens": [who for _, who in places], **_columns(named)},
-        )
+        await fetch(session, _NAMED, *_columns(named), [poll for poll, _ in places], [who for _, who in places])
         if await superseded_among(session, named):  # replaced while this transaction waited to write the same ballot
             raise Superseded()
     for poll_id, ballots in sorted(by_poll.items()):
         ballots.sort(key=lambda one: one.ballot_id)
-        await session.execute(text(_INTAKE.format(int(poll_id))).bindparams(*_BALLOTS), _columns(ballots))
+        await fetch(session, _INTAKE.format(int(poll_id)), *_columns(ballots))
     words = [(one.vote.poll.id, at, said) for one in admitted for at, said in one.encoded.words.items()]
     if words:  # nothing beside them leads to a ballot or a person
         polls, questions, texts = (list(column) for column in zip(*sorted(words), strict=True))
@@ -253,13 +239,14 @@ async def _store(session: Session, admitted: Sequence[Judged], days: dict[tuple[
         await _add_to_roll(session, late, days)
 
 
-def _columns(judged: Sequence[Judged]) -> dict[str, list[object]]:
-    return {
-        "ballots": [one.ballot_id for one in judged],
-        "answers": [BETWEEN.join(one.encoded.answers) for one in judged],
-        "styles": [one.encoded.style for one in judged],
-        "strata": [one.stratum.code for one in judged],
-    }
+def _columns(judged: Sequence[Judged]) -> Sequence[list[object]]:
+    """Ballot ids, answers, styles and strata."""
+    return (
+        [one.ballot_id for one in judged],
+        [BETWEEN.join(one.encoded.answers) for one in judged],
+        [one.encoded.style for one in judged],
+        [one.stratum.code for one in judged],
+    )
 
 
 async def _add_to_roll(session: Session, late: Sequence[Judged], days: dict[tuple[int, int], date]) -> None:
@@ -281,39 +268,32 @@ async def _add_to_roll(session: Session, late: Sequence[Judged], days: dict[tupl
 
 # ---- turnout
 
-_COUNT = text(
-    """
+_COUNT = """
     WITH total AS (
         INSERT INTO turnout_shard AS t (poll_id, shard, n)
-        SELECT poll, CAST(:shard AS smallint), sum(n) FROM
-               unnest(CAST(:polls AS bigint[]), CAST(:numbers AS int[])) AS v (poll, n)
+        SELECT poll, $4::smallint, sum(n) FROM unnest($1::bigint[], $3::int[]) AS v (poll, n)
          GROUP BY poll ORDER BY poll
         ON CONFLICT (poll_id, shard) DO UPDATE SET n = t.n + excluded.n
     )
     INSERT INTO turnout_minute AS t (poll_id, minute, okrug, shard, n)
-    SELECT poll, date_trunc('minute', clock.at), okrug, CAST(:shard AS smallint), n
-      FROM unnest(CAST(:polls AS bigint[]), CAST(:okrugs AS int[]), CAST(:numbers AS int[])) AS v (poll, okrug, n)
+    SELECT poll, date_trunc('minute', clock.at), okrug, $4::smallint, n
+      FROM unnest($1::bigint[], $2::int[], $3::int[]) AS v (poll, okrug, n)
      CROSS JOIN (SELECT clock_timestamp() AS at) AS clock
      ORDER BY poll, okrug
     ON CONFLICT (poll_id, minute, okrug, shard) DO UPDATE SET n = t.n + excluded.n
-    """
-).bindparams(
-    bindparam("polls", type_=BIGINTS), bindparam("okrugs", type_=INTS), bindparam("numbers", type_=INTS),
-    bindparam("shard", type_=SmallInteger),
-)  # fmt: skip
+"""
 
 
 async def _count_turnout(session: Session, admitted: Sequence[Judged]) -> None:
     """Add to the counters of this process."""
     counts = sorted(Counter((one.vote.poll.id, one.okrug) for one in admitted).items())
-    await session.execute(
+    await fetch(
+        session,
         _COUNT,
-        {
-            "polls": [poll for (poll, _), _ in counts],
-            "okrugs": [okrug for (_, okrug), _ in counts],
-            "numbers": [n for _, n in counts],
-            "shard": shard_of_this_process(),
-        },
+        [poll for (poll, _), _ in counts],
+        [okrug for (_, okrug), _ in counts],
+        [n for _, n in counts],
+        shard_of_this_process(),
     )
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime
+from functools import lru_cache
 from typing import Any, assert_never
 from zoneinfo import ZoneInfo
 
@@ -77,7 +78,13 @@ def opening_day(definition: Definition) -> date:
     """The day of `opens_at` in city time: ages are counted on it."""
     if definition.opens_at is None:
         raise ValueError("the definition has no opening time")
-    return definition.opens_at.astimezone(ZoneInfo(definition.time_zone)).date()
+    return _day_in(definition.opens_at, definition.time_zone)
+
+
+@lru_cache(maxsize=1_000)
+def _day_in(moment: datetime, zone: str) -> date:
+    """Asked for every ballot, of as many moments as there are polls."""
+    return moment.astimezone(ZoneInfo(zone)).date()
 
 
 def reasons_against(facts: CitizenFacts, definition: Definition) -> tuple[Reason, ...]:

@@ -12,16 +12,16 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 
-from sqlalchemy import BigInteger, Integer, Text, bindparam, select, text, tuple_
+from sqlalchemy import Integer, Text, bindparam, select, text, tuple_
 from sqlalchemy.dialects.postgresql import ARRAY, insert
 
 from polls.eligibility import CitizenFacts
 from polls.errors import BadFile, NotFound
 from polls.identity import identity_key, normal_identifier
 from polls.sessions import ReadSession, Session
-from polls.tables import Moment, citizen_group, identity, territory
+from polls.straight_sql import Row, fetch
+from polls.tables import citizen_group, identity, territory
 from polls.territories import KINDS, Territory, TerritoryTree
 
 __all__ = [
@@ -275,14 +275,13 @@ async def facts_as_of(session: ReadSession, citizen_id: int, moment: datetime) -
     return facts[citizen_id]
 
 
-_FACTS = text(
-    """
+_FACTS = """
     WITH RECURSIVE found AS MATERIALIZED (
          SELECT c.id, c.register_code, c.birth_date, c.sex, c.registered_at, p.district_id, p.building_id, p.level,
                 p.groups
-           FROM unnest(CAST(:ids AS bigint[])) AS asked (id) JOIN citizen c ON c.id = asked.id
+           FROM unnest($1::bigint[]) AS asked (id) JOIN citizen c ON c.id = asked.id
            LEFT JOIN citizen_period p ON p.citizen_id = c.id
-                AND p.valid_from <= :moment AND (p.valid_to IS NULL OR p.valid_to > :moment)
+                AND p.valid_from <= $2 AND (p.valid_to IS NULL OR p.valid_to > $2)
     ), path AS (
          SELECT t.id AS district_id, t.id, t.code, t.kind, t.parent_id, 0 AS height
            FROM territory t WHERE t.id IN (SELECT DISTINCT district_id FROM found)
@@ -295,7 +294,7 @@ _FACTS = text(
     ), owned AS (
          SELECT DISTINCT o.citizen_id, u.building_id AS id
            FROM unit_owner o JOIN unit u ON u.id = o.unit_id
-          WHERE o.citizen_id = ANY (:ids) AND o.valid_from <= :moment AND (o.valid_to IS NULL OR o.valid_to > :moment)
+          WHERE o.citizen_id = ANY ($1) AND o.valid_from <= $2 AND (o.valid_to IS NULL OR o.valid_to > $2)
     ), own_path AS (
          SELECT owned.citizen_id, t.code, t.parent_id FROM owned JOIN territory t ON t.id = owned.id
          UNION
@@ -304,7 +303,7 @@ _FACTS = text(
          SELECT citizen_id, array_agg(code) AS codes FROM own_path GROUP BY citizen_id
     ), named AS (
          SELECT i.citizen_id, array_agg(l.code) AS codes FROM invited i JOIN invited_list l ON l.id = i.list_id
-          WHERE i.citizen_id = ANY (:ids) GROUP BY i.citizen_id
+          WHERE i.citizen_id = ANY ($1) GROUP BY i.citizen_id
     )
     SELECT f.id, f.register_code, f.birth_date, f.sex, f.registered_at, f.district_id, f.level,
            up.codes, up.okrug, b.code AS building, own.codes AS owns_in, named.codes AS lists,
@@ -315,8 +314,7 @@ _FACTS = text(
       LEFT JOIN territory b ON b.id = f.building_id
       LEFT JOIN own ON own.citizen_id = f.id
       LEFT JOIN named ON named.citizen_id = f.id
-    """
-).bindparams(bindparam("moment", type_=Moment), bindparam("ids", type_=ARRAY(BigInteger)))
+"""
 """Facts with the path of the district, lowest first, and of owned buildings: no tree to keep, so none can be stale.
 
 Paths are walked once for each district among the citizens asked for, however many live there.
@@ -327,27 +325,26 @@ async def citizen_facts_many(
     session: ReadSession, citizen_ids: Sequence[int], moment: datetime
 ) -> dict[int, CitizenFacts]:
     """The entries of several citizens as they stood at `moment`, by id; unknown ids are left out."""
-    rows = await session.execute(_FACTS, {"moment": moment, "ids": list(citizen_ids)})
-    return {row.id: _facts(row) for row in rows}
+    return {row["id"]: _facts(row) for row in await fetch(session, _FACTS, list(citizen_ids), moment)}
 
 
-def _facts(row: Any) -> CitizenFacts:
-    present = row.district_id is not None
-    path = row.codes or []
-    building = [row.building] if row.building is not None else []
+def _facts(row: Row) -> CitizenFacts:
+    present = row["district_id"] is not None
+    path = row["codes"] or []
+    building = [row["building"]] if row["building"] is not None else []
     return CitizenFacts(
-        citizen_id=row.id,
-        register_code=row.register_code,
-        birth_date=row.birth_date,
-        sex=row.sex,
-        registered_at=row.registered_at,
+        citizen_id=row["id"],
+        register_code=row["register_code"],
+        birth_date=row["birth_date"],
+        sex=row["sex"],
+        registered_at=row["registered_at"],
         present=present,
-        district_id=row.district_id,
+        district_id=row["district_id"],
         district_code=path[0] if present else None,
         territories=frozenset([*path, *building]),
-        groups=frozenset(row.groups or ()),
-        level=row.level if present else 0,
-        owns_in=frozenset(row.owns_in or ()),
-        lists=frozenset(row.lists or ()),
-        okrug_id=row.okrug,
+        groups=frozenset(row["groups"] or ()),
+        level=row["level"] if present else 0,
+        owns_in=frozenset(row["owns_in"] or ()),
+        lists=frozenset(row["lists"] or ()),
+        okrug_id=row["okrug"],
     )

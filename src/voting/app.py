@@ -29,6 +29,7 @@ from voting.api import session
 from voting.boot import check_routes
 from voting.db import Database, database_dependencies
 from voting.edge import EdgeMiddleware
+from voting.fast_casting import FastCasting
 from voting.form_body import OrderedRequest
 from voting.identity.cookies import IdentityCookies
 from voting.identity.guards import is_public, public
@@ -44,7 +45,7 @@ from voting.secrets import identity_secrets, receipt_signer
 from voting.security import ForgeryMiddleware, FormTokens
 from voting.settings import Settings
 from voting.telemetry import TelemetryMiddleware, configure_logging
-from voting.throttling import Limit, Throttle, ThrottleMiddleware
+from voting.throttling import CASTING, Bucket, Limit, Throttle, ThrottleMiddleware
 from voting.web import account, error_pages, rendering
 from voting.web.readers import Readers
 
@@ -80,6 +81,7 @@ def create_app(
     pulse = Pulse(parts.desk.database, clock)
     shelf = Shelf(pulse, clock)
     readers = Readers(parts.desk.database, pulse)
+    casting = Bucket(CASTING)
     api, web = import_module("voting.api"), import_module("voting.web")
     listed = [*api.routers, *web.handlers] if route_handlers is None else route_handlers
     answer = make_answer(rendering.translate_for, error_pages.error_page, account.render_sign_in_carrying)
@@ -90,7 +92,7 @@ def create_app(
         dependencies=_dependencies(parts, clock),
         middleware=[
             ForgeryMiddleware(settings, parts.tokens, parts.cookies, is_public=is_public),
-            ThrottleMiddleware(parts.desk.throttle, clock),
+            ThrottleMiddleware(parts.desk.throttle, clock, casting),
         ],
         exception_handlers={Exception: answer},
         before_send=[security_headers(settings)],
@@ -110,7 +112,8 @@ def create_app(
     check_routes(app)
     recognition = RecognitionMiddleware(parts.desk.web_sessions, parts.tokens, parts.cookies.session)
     remembered = RememberedReplies(shelf, pulse)
-    for layer in (remembered, recognition, EdgeMiddleware(settings, answer), TelemetryMiddleware()):
+    fast = FastCasting(app, settings, parts.tokens, casting)
+    for layer in (remembered, fast, recognition, EdgeMiddleware(settings, answer), TelemetryMiddleware()):
         app.asgi_handler = layer(app.asgi_handler)
     return app
 

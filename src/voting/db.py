@@ -113,6 +113,17 @@ class Database:
         async with AsyncSession(self.aside_engine, expire_on_commit=False) as session, session.begin():
             yield Session(ReadSession(session))
 
+    @asynccontextmanager
+    async def open_driver(self) -> AsyncIterator[Any]:
+        """Give a connection of the driver itself, for `polls.straight_sql`: each statement is a transaction."""
+        async with self.engine.connect() as connection:
+            try:
+                yield (await connection.get_raw_connection()).driver_connection
+            except BaseException as error:
+                if not isinstance(error, Exception):  # cancelled in the middle of a statement
+                    await connection.invalidate()
+                raise
+
     async def vacuum(self, *tables: str) -> None:
         """Remove the old versions of rows from tables, which VACUUM does in no transaction."""
         async with self.engine.connect() as connection:

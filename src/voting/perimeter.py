@@ -2,6 +2,7 @@
 
 import ipaddress
 import re
+from functools import lru_cache
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -45,26 +46,31 @@ def security_headers(settings: Settings) -> BeforeMessageSendHookHandler:
         fixed.append(("strict-transport-security", HSTS))
     encoded = [(name.encode(), value.encode()) for name, value in fixed]
     private = [(b"referrer-policy", b"no-referrer"), (b"cache-control", b"no-store")]
-    names = frozenset(name for name, _ in encoded)
+
+    @lru_cache(maxsize=1_000)
+    def missing(given: frozenset[bytes], is_private: bool) -> list[tuple[bytes, bytes]]:
+        """What a reply with headers of these names still needs: worked out once for a kind of reply."""
+        if is_private:
+            return [header for header in private if header[0] not in given] + [
+                header for header in encoded if header[0] not in given and header[0] != b"referrer-policy"
+            ]
+        return [header for header in encoded if header[0] not in given]
 
     async def add_headers(message: Message, scope: Scope) -> None:
         if message["type"] != "http.response.start":
             return
         headers: list[tuple[bytes, bytes]] = list(message["headers"])
-        given = {name.lower() for name, _ in headers}
         handler: Any = scope.get("route_handler")
-        if handler is not None and handler.opt.get("private"):
-            headers = [(name, value) for name, value in headers if name.lower() not in (b"cache-control",)]
-            given.discard(b"cache-control")
-            headers += [header for header in private if header[0] not in given]
-            given.add(b"referrer-policy")
-        elif message["status"] == 200 and HASHED.fullmatch(scope["path"]):
+        is_private = handler is not None and bool(handler.opt.get("private"))
+        if is_private:
+            headers = [header for header in headers if header[0].lower() != b"cache-control"]
+        given = frozenset([name.lower() for name, _ in headers])
+        if not is_private and message["status"] == 200 and HASHED.fullmatch(scope["path"]):
             headers = [header for header in headers if header[0].lower() != b"cache-control"]
             headers.append((b"cache-control", FOR_EVER))
-        elif b"cache-control" not in given and scope.get("state", {}).get("viewer") is not None:
+        elif not is_private and b"cache-control" not in given and scope.get("state", {}).get("viewer") is not None:
             headers.append((b"cache-control", b"private, no-cache"))  # what is shown to one is not for a shared cache
-        headers += encoded if not (given & names) else [header for header in encoded if header[0] not in given]
-        message["headers"] = headers
+        message["headers"] = headers + missing(given, is_private)
 
     return add_headers
 

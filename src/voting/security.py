@@ -108,20 +108,24 @@ def _xor(left: bytes, right: bytes) -> bytes:
 
 
 def came_from_here(connection: ASGIConnection[Any, Any, Any, Any], settings: Settings) -> bool | None:
-    """Tell by the browser's own headers whether our page sent the request; None if they do not say.
+    """Tell by the browser's own headers whether our page sent the request; None if they do not say."""
+    headers = connection.headers
+    return is_ours(headers.get("sec-fetch-site"), headers.get("origin"), headers.get("host", ""), settings)
+
+
+def is_ours(fetched: str | None, origin: str | None, host: str, settings: Settings) -> bool | None:
+    """Tell the same by the values of `Sec-Fetch-Site`, `Origin` and `Host`.
 
     `Origin: null` (a sandboxed frame, a redirect from elsewhere) and `Sec-Fetch-Site: same-site` (a neighbouring
     subdomain, which need not be ours) count as elsewhere.
     """
-    fetched = connection.headers.get("sec-fetch-site")
     if fetched is not None:
         return fetched in ("same-origin", "none")
-    origin = connection.headers.get("origin")
     if origin is None:
         return None
     scheme = settings.base_url.partition("://")[0]
     # The host was checked against the allowed ones before; in the demo it may be any name of this machine.
-    return origin in (settings.base_url, f"{scheme}://{connection.headers.get('host', '')}")
+    return origin in (settings.base_url, f"{scheme}://{host}")
 
 
 class CookieNames(Protocol):

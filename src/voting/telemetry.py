@@ -129,7 +129,8 @@ def describe_exception(error: BaseException, *, keep_text: bool = True) -> dict[
         }
         if told:
             link["text"] = str(current)[:500]
-        constraint = getattr(getattr(getattr(current, "orig", None), "__cause__", None), "constraint_name", None)
+        original = getattr(current, "orig", None)  # the driver's, or SQLAlchemy's around the driver's
+        constraint = getattr(getattr(original, "__cause__", None) or original, "constraint_name", None)
         if constraint:
             link["constraint"] = str(constraint)
         chain.append(link)

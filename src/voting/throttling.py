@@ -188,10 +188,10 @@ class ThrottleMiddleware(ASGIMiddleware):
 
     scopes = (ScopeType.HTTP,)
 
-    def __init__(self, counters: Throttle, clock: Callable[[], datetime]) -> None:
+    def __init__(self, counters: Throttle, clock: Callable[[], datetime], casting: Bucket) -> None:
         self._counters = counters
         self._clock = clock
-        self._casting = Bucket(CASTING)
+        self._casting = casting
 
     async def handle(self, scope: Scope, receive: Receive, send: Send, next_app: ASGIApp) -> None:
         """Count the request; refuse with TooMany."""

@@ -14,6 +14,7 @@ from litestar.handlers import BaseRouteHandler
 
 from polls.errors import NotAllowed, SignInNeeded
 from voting.identity.recognition import viewer_of
+from voting.identity.sessions import Viewer
 from voting.tables import ROLES
 
 
@@ -26,9 +27,12 @@ class Access:
 
     async def __call__(self, connection: ASGIConnection[Any, Any, Any, Any], _: BaseRouteHandler) -> None:
         """Refuse with SignInNeeded or NotAllowed."""
+        self.check(viewer_of(connection))
+
+    def check(self, viewer: Viewer | None) -> None:
+        """Refuse a viewer, or let them in."""
         if self.roles is None:
             return
-        viewer = viewer_of(connection)
         if viewer is None:
             raise SignInNeeded
         if self.roles and not (self.roles & viewer.roles):

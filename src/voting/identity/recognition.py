@@ -62,8 +62,8 @@ class WebSessions:
 
     async def _read(self, hashes: Sequence[bytes]) -> dict[bytes, SessionRecord]:
         """Ask the database for those not remembered: when a city comes at once, many in one query."""
-        async with self._database.open_session() as session:
-            return await recognise_many(session, hashes, idle=self.idle, now=self._clock())
+        async with self._database.open_driver() as driver:
+            return await recognise_many(driver, hashes, idle=self.idle, now=self._clock())
 
     def forget(self, hashes: Iterable[bytes]) -> None:
         """Drop what is remembered of these sessions. Call it after the commit that ended them."""

@@ -10,11 +10,12 @@ import secrets
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from typing import Any
 
-from sqlalchemy import DateTime, LargeBinary, and_, bindparam, delete, insert, or_, select, text
-from sqlalchemy.dialects.postgresql import ARRAY
+from sqlalchemy import and_, delete, insert, or_, select
 
 from polls.sessions import ReadSession, Session
+from polls.straight_sql import fetch_from
 from voting.tables import web_session
 
 TOKEN_BYTES = 32
@@ -99,51 +100,46 @@ async def open_web_session(
 
 
 async def recognise_many(
-    session: Session, hashes: Sequence[bytes], *, idle: timedelta, now: datetime
+    driver: Any, hashes: Sequence[bytes], *, idle: timedelta, now: datetime
 ) -> dict[bytes, SessionRecord]:
     """Read the live sessions with these token hashes, noting at most once a minute that they were used.
 
-    Has no entry where there is none, it has ended, or its account is disabled.
+    Has no entry where there is none, it has ended, or its account is disabled. `driver` is a connection of the driver
+    (`Database.open_driver`): every resident who comes to vote is looked up here first.
     """
-    rows = (await session.execute(_RECOGNISE, {"hashes": list(hashes), "now": now, "since": now - idle})).all()
     found = {}
     used = []
-    for row in rows:
-        seen = row.last_seen_at
+    for row in await fetch_from(driver, _RECOGNISE, list(hashes), now, now - idle):
+        hashed, seen = row["token_hash"], row["last_seen_at"]
         if now - seen >= TOUCH_EVERY:
             seen = now
-            used.append(row.token_hash)
-        found[row.token_hash] = SessionRecord(
-            token_hash=row.token_hash,
-            account_id=row.account_id,
-            citizen_id=row.citizen_id,
-            display_name=row.display_name,
-            department=row.department,
-            roles=frozenset(row.roles or ()),
+            used.append(hashed)
+        found[hashed] = SessionRecord(
+            token_hash=hashed,
+            account_id=row["account_id"],
+            citizen_id=row["citizen_id"],
+            display_name=row["display_name"],
+            department=row["department"],
+            roles=frozenset(row["roles"] or ()),
             last_seen_at=seen,
-            expires_at=row.expires_at,
+            expires_at=row["expires_at"],
         )
     if used:
-        await session.execute(_TOUCH, {"hashes": used, "now": now})
+        await fetch_from(driver, _TOUCH, used, now)
     return found
 
 
-_HASHES = bindparam("hashes", type_=ARRAY(LargeBinary))
-_MOMENTS = (bindparam("now", type_=DateTime(timezone=True)), bindparam("since", type_=DateTime(timezone=True)))
-_RECOGNISE = text(
-    """
+_RECOGNISE = """
     SELECT s.token_hash, s.account_id, a.citizen_id, a.display_name, a.department, s.last_seen_at, s.expires_at,
            (SELECT array_agg(r.role) FROM account_role r WHERE r.account_id = a.id) AS roles
       FROM web_session s JOIN account a ON a.id = s.account_id
-     WHERE s.token_hash = ANY (:hashes) AND s.expires_at > :now AND s.last_seen_at > :since AND a.disabled_at IS NULL
-    """
-).bindparams(_HASHES, *_MOMENTS)
-_TOUCH = text(
-    """UPDATE web_session SET last_seen_at = :now WHERE token_hash IN (
-        SELECT token_hash FROM web_session WHERE token_hash = ANY (:hashes) AND last_seen_at < :now
+     WHERE s.token_hash = ANY ($1::bytea[]) AND s.expires_at > $2 AND s.last_seen_at > $3 AND a.disabled_at IS NULL
+"""
+_TOUCH = """
+    UPDATE web_session SET last_seen_at = $2 WHERE token_hash IN (
+        SELECT token_hash FROM web_session WHERE token_hash = ANY ($1::bytea[]) AND last_seen_at < $2
            FOR UPDATE SKIP LOCKED)
-    """
-).bindparams(_HASHES, _MOMENTS[0])
+"""
 """Only forward: of two requests at once, the earlier clock must not win. Rows another process is noting are left to it:
 two that take the same rows in two orders would wait for each other."""
 

@@ -31,8 +31,13 @@ def _process(database, clock) -> WebSessions:
 
 
 def count_queries(database) -> list[str]:
+    """The statements as the driver sends them, whichever way they came to it."""
     seen: list[str] = []
-    event.listen(database.engine.sync_engine, "before_cursor_execute", lambda *args: seen.append(args[2]))
+
+    def note(query) -> None:
+        seen.append(query.query.strip())
+
+    event.listen(database.engine.sync_engine, "checkout", lambda raw, *_: raw.driver_connection.add_query_logger(note))
     return seen
 
 
