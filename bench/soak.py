@@ -113,13 +113,15 @@ def measure(given: argparse.Namespace, server: str, stack: ExitStack) -> bool:
     print(f"full load {full:,.0f} votes a second; half of it for {given.minutes:g} minutes", flush=True)
     memory, began_at = Memory(service, given.every), time.monotonic()
     loads: list[rig.Load] = []
-    skip, wrong, told, minute = 0, 0, 0, 0
+    skip, wrong, told, minute, asked = 0, 0, 0, 0, full / 2
     while time.monotonic() - began_at < 60 * given.minutes:
         if skip + full / 2 * CHUNK * 1.5 > given.residents:
             if not polls:
                 polls += asyncio.run(_more(url))
             slug, skip = polls.pop(), 0
-        loads.append(cast(CHUNK, skip, full / 2))
+        loads.append(cast(CHUNK, skip, asked))
+        # A connection pauses between its requests and waits for replies besides: ask for more, to get half the load.
+        asked = min(full, max(full / 2, asked * full / 2 / max(1.0, loads[-1].rate)))
         page = rig.wrk(service, 1, 8, "read.lua", str(people), "0", "/", '"-"')
         skip += loads[-1].requests + 200
         taken += loads[-1].ok
