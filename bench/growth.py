@@ -218,7 +218,8 @@ def compare(given: argparse.Namespace, rows: int, empty: Side, full: Side) -> bo
     work = rig.median([load.cpu for load in loads["full"]]) / rig.median([load.cpu for load in loads["empty"]])
     print(
         f"  {ratio:.0%} of the rate beside them (bar 90 %), median of {len(ratios)} turns, "
-        f"{min(ratios):.0%} to {max(ratios):.0%}; processor time of the service {work:.2f} ×; {rig.median(logs):,.0f} bytes of log a vote",
+        f"{min(ratios):.0%} to {max(ratios):.0%}; service's processor time {work:.2f} ×; "
+        f"{rig.median(logs):,.0f} bytes of log a vote",
         flush=True,
     )
     summary.record("P3", f"errors beside {rows:,}", errors, 0)

@@ -19,7 +19,7 @@ import sys
 import tempfile
 import threading
 import time
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 
 import psycopg
@@ -68,7 +68,8 @@ class Memory:
 
     def _run(self) -> None:
         while not self._over.wait(self._every):
-            self._most = max(self._most, self._sample())
+            with suppress(FileNotFoundError, ProcessLookupError):  # it ended while we looked
+                self._most = max(self._most, self._sample())
 
     def now(self) -> str:
         """What each process held at its last sample, as words."""
