@@ -65,25 +65,25 @@ SELECT %(poll)s, c, current_date FROM unnest(%(citizens)s::bigint[]) c ON CONFLI
 """
 
 
-def grow(url: str, polls: int, old: int, new: int) -> float:
-    """Add stored votes, a million at a time; gives bytes of write-ahead log for each."""
-    began, written = time.perf_counter(), 0
+def grow(url: str, polls: int, old: int, new: int) -> dict[str, float]:
+    """Add stored votes, a million at a time; gives bytes of write-ahead log for each row of either table."""
+    began, written = time.perf_counter(), {"participation": 0, "ballot": 0}
     with psycopg.connect(url, autocommit=True) as connection:
         if not old:
             connection.execute(POLLS, {"first": FIRST_POLL, "polls": polls})
         for start in range(old, new, 1_000_000):
             end = min(start + 1_000_000, new)
             given = {"first": FIRST_POLL, "polls": polls, "from": start, "to": end}
-            for statement in (PARTICIPATION, BALLOT):
+            for table, statement in (("participation", PARTICIPATION), ("ballot", BALLOT)):
                 row = connection.execute(
                     f"EXPLAIN (ANALYZE, WAL, TIMING OFF, FORMAT JSON) {statement}", given
                 ).fetchone()
                 assert row is not None
-                written += row[0][0]["Plan"]["WAL Bytes"]
+                written[table] += row[0][0]["Plan"]["WAL Bytes"]
             print(f"  {end:,} stored, {(end - old) / (time.perf_counter() - began):,.0f} a second", flush=True)
         connection.execute("ANALYZE poll, participation, ballot")
         connection.execute("CHECKPOINT")
-    return written / (new - old)
+    return {table: found / (new - old) for table, found in written.items()}
 
 
 def wal_of(url: str) -> int:
@@ -190,7 +190,8 @@ def measure(given: argparse.Namespace, server: str, stack: ExitStack) -> bool:
             break
         wal = grow(full.url, given.polls, size, rows)
         filled = time.perf_counter() - began
-        print(f"{rows:,} stored votes of {given.polls:,} polls, filled in {filled:.0f} s, {wal:.0f} bytes of log each")
+        print(f"{rows:,} stored votes of {given.polls:,} polls, filled in {filled:.0f} s")
+        print(f"  log: {wal['participation']:.0f} bytes a participation, {wal['ballot']:.0f} a ballot")
         good &= compare(given, rows, empty, full)
         alone = [inserts(side.url) for side in sides]
         print(f"  200 participations in the database alone: {alone[0]:.2f} and {alone[1]:.2f} ms")
