@@ -178,7 +178,7 @@ def main() -> None:
     with rig.durable_server() as server, ExitStack() as stack:
         url = stack.enter_context(rig.scratch_database(server, "counting"))
         data = stack.enter_context(rig.keys_of(database_url_for(url, "postgresql")))
-        slug, _ = asyncio.run(fill_pages(url, 1000))
+        slug, _ = asyncio.run(fill_pages(url, 100))
         fill(url, slug, given.ballots)
         print(f"P5, P6: {given.ballots:,} ballots, medians of {given.times}", flush=True)
         good = asyncio.run(p5(url, slug, given.ballots, given.times))
