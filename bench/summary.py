@@ -1,10 +1,10 @@
 """All benchmarks one after another, and every bar in one table at the end.
 
-    python bench/summary.py [--quick] [--table]
+    python bench/summary.py [NAME …] [--quick] [--table]
 
 Each benchmark writes its bars to `bench/out/<its name>.json` as it meets or misses them; the table is made of those
 files. `--quick` runs small sizes, in about two minutes. `--table` runs nothing and shows what the last runs wrote.
-Exit 1 when a benchmark broke or wrote no bar; a bar that is missed is a line of the table.
+Names (growth, board, …) run those alone. Exit 1 when a benchmark broke or wrote no bar; a missed bar is a line.
 """
 
 from __future__ import annotations
@@ -44,6 +44,11 @@ def record(bar: str, what: str, figure: float, limit: float, unit: str = "", *, 
     return held
 
 
+def name_of(command: str) -> str:
+    """«board» of «board.py --verify»."""
+    return command.partition(".py")[0]
+
+
 def shown(figure: float, unit: str) -> str:
     """Three digits that count, and the unit; whole numbers as they are."""
     digits = 0 if abs(figure) >= 100 or figure == round(figure) else 1 if abs(figure) >= 10 else 2
@@ -74,9 +79,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--quick", action="store_true", help="small sizes, about two minutes")
     parser.add_argument("--table", action="store_true", help="run nothing")
+    parser.add_argument("names", nargs="*", metavar="NAME", choices=[[], *map(name_of, WHOLE)])
     given = parser.parse_args()
     broken = []
     for command in () if given.table else QUICK if given.quick else WHOLE:
+        if given.names and name_of(command) not in given.names:
+            continue
         name, *words = command.split()
         out = OUT / f"{Path(name).stem}.json"
         out.unlink(missing_ok=True)
