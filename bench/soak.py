@@ -15,6 +15,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import statistics
+import subprocess
 import sys
 import tempfile
 import threading
@@ -120,10 +121,16 @@ def measure(given: argparse.Namespace, server: str, stack: ExitStack) -> bool:
             if not polls:
                 polls += asyncio.run(_more(url))
             slug, skip = polls.pop(), 0
-        loads.append(cast(CHUNK, skip, asked))
+        try:
+            loads.append(cast(CHUNK, skip, asked))
+            page = rig.wrk(service, 1, 8, "read.lua", str(people), "0", "/", '"-"')
+        except subprocess.CalledProcessError as broke:  # wrk itself: it could not connect
+            wrong += 1
+            print(f"  {time.monotonic() - began_at:.0f} s: {(broke.stdout + broke.stderr).strip()}", flush=True)
+            time.sleep(1)
+            continue
         # A connection pauses between its requests and waits for replies besides: ask for more, to get half the load.
         asked = min(full, max(full / 2, asked * full / 2 / max(1.0, loads[-1].rate)))
-        page = rig.wrk(service, 1, 8, "read.lua", str(people), "0", "/", '"-"')
         skip += loads[-1].requests + 200
         taken += loads[-1].ok
         wrong += loads[-1].errors + page.errors
