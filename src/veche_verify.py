@@ -2763,17 +2763,22 @@ def check_complaint(path: str, trust: Trust, report: Report, registry: Source | 
 def check_complaint_signature(receipt: Receipt, manifest: Json, trust: Trust, log: Log | None) -> None:
     """As of any receipt; only that a manifest which does not list the receipt's key says nothing about the complaint,
     since whoever is complained of has written the manifest."""
-    if not trust.of(manifest["origin"].split("/")[0] + "/receipt") and log is None:
-        try:
-            check_receipt_signature(receipt, manifest, trust, log)
-        except Invalid:
-            raise Unchecked(say(
-                "The manifest does not list the key that signed the receipt, or only from a later day on. Whether it is the "
-                "city's, the registry log says (--registry), or a receipt key from a source you trust (--key).",
-                "В описи нет ключа, которым подписана квитанция, или он в ней только с более позднего дня. Городской ли он, "
-                "скажет журнал сайта (--registry) или ключ квитанций из надёжного места (--key).")) from None  # fmt: skip
-    else:
+    alone = not trust.of(manifest["origin"].split("/")[0] + "/receipt") and log is None
+    listed = any(
+        key["key_id"] == receipt.file["key_id"]
+        and moment(key["valid_from"]).date() - timedelta(days=1) <= day_of(receipt.day)
+        for key in listed_keys(manifest, "receipt")
+    )
+    try:
         check_receipt_signature(receipt, manifest, trust, log)
+    except Invalid:
+        if not alone or listed:
+            raise
+        raise Unchecked(say(
+            "The manifest does not list the key that signed the receipt, or from a later day on. Whether it is the city's, the registry log says "
+            "(--registry), or a receipt key from a source you trust (--key).",
+            "В описи нет ключа, которым подписана квитанция, или он там с более позднего дня. Городской ли он, скажет журнал "
+            "сайта (--registry) или ключ квитанций из надёжного места (--key).")) from None  # fmt: skip
 
 
 def check_absence(leaf: bytes, tree: Json, published: Json, manifest: Json, trust: Trust) -> None:

@@ -1033,6 +1033,12 @@ def without_receipt_keys(manifest):
     manifest["keys"] = [listed for listed in manifest["keys"] if listed["purpose"] != "receipt"]
 
 
+def receipt_key_begins_later(manifest):
+    for listed in manifest["keys"]:
+        if listed["purpose"] == "receipt":
+            listed["valid_from"] = "2026-11-13T00:00:00+00:00"
+
+
 def receipt_key_ends(manifest):
     for listed in manifest["keys"]:
         if listed["purpose"] == "receipt":
@@ -1057,6 +1063,7 @@ RECEIPTS: dict[str, Callable] = {
     "one_superseded_one_missing": receipt_case(boards.by_name, one_superseded, lost=True),
     "missing_and_its_key_left_out": receipt_case(lost=True, say=without_receipt_keys),
     "missing_and_its_key_ended_early": receipt_case(lost=True, say=receipt_key_ends),
+    "missing_and_its_key_begins_later": receipt_case(lost=True, say=receipt_key_begins_later),
     "counted_and_its_key_left_out": receipt_case(expected=(0,), say=without_receipt_keys),
     "forged": receipt_case(receipt=forged),
     "day_of_no_month": receipt_case(receipt=lambda service, vote: service.receipt(vote, day="2026-11-31")),
