@@ -290,10 +290,7 @@ class Service:
     def registry(self, files, change=lambda events: None, others=300, written_as=lambda entry: entry):
         """The files of the site's log for this board; so many events of other polls stand before them. `written_as`
         edits the bytes of each entry."""
-        stranger = {
-            **self.event("poll_opened", "2026-05-01T00:00:00+00:00", opens_at="", closes_at=""),
-            "poll": "e0" * 16,
-        }
+        stranger = {**self.event("poll_sealed", "2026-05-01T00:00:00+00:00", poll_hash="00" * 32), "poll": "e0" * 16}
         events = [*[stranger] * others, *self.events(files, change)]
         entries = [written_as(rfc8785.dumps({"position": n, **event})) for n, event in enumerate(events)]
         made, _ = tree_files("", entries, f"{self.host}/registry", self.registry_key)

@@ -41,13 +41,6 @@ class Case:
     receipt: dict | None = None
 
 
-def corpus() -> Iterator[Case]:
-    """Every honest sample, everything tampered with, every lie. Not the receipts, whose boards are honest."""
-    for name in case_names():
-        if not name.startswith("receipt-"):
-            yield case(name)
-
-
 def case_names() -> list[str]:
     """The names of all cases, without making any."""
     return [

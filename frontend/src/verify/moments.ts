@@ -7,4 +7,11 @@ export function instant(text: unknown): bigint {
   return BigInt(whole) * 1000n + BigInt(part.padEnd(6, "0"));
 }
 
+// A day of a receipt, or none.
+export function isDay(text: unknown): text is string {
+  if (typeof text !== "string" || !/^\d{4}-\d\d-\d\d$/.test(text)) return false;
+  const found = new Date(`${text}T00:00:00Z`);
+  return !Number.isNaN(found.getTime()) && found.toJSON().slice(0, 10) === text;
+}
+
 export const DAY = 86_400_000_000n;

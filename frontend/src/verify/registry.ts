@@ -5,7 +5,7 @@ import { type Facts, type Json, canonical, difference, readCanonical, readStrict
 import { splitBundle } from "./entries";
 import { leafHash, sha256 } from "./hashing";
 import { type Manifest, keysFor } from "./manifest";
-import { DAY, instant } from "./moments";
+import { DAY, instant, isDay } from "./moments";
 import { openNote, readCheckpoint } from "./note";
 import type { Opened, Version } from "./opening";
 import { BUNDLE, MOST, Missing, SMALL, type Source, TooMuch, Unreachable, ahead, need, pause } from "./source";
@@ -130,7 +130,8 @@ export function listedOn(manifest: Manifest, day: string): Uint8Array[] {
   return manifest.keys.filter((key) => key.purpose === "receipt" && wasThere(instant(key.valid_from), day)).map((key) => fromBase64(key.public));
 }
 
-const wasThere = (since: bigint, day: string): boolean => since < instant(`${day}T00:00:00Z`) + 2n * DAY;
+// Of no day at all nothing is said here: then the receipt is no proper one.
+const wasThere = (since: bigint, day: string): boolean => !isDay(day) || since < instant(`${day}T00:00:00Z`) + 2n * DAY;
 
 export type Entered = "entered" | "not_entered" | "newer";
 

@@ -22,7 +22,7 @@ export type Verdict = "valid" | "invalid" | "incomplete";
 
 export interface Skip {
   check: Check;
-  why: Skipped | "unreachable" | "not_reached" | "too_much" | "unknown" | "not_entered" | "newer" | "late" | "chair_over_lot";
+  why: Skipped | "unreachable" | "not_reached" | "too_much" | "unknown" | "not_entered" | "newer" | "chair_over_lot";
   question: number | null;
   rule: string | null;
   detail: string;
@@ -39,7 +39,12 @@ export interface BallotFound {
   found: (Found & { text: Text; options: { id: number; text: Text }[]; kind: string })[];
   withheld: number;
   complaint: Facts | null;
+  compared: Compared;
 }
+
+// What stands behind a word about a ballot: the whole check; the board's signed parts alone; or those and the registry's
+// list of keys.
+export type Compared = "whole" | "board" | "keys";
 
 export interface Result {
   verdict: Verdict;
@@ -106,7 +111,7 @@ class Run {
     const { newest: { manifest }, versions, unknown } = opened;
     const counted = versions[0]!.counted_at;
     for (const listed of manifest.questions) this.#checkpoints.set(listed.id, await checkCheckpoint(board, manifest, listed, counted));
-    if (!this.asked.registry && madeLate(manifest, this.#treeKeys(), counted)) this.#skip("manifest", "late", "the trees are signed by a key younger than the count");
+    if (!this.asked.registry && madeLate(manifest, this.#treeKeys(), counted)) this.#skip("manifest", "unknown", "the trees are signed by a key younger than the count");
     for (const name of unknown) this.#skip("manifest", "unknown", name);
     this.#opened = opened;
     this.#signed = opened.newest;
@@ -220,7 +225,7 @@ class Run {
     if (!token) return null;
     const found = this.#seekers.flatMap((seeker) => seeker.found).map((one) => this.#worded(one));
     const withheld = this.#signed?.manifest.questions.reduce((sum, listed) => sum + listed.withheld.records, 0) ?? 0;
-    const says = (state: BallotFound["state"], made: Facts | null = null): BallotFound => ({ state, found: state === "counted" || state === "withheld" ? found : [], withheld, complaint: made });
+    const says = (state: BallotFound["state"], made: Facts | null = null): BallotFound => ({ state, found: state === "counted" || state === "withheld" ? found : [], withheld, complaint: made, compared: "whole" });
     if (!this.#signed) return says("unsure");
     const { manifest } = this.#signed;
     if ("code" in token) return says(!this.#recordsAreGood ? "unsure" : found.length ? "counted" : "nowhere");
