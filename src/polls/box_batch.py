@@ -21,11 +21,11 @@ from sqlalchemy import BigInteger, Integer, SmallInteger, bindparam, text
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.types import Text
 
-from polls.authoring import lock_key
 from polls.box_settling import settle, superseded_among
 from polls.definition import Privacy
 from polls.entitlement import entitlements
 from polls.errors import NotCounted, NotFound, PollClosed, PollNotFound, Superseded
+from polls.poll_lock import lock_key
 from polls.sessions import Session
 from polls.straight_sql import fetch
 from polls.tables import Moment

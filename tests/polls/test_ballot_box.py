@@ -26,7 +26,7 @@ from tests.builders import (
     close_now,
 )
 
-from polls.authoring import close_early, lock_key
+from polls.authoring import close_early
 from polls.box_batch import SHARDS, one_of_each, shard_of_this_process, write_votes
 from polls.casting import ATTEMPTS, BallotBox, Cast, cast_ballot
 from polls.catalogue import SealedPoll, cast_counts
@@ -44,6 +44,7 @@ from polls.errors import (
     Unavailable,
 )
 from polls.pausing import pause_poll
+from polls.poll_lock import lock_key
 from polls.register import territory_tree
 from polls.sessions import Session
 from polls.votes import Outcome, Vote

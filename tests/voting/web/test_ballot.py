@@ -29,9 +29,10 @@ from tests.builders import (
 from tests.flows.pages import Page, Resident, a_site
 from tests.sites import add_account, browser, site_settings
 
-from polls.authoring import cancel_poll, lock_key
+from polls.authoring import cancel_poll
 from polls.board import signed_message
 from polls.catalogue import SealedPoll
+from polls.poll_lock import lock_key
 from voting.db import Database, Session
 from voting.secrets import receipt_signer
 
