@@ -85,8 +85,8 @@ async def _settled(
     session: Session, vote: Vote, judged: Judged | Exception, row: Row[Any], stored: Stored, pauses: Mapping[int, str]
 ) -> Taken | Exception:
     if row.day is None:
-        refused = isinstance(judged, Exception) and (_open(row) or not isinstance(judged, KeyUsed))
-        return judged if refused else _clock(row, pauses)
+        ended = isinstance(judged, KeyUsed) and not _open(row)
+        return judged if isinstance(judged, Exception) and not ended else _clock(row, pauses)
     if row.state == "cancelled":  # the ballots are destroyed: nothing stands any more
         return _clock(row, pauses)
     ballot_kept = stored.get((vote.poll.id, ballot_id_of(vote)))

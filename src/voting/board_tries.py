@@ -30,7 +30,7 @@ class Tries:
     @property
     def pause(self) -> int:
         """Seconds to wait after the last failure."""
-        return min(LONGEST_PAUSE, FIRST_PAUSE * 2 ** min(self.failed - 1, 10))
+        return min(LONGEST_PAUSE, FIRST_PAUSE << min(self.failed - 1, 10))
 
     @property
     def next_at(self) -> datetime:
