@@ -64,6 +64,20 @@ def test_every_module_says_what_it_is_for() -> None:
     assert not [relative(path) for path in SOURCES if not ast.get_docstring(ast.parse(path.read_text()))]
 
 
+def test_refusals_of_the_engine_and_of_results_stand_together() -> None:
+    """One file lists what may be refused; `voting.problems` has those of HTTP alone."""
+    found = [
+        (relative(path), node.name)
+        for path in SOURCES
+        if relative(path).startswith(("src/polls/", "src/results/"))
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.ClassDef)
+        and any(isinstance(base, ast.Name) and base.id == "Refusal" for base in node.bases)
+    ]
+    assert len(found) > 30
+    assert {where for where, _ in found} == {"src/polls/errors.py"}, found
+
+
 def test_alembic_folder_never_shadows_the_library() -> None:
     assert not (ROOT / "alembic" / "__init__.py").exists()
     assert not (ROOT / "alembic.ini").exists()

@@ -12,11 +12,11 @@ from polls.catalogue import Phase, list_polls, my_votes, sealed_poll
 from polls.definition import Privacy, Visibility
 from polls.eligibility import reasons_against
 from polls.entitlement import entitlement
-from polls.errors import AlreadyVoted, PollClosed
+from polls.errors import AlreadyVoted, NotYourHouse, PollClosed
 from polls.lifecycle import State
 from polls.tables import count_record, participation, poll, roll, turnout_day
 from results.decisions import Status, decisions
-from results.houses import NotYourHouse, house_sheet
+from results.houses import house_sheet
 from voting.commands.demo import account_lines
 from voting.db import Database
 from voting.demo import city
