@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 from babel.messages.pofile import read_po
-from tests.voting.messages import all_messages
+from tests.voting.messages import all_literals, all_messages
 
 from voting.web import i18n
 from voting.web.i18n import LOCALE, pick, speaking
@@ -53,6 +53,18 @@ def test_every_message_has_russian_words() -> None:
     known = {(message.context, _id(message)) for path in FILES for message in _read(path) if _strings(message)}
     missing = sorted({(m.where, m.msgid) for m in all_messages() if (m.context, m.msgid) not in known})
     assert not missing, "no Russian for:\n" + "\n".join(f"{where}: {msgid!r}" for where, msgid in missing)
+
+
+def test_no_translation_is_of_a_message_that_nobody_says() -> None:
+    used = {(message.context, message.msgid) for message in all_messages()}
+    literals = all_literals()
+    unused = [
+        f"{path.name}: {_id(message)!r}"
+        for path in FILES
+        for message in _read(path)
+        if (message.context, _id(message)) not in used and _id(message) not in literals
+    ]
+    assert not unused, "no source says:\n" + "\n".join(unused)
 
 
 def test_a_message_in_two_files_is_translated_alike() -> None:
