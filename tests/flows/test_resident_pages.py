@@ -20,6 +20,7 @@ from tests.builders import (
     an_open_poll,
     both,
     close_now,
+    copies_of,
 )
 from tests.flows.pages import Page, Resident, a_site
 from tests.sites import add_account, site_settings
@@ -465,6 +466,21 @@ async def test_the_decision_stands_on_its_result_and_in_the_lists(town: Town) ->
         assert "Продлены с &lt;1 декабря&gt;." in page.html, path
         assert 'lang="ru"' in page.html, "a text there is in one language only is marked with it"
     assert "the deadline has passed" in (await visitor.get(f"/polls/{poll.slug}/results")).words
+
+
+async def test_the_list_of_ended_polls_has_the_decision_of_each_however_many_are_newer(town: Town) -> None:
+    poll = await town.poll(title=both("Автобусы", "Buses"))
+    await town.cast(poll, 12)
+    await town.close(poll)
+    async with town.database.open_session() as session:
+        await record_decision(session, poll.slug, text=Text(ru="Продлены."), owner="Transport",
+                              status=Status.PLANNED, author_id=1, now=now())  # fmt: skip
+        for other in await copies_of(session, poll, 120):
+            await session.execute(text("INSERT INTO decision (poll_id, text_ru, text_en, owner, status, author_id,"
+                                       " published_at) VALUES (:p, 'Позже.', '', 'x', 'done', 1, now())"
+                                       ), {"p": other})  # fmt: skip
+        await session.execute(text("UPDATE poll SET topic = 'culture' WHERE id = :p"), {"p": poll.id})
+    assert "Продлены." in (await town.visitor().get("/results?topic=culture")).html
 
 
 async def test_the_list_of_ended_polls(town: Town) -> None:
