@@ -148,16 +148,17 @@ async def an_open_poll(session: Session, **more: Any) -> SealedPoll:
     return await a_sealed_poll(session, a_definition(**more))
 
 
-async def copies_of(session: Session, poll: SealedPoll, n: int) -> list[int]:
+async def copies_of(session: Session, poll: SealedPoll, n: int, topic: str = "other") -> list[int]:
     """So many more rows of a sealed poll, for lists; nothing but the row: no document, no ballots. Gives their ids."""
-    kept = [c.name for c in poll_table.c if c.name not in ("id", "public_id", "slug") and c.computed is None]
+    own = ("id", "public_id", "slug", "topic")
+    kept = [column.name for column in poll_table.c if column.name not in own and column.computed is None]
     rows = await session.execute(
         text(
-            f"INSERT INTO poll (public_id, slug, {', '.join(kept)})"
-            f" SELECT md5(public_id || g), slug || '-' || g, {', '.join(kept)}"
+            f"INSERT INTO poll (public_id, slug, topic, {', '.join(kept)})"
+            f" SELECT md5(public_id || g), slug || '-' || g, :topic, {', '.join(kept)}"
             " FROM poll, generate_series(1, :n) g WHERE id = :poll RETURNING id"
         ),
-        {"n": n, "poll": poll.id},
+        {"n": n, "poll": poll.id, "topic": topic},
     )
     return list(rows.scalars())
 
