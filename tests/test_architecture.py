@@ -30,7 +30,7 @@ def test_only_the_database_module_begins_and_commits() -> None:
     for path in SOURCES:
         for node in ast.walk(ast.parse(path.read_text())):
             called = isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr
-            if called in {"commit", "begin"} and relative(path) not in MAY_COMMIT:
+            if isinstance(node, ast.Call) and called in {"commit", "begin"} and relative(path) not in MAY_COMMIT:
                 found.append(f"{relative(path)}:{node.lineno} {called}")
     assert not found
 

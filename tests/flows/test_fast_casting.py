@@ -258,7 +258,7 @@ async def test_any_mixture_of_right_and_wrong_is_told_the_same(town, ways) -> No
         [b'{"answers":{"1":2}}', b'{"answers":{"1":9}}', b"{", b""],
         [poll.slug, "none"],
     ))  # fmt: skip
-    answers = Counter()
+    answers: Counter[tuple[int, str]] = Counter()
     for cookie, token, origin, fetched, kind, key, body, slug in random.Random(7).sample(mixtures, 300):
         asked = vote.but(
             cookie=cookie, x_csrf_token=token, origin=origin, sec_fetch_site=fetched, content_type=kind,

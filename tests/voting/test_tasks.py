@@ -12,6 +12,7 @@ from tests.builders import ASigner, a_citizen, a_city, a_key, an_open_poll, clos
 from tests.sites import site_settings
 
 from polls.casting import cast_ballot
+from polls.counting import take_roll_of
 from polls.sessions import Session
 from voting import tasks
 from voting.db import Database
@@ -37,7 +38,7 @@ async def test_one_broken_poll_keeps_no_other_waiting(
         await session.execute(text(f"UPDATE intake_{broken.id} SET answers = ARRAY['[77]']"))
         await session.execute(text("UPDATE poll SET closes_at = closes_at - interval '1 s' WHERE id = :p"),
                               {"p": broken.id})  # fmt: skip
-    take = tasks.take_roll_of
+    take = take_roll_of
 
     async def take_but_one(session: Session, public_id: str) -> Any:
         if public_id == broken.public_id:
@@ -50,8 +51,8 @@ async def test_one_broken_poll_keeps_no_other_waiting(
         await tasks.follow_the_clock(work)
     found = await states(fresh_database)
     assert (found[broken.id], found[good.id], found[opened.id]) == ("scheduled", "counted", "scheduled")
-    async with fresh_database.open_read_session() as session:
-        rolls = set(await session.scalars(text("SELECT poll_id FROM roll")))
+    async with fresh_database.open_read_session() as reading:
+        rolls = set(await reading.scalars(text("SELECT poll_id FROM roll")))
     assert {good.id, opened.id} <= rolls
     written = "".join(capfd.readouterr())
     assert "count_failed" in written
