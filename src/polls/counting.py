@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import func, insert, select, text, update
+from sqlalchemy import func, insert, or_, select, text, update
 from sqlalchemy.dialects import postgresql
 
 from polls.audience import roll_total, stratum_of_participants, take_roll
@@ -78,6 +78,21 @@ async def due_polls(session: ReadSession, limit: int = 100) -> list[str]:
         )
         .order_by(poll.c.closes_at)
         .limit(limit)
+    )
+    return list(rows)
+
+
+async def live_polls(session: ReadSession, now: datetime) -> list[str]:
+    """Public ids of all open polls that show figures while they run: the sooner one closes, the earlier it stands."""
+    rows = await session.scalars(
+        select(poll.c.public_id)
+        .where(
+            poll.c.state == State.SCHEDULED,
+            poll.c.opens_at <= now,
+            or_(poll.c.closes_at > now, poll.c.paused_at.is_not(None)),
+            poll.c.card["live"].as_boolean(),
+        )
+        .order_by(poll.c.closes_at, poll.c.id)
     )
     return list(rows)
 

@@ -28,9 +28,10 @@ from polls import counting
 from polls.board import leaf_hashes
 from polls.casting import cast_ballot
 from polls.catalogue import SealedPoll
-from polls.counting import CopyDiffers, Counted, count_poll, due_polls, leaf_sql, take_live_step
+from polls.counting import CopyDiffers, Counted, count_poll, due_polls, take_live_step
 from polls.errors import WrongState
 from polls.journal import poll_events
+from polls.published import leaf_sql
 from polls.sessions import Session
 from polls.strata import LEAST, Stratum, coarsen
 from polls.tally.profile import NOT_SHOWN
