@@ -20,16 +20,16 @@ from typing import Any
 
 import uvicorn
 from litestar import Litestar, Response, get
-from sqlalchemy.ext.asyncio import AsyncSession
 
 from polls.casting import BallotBox
 from polls.eligibility import CitizenFacts
 from polls.entitlement import Entitlement
+from polls.straight_sql import straight_transaction
 from polls.votes import Taken, Vote, judge
 from voting.app import create_app
 from voting.db import Database
 from voting.secrets import receipt_signer
-from voting.serving import server_options
+from voting.serving import server_options, settle_memory
 from voting.settings import Settings
 
 FACTS = CitizenFacts(
@@ -40,13 +40,8 @@ FACTS = CitizenFacts(
 
 
 def rolled_back(settings: Settings, database: Database) -> BallotBox:
-    @asynccontextmanager
-    async def open_session() -> AsyncIterator[Any]:
-        async with AsyncSession(database.box_engine, expire_on_commit=False) as session:
-            yield session
-            await session.rollback()
-
-    return BallotBox(open_session, cache(partial(receipt_signer, settings)))
+    open_session = partial(straight_transaction, database.box_engine, end="ROLLBACK")
+    return BallotBox(open_session, cache(partial(receipt_signer, settings)), waiting=settings.votes_waiting)
 
 
 def no_database(settings: Settings, _: Database) -> BallotBox:
@@ -59,7 +54,8 @@ def no_database(settings: Settings, _: Database) -> BallotBox:
         await asyncio.sleep(0)
         return [Taken(judge(vote, Entitlement(FACTS, late=False)), today) for vote in votes]
 
-    return BallotBox(open_session, cache(partial(receipt_signer, settings)), write=write)
+    signer = cache(partial(receipt_signer, settings))
+    return BallotBox(open_session, signer, waiting=settings.votes_waiting, write=write)
 
 
 def bare(body: bytes) -> Litestar:
@@ -75,8 +71,6 @@ def bare(body: bytes) -> Litestar:
 
 
 def main() -> None:
-    import gc
-
     settings = Settings.from_env()
     kind = sys.argv[1]
     if kind == "bare":
@@ -85,8 +79,7 @@ def main() -> None:
         database = Database.from_settings(settings)
         box = {"rolled-back": rolled_back, "no-database": no_database}[kind](settings, database)
         app = create_app(settings, database=database, box=box)
-    gc.collect()
-    gc.freeze()
+    settle_memory()
     uvicorn.run(app, **server_options(settings))
 
 
