@@ -2,7 +2,7 @@
 
     python bench/serve_variant.py rolled-back     every transaction of the ballot box is rolled back: no commit
     python bench/serve_variant.py no-database     the ballot box judges and signs, and asks the database nothing
-    python bench/serve_variant.py bare FILE       Litestar alone: one handler that returns the bytes of a file
+    python bench/serve_variant.py bare FILE       Litestar alone: GET and POST handlers that return the bytes of a file
 
 For benchmarks only; the first two say «taken» of votes that nobody has.
 """
@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 import uvicorn
-from litestar import Litestar, Response, get
+from litestar import Litestar, Response, get, post
 
 from polls.casting import BallotBox
 from polls.eligibility import CitizenFacts
@@ -67,7 +67,11 @@ def bare(body: bytes) -> Litestar:
     def home() -> Response[bytes]:
         return Response(body, media_type="text/html")
 
-    return Litestar([page, home], openapi_config=None, logging_config=None)
+    @post("/{rest:path}", sync_to_thread=False)
+    def taken() -> Response[bytes]:
+        return Response(body, media_type="application/json")
+
+    return Litestar([page, home, taken], openapi_config=None, logging_config=None)
 
 
 def main() -> None:
