@@ -153,7 +153,7 @@ async def test_a_commit_that_was_a_rollback_is_a_failure(fresh_database) -> None
     assert await keys(fresh_database) == ["b"]
 
 
-@pytest.mark.parametrize("how", ["cancelled", "killed", "ended by its server while idle"])
+@pytest.mark.parametrize("how", ["cancelled", "cancelled in SQLAlchemy", "killed", "ended by its server while idle"])
 async def test_a_box_whose_connection_broke_gets_another(fresh_database, how) -> None:
     started = asyncio.Event()
     server: list[int] = []
@@ -167,6 +167,8 @@ async def test_a_box_whose_connection_broke_gets_another(fresh_database, how) ->
                 await fetch(session, "SELECT pg_terminate_backend(pg_backend_pid())")
             elif how == "cancelled":
                 await fetch(session, "SELECT pg_sleep(30)")
+            elif how == "cancelled in SQLAlchemy":
+                await session.execute(text("SELECT pg_sleep(30)"))
             else:
                 async with fresh_database.open_session() as other:
                     await other.execute(text("SELECT pg_terminate_backend(:pid)"), {"pid": server[0]})
@@ -174,7 +176,7 @@ async def test_a_box_whose_connection_broke_gets_another(fresh_database, how) ->
 
     task = asyncio.create_task(work())
     await started.wait()
-    if how == "cancelled":
+    if how.startswith("cancelled"):
         await asyncio.sleep(0.1)
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
