@@ -88,6 +88,18 @@ async def test_a_connection_that_breaks_passes_by_itself(fresh_database) -> None
     assert await keys(fresh_database) == []
 
 
+async def test_a_connection_that_breaks_while_a_statement_is_put_together_passes_by_itself() -> None:
+    """As the driver says it when the server is killed: neither its errors of PostgreSQL nor of its interface."""
+
+    class Breaking:
+        async def fetch(self, *_: object) -> None:
+            raise asyncpg.InternalClientError("cannot switch to state 1; another operation (10) is in progress")
+
+    with pytest.raises(exc.InterfaceError) as broken:
+        await fetch_from(Breaking(), "SELECT 1")
+    assert is_passing(broken.value)
+
+
 @pytest.mark.parametrize("way", ["session", "driver"])
 async def test_a_connection_left_in_the_middle_is_given_to_nobody(fresh_database, way) -> None:
     async def sleep() -> None:
