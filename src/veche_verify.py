@@ -46,13 +46,13 @@ from bisect import bisect_left
 from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
 from fractions import Fraction
 from functools import cmp_to_key
 from itertools import pairwise
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 from urllib.parse import quote, urljoin, urlsplit
 
 from cryptography.exceptions import InvalidSignature
@@ -239,6 +239,9 @@ def rising_leaves(texts: Sequence[str], what: str) -> list[bytes]:
 # ---------------------------------------------------------------------------------------------------------------------
 
 ED25519 = b"\x01"
+KEY_NAME = r"[^\s+\ufeff\x00-\x1f\x7f-\x9f]+"
+MOST_LEAVES = 10**10
+"""More than there are people: a log of more is none, and nobody should have to read it."""
 
 
 def signed_by(public: bytes, signature: bytes, message: bytes) -> bool:
@@ -330,18 +333,21 @@ def open_signed(note: bytes, name: str, publics: Iterable[bytes]) -> tuple[str, 
     if not gap or lines.pop() != "" or not lines or len(lines) > 64 or re.search(r"[\x00-\x09\x0b-\x1f\x7f]", text):
         raise Invalid(say(f"{what} is not a signed note.", f"{what}: это не подписанная заметка."))
     text += "\n"
-    known = {key_hash(name, public): public for public in publics}
+    known: dict[bytes, list[bytes]] = {}
+    for public in publics:
+        known.setdefault(key_hash(name, public), []).append(public)
     right = []
     for line in lines:
         parts = line.split(" ")
-        if len(parts) != 3 or parts[0] != "—":
+        signature = from_base64(parts[2], what) if len(parts) == 3 else b""
+        if len(signature) < 5 or parts[0] != "—" or not re.fullmatch(KEY_NAME, parts[1]):
             raise Invalid(say(f"{what} has a malformed signature.", f"{what}: подпись испорчена."))
-        signature = from_base64(parts[2], what)
         if parts[1] != name or signature[:4] not in known:
             continue
-        if not signed_by(known[signature[:4]], signature[4:], text.encode()):
+        held = [one for one in known[signature[:4]] if signed_by(one, signature[4:], text.encode())]
+        if not held:
             raise Invalid(say(f"{what}: the signature is false.", f"{what}: подпись не сходится."))
-        right.append(known[signature[:4]])
+        right += held
     if not right:
         raise Invalid(say(f"{what} is not signed by a known key.", f"{what} не подписана ни одним известным ключом."))
     return text, right
@@ -359,8 +365,9 @@ class Checkpoint:
 def read_checkpoint(text: str) -> Checkpoint:
     """The three lines of a checkpoint."""
     lines = text.split("\n")
-    if len(lines) != 4 or lines[3] or not re.fullmatch(r"0|[1-9][0-9]{0,14}", lines[1]):
-        raise Invalid(say("A checkpoint is malformed.", "Контрольная точка испорчена."))
+    if len(lines) != 4 or lines[3] or not re.fullmatch(r"0|[1-9][0-9]{0,14}", lines[1]) or int(lines[1]) > MOST_LEAVES:
+        raise Invalid(say("A checkpoint is malformed, or of more entries than there are people.",
+                          "Контрольная точка испорчена, или записей в ней больше, чем людей."))  # fmt: skip
     return Checkpoint(lines[0], int(lines[1]), from_base64(lines[2], "root", 32))
 
 
@@ -837,12 +844,31 @@ RERUN = ("plurality", "approval", "rating", "points", "borda", "instant_runoff",
          "greedy", "greedy_threshold", "greedy_no_skip", "text")  # fmt: skip
 
 
+MOST_QUESTIONS, MOST_OPTIONS, MOST_LEVEL = 50, 300, 100
+SHARE = r"[0-9]{1,6}/[1-9][0-9]{0,5}"
+
+
+def within_limits(sealed: Mapping[str, Any]) -> bool:
+    """Whether a question is of a size that can be counted, by the limits of veche/poll/v1. Without them a document sealed
+    in bad faith would keep a verifier busy for ever."""
+    rule, levels = sealed["rule"], [sealed.get("scale_min", 1), sealed.get("scale_max", 5)]
+    shares = [rule[name] for name in ("threshold", "trim") if rule.get(name) is not None]
+    return (
+        len(sealed.get("options", [])) <= MOST_OPTIONS
+        and all(type(level) is int and abs(level) <= MOST_LEVEL for level in levels)
+        and all(type(share) is str and re.fullmatch(SHARE, share) for share in shares)
+    )
+
+
 class Question:
     """One question of the sealed document: its options, its limits, its rule."""
 
     def __init__(self, sealed: Mapping[str, Any]) -> None:
         self.id: int = sealed["id"]
         self.kind: str = sealed["kind"]
+        if not within_limits(sealed):
+            raise Invalid(say(f"Question {self.id} of the sealed document is beyond the limits of its format.",
+                              f"Вопрос {self.id} опечатанного документа вне пределов формата."))  # fmt: skip
         self.sealed = sealed
         self.rule: Mapping[str, Any] = sealed["rule"]
         self.method: str = self.rule["method"]
@@ -1729,6 +1755,7 @@ MANIFEST: Json = {
     "keys": [{"key_id": str, "purpose": str, "public": str, "valid_from": str, "valid_to": (str, None)}],
     "software": str,
 }  # fmt: skip
+SCHEMA = "veche/poll/v1"
 MOST_VERSIONS = 1_000
 CHANGES = ("version", "previous", "reason", "counted_at", "ties", "lot", "questions", "keys", "software")
 """What differs between versions; of `lot` the secrets do, of `questions` the outcomes."""
@@ -1785,7 +1812,12 @@ def read_manifest(data: bytes, note: bytes, trust: Trust, extra: list[str]) -> t
                             "Это не доска формата veche/board/v1, а другого программа не знает."))  # fmt: skip
     shaped(manifest, MANIFEST, "manifest", extra)
     origin = manifest["origin"]
-    if not re.fullmatch(r"[^/\s+]+/board/[0-9a-f]{32}", origin) or not origin.endswith("/" + manifest["poll"]):
+    host, _, rest = origin.partition("/")
+    if (
+        not re.fullmatch(KEY_NAME, host)
+        or not re.fullmatch(r"board/[0-9a-f]{32}", rest)
+        or not origin.endswith("/" + manifest["poll"])
+    ):
         raise Invalid(say("The manifest's origin is not that of its poll.", "Имя доски не от этого опроса."))
     publics = trust.publics(origin, [key["bytes"] for key in listed_keys(manifest, "board")])
     text, signers = open_signed(note, origin, publics)
@@ -1808,6 +1840,8 @@ class Board:
         self.log: Log | None = None
         self.versions: dict[int, bytes] = {}
         """Version → SHA-256 of its manifest."""
+        self.signers: dict[int, list[bytes]] = {}
+        """Version → the keys that have signed it."""
         self.uses: list[tuple[bytes, datetime]] = []
         """Keys that have signed, and when they must have been in use."""
         self.counted_first: datetime | None = None
@@ -1860,14 +1894,22 @@ class Board:
                 break
             except Invalid:
                 # The two are replaced one after the other: between them they do not fit. What was saved stays as it is.
-                if not patience or isinstance(self.source, Directory):
+                if patience and not isinstance(self.source, Directory):
+                    time.sleep(1.0)
+                elif self.is_torn(data, note):
+                    raise Unchecked(say(
+                        "manifest.json and manifest.note are of two versions, each of them published: somebody stopped "
+                        "between the two files, here or in saving them. Read them again.",
+                        "manifest.json и manifest.note — от двух версий, и каждая опубликована: кто-то остановился между "
+                        "двумя файлами, здесь или при сохранении. Прочитайте их ещё раз.")) from None  # fmt: skip
+                else:
                     raise
-                time.sleep(1.0)
         m = self.manifest
         if self.poll is not None and m["poll"] != self.poll:
             raise Invalid(say(f"Asked for the board of poll {self.poll}, the site gives that of {m['poll']}.",
                               f"Спрошена доска опроса {self.poll}, а сайт даёт доску {m['poll']}."))  # fmt: skip
         self.uses += [(public, moment(m["counted_at"])) for public in signers]
+        self.signers[m["version"]] = signers
         self.origin: str = m["origin"]
         self.poll_hash = from_hex(m["poll_hash"], "poll_hash")
         self.superseded = set(rising_leaves(m["superseded"], "superseded"))
@@ -1878,6 +1920,18 @@ class Board:
             self.report.notes.append(say(f"The files came from {self.source.host}, the board is of {self.origin}.",
                                          f"Файлы взяты с {self.source.host}, а доска — {self.origin}."))  # fmt: skip
 
+    def is_torn(self, data: bytes, note: bytes) -> bool:
+        """Whether the newest manifest and note are each those of a numbered version, of two of them."""
+        version, other = (re.search(pattern, found) for pattern, found in (
+            (rb'"version":([1-9][0-9]{0,2})[,}]', data), (rb"\nveche/manifest/v1\n([1-9][0-9]{0,2})\n", note)))  # fmt: skip
+        if version is None or other is None or version[1] == other[1]:
+            return False
+        try:
+            return (self.source.read(f"manifest-{version[1].decode()}.json", LARGE),
+                    self.source.read(f"manifest-{other[1].decode()}.note", SMALL)) == (data, note)  # fmt: skip
+        except Missing:
+            return False
+
     def read_definition(self) -> None:
         """The sealed document: its hash is the poll's hash, its questions are those counted."""
         data = self.source.read("definition.json", LARGE)
@@ -1885,7 +1939,13 @@ class Board:
             raise Invalid(say("definition.json is not the sealed document: its SHA-256 is not the poll's hash.",
                               "definition.json — не опечатанный документ: SHA-256 не равен хешу опроса."))  # fmt: skip
         definition = self.definition = read_json(data, "definition.json")
+        if definition.get("schema", SCHEMA) != SCHEMA:
+            raise Unchecked(say(f"The sealed document is not of the schema {SCHEMA}, the only one this verifier knows.",
+                                f"Опечатанный документ — не {SCHEMA}, а другого программа не знает."))  # fmt: skip
         m = self.manifest
+        if len(definition["questions"]) > MOST_QUESTIONS:
+            raise Invalid(say("The sealed document has more questions than its format allows.",
+                              "В опечатанном документе вопросов больше, чем допускает формат."))  # fmt: skip
         self.questions = {q["id"]: Question(q) for q in definition["questions"]}
         known = definition.get("roll_known", True)
         same = {
@@ -1999,6 +2059,7 @@ class Board:
                 raise Invalid(say(f"Version {number} was counted before closing.", f"Версия {number} — до закрытия."))
             self.versions[number] = sha256(data)
             self.uses += [(public, moment(before["counted_at"])) for public in signers]
+            self.signers[number] = signers
             m = before
         earlier = version - 1
         if m["previous"] is not None:
@@ -2189,10 +2250,39 @@ class Board:
                               "был."))  # fmt: skip
 
     def check_keys(self) -> None:
-        """No key signed after it had been retired."""
+        """No key signed after it had been retired, and trees were signed by a key that was there at the count."""
         uses = self.uses + [(public, self.counted_first) for public in self.tree_keys if self.counted_first]
         for public, when in uses:
             check_use(public, when, self.manifest, self.trust, self.log)
+        if self.counted_first is not None:
+            for public in self.tree_keys:
+                self.check_age(public, self.counted_first)
+
+    def check_age(self, public: bytes, counted: datetime) -> None:
+        """A tree's key may be younger than the count only where there was none then: the ballots were counted by a
+        release without boards. Otherwise somebody has signed other trees later. The log's order says which, and without
+        a log the manifest's times."""
+        if self.log is not None:
+            at = self.log.first("poll_counted")
+            keys = [(key.public, key.position > at if at is not None else key.added > counted)
+                    for key in self.log.keys if key.purpose == "board"]  # fmt: skip
+        else:
+            keys = [(key["bytes"], moment(key["valid_from"]) > counted) for key in listed_keys(self.manifest, "board")]
+        if not any(younger for key, younger in keys if key == public):
+            return
+        if not all(younger for _, younger in keys):
+            raise Invalid(say("The trees are signed by a key that is younger than the count, though there was a key then.",
+                              "Деревья подписаны ключом, который моложе подсчёта, хотя ключ тогда "
+                              "уже был."))  # fmt: skip
+        if self.log is None and not self.trust.pinned:
+            raise Unchecked(say(
+                "The trees are signed by a key younger than the count, as those of polls that an earlier release counted. "
+                "Whether there was none before, the registry log says (--registry).",
+                "Деревья подписаны ключом моложе подсчёта, как у опросов, подсчитанных прежним выпуском. Не было ли ключа "
+                "раньше, скажет журнал сайта (--registry)."))  # fmt: skip
+        self.report.notes.append(say("The trees were made and signed after the count: it was made by an earlier release.",
+                                     "Деревья сделаны и подписаны после подсчёта: его вёл прежний "
+                                     "выпуск."))  # fmt: skip
 
     def check_log(self) -> None:
         """The registry log says the same: which document was sealed, which boards were published, whose keys they are,
@@ -2212,16 +2302,22 @@ class Board:
         waiting = False
         trees = {"roots": {str(q["id"]): q["root"] for q in m["questions"]},
                  "sizes": {str(q["id"]): q["size"] for q in m["questions"]}}  # fmt: skip
-        entered = log.bodies("board_published")
+        entered = [(position, event["body"]) for position, event in log.events if event["kind"] == "board_published"]
         for version, digest in self.versions.items():
             facts: Json = {"version": version, "manifest": digest.hex(), **trees}
-            same = [facts, {"sha256": sha256(canonical(facts)).hex()}]
-            if any(body.get("version") == version and body not in same for body in entered):
+            same = [canonical(facts), canonical({"sha256": sha256(canonical(facts)).hex()})]
+            if any(canonical(body) not in same for _, body in entered
+                   if type(body.get("version")) is int and body["version"] == version):  # fmt: skip
                 raise Invalid(say(f"The registry log was told of another board as version {version}.",
                                   f"В журнале сайта версией {version} названа другая доска."))  # fmt: skip
-            waiting = waiting or not any(body in same for body in entered)
+            at = next((position for position, body in entered if canonical(body) in same), None)
+            waiting = waiting or at is None
+            known = [one for one in log.keys if one.purpose == "board" and one.public in self.signers[version]]
+            if at is not None and any(one.position > at for one in known):
+                raise Invalid(say(f"Version {version} was entered in the registry log before the key that signed it.",
+                                  f"Версия {version} внесена в журнал сайта раньше ключа, которым подписана."))  # fmt: skip
         newest = m["version"]
-        if any(type(body.get("version")) is int and body["version"] > newest for body in entered):
+        if any(type(body.get("version")) is int and body["version"] > newest for _, body in entered):
             raise Unchecked(say(f"The registry log knows a newer version than {newest}, which the site gives. Ask again.",
                                 f"Журнал сайта знает версию новее {newest}, которую даёт сайт. Спросите ещё "
                                 "раз."))  # fmt: skip
@@ -2236,12 +2332,12 @@ class Board:
         """Both parties' commitments stand in the log before the opening. What is said there of times does not count where
         the positions speak."""
         lot = self.manifest["lot"]
-        opened = [position for position, event in log.events if event["kind"] == "poll_opened"]
+        opened = log.first("poll_opened")
         before = [
             event["body"]
             for position, event in log.events
             if event["kind"] == "lot_committed"
-            and (position < opened[0] if opened else moment(event["at"]) <= moment(self.manifest["opens_at"]))
+            and (position < opened if opened is not None else moment(event["at"]) <= moment(self.manifest["opens_at"]))
         ]
         if lot is None:
             rules = {question.rule.get("tie", "joint") for question in self.questions.values()}
@@ -2320,14 +2416,28 @@ class Board:
         return str(option)
 
 
+MOMENT = r"[0-9]{4}(-[0-9]{2}){2}T[0-9]{2}(:[0-9]{2}){2}(\.[0-9]{1,6})?(Z|[+-][0-9]{2}:[0-9]{2})"
+
+
 def moment(text: str) -> datetime:
-    """A time with its zone. Raises Invalid."""
+    """A time with its zone, in the one form the formats have. Raises Invalid."""
     try:
-        found = datetime.fromisoformat(text)
+        found = datetime.fromisoformat(text) if re.fullmatch(MOMENT, text) else None
     except (ValueError, TypeError):
         found = None
-    if found is None or found.tzinfo is None:
-        raise Invalid(say(f"{text!r} is no time.", f"{text!r} — не время."))
+    if found is None:
+        raise Invalid(say(f"{str(text)[:40]!r} is no time.", f"{str(text)[:40]!r} — не время."))
+    return found
+
+
+def day_of(text: str) -> date:
+    """The day of a receipt. Raises Invalid."""
+    try:
+        found = date.fromisoformat(text) if re.fullmatch(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", text) else None
+    except ValueError:
+        found = None
+    if found is None:
+        raise Invalid(say(f"{text[:40]!r} is no day.", f"{text[:40]!r} — не день."))
     return found
 
 
@@ -2337,6 +2447,8 @@ def quorum_words(quorum: Json, ballots: int, total: int | None) -> str:
     if quorum.get("share") is not None:
         if total is None:
             return say("The quorum is a share of a roll that is not known.", "Кворум — доля неизвестного списка.")
+        if not re.fullmatch(SHARE, quorum["share"]):
+            raise Invalid(say("The quorum is no share.", "Кворум — не доля."))
         share = Fraction(quorum["share"]) * total
         needed = max(needed, -(-share.numerator // share.denominator))
     met = ballots >= needed
@@ -2419,32 +2531,31 @@ def nonce_of(ballot: bytes, question: int) -> str:
     return sha256(b"veche/entry/v1" + ballot + question.to_bytes(4, "big"))[:16].hex()
 
 
-def check_receipt_signature(receipt: Receipt, manifest: Json, trust: Trust, log: Log | None) -> bool:
-    """Signed by a receipt key in use on that day: one the reader brought, else one the registry log names, else one
-    the manifest lists. Gives whether it was of the last kind, which only the board's signer vouches for."""
+def check_receipt_signature(receipt: Receipt, manifest: Json, trust: Trust, log: Log | None) -> None:
+    """Signed by a receipt key: one the reader brought, else one the registry log names, else one the manifest lists.
+
+    The key was there on the receipt's day. That it had been retired by then does not matter: a process that had not yet
+    been restarted signs with it, and whoever stole it writes whatever day he likes."""
     message = RECEIPT_DOMAIN + canonical(receipt.file["receipt"])
     signature = from_base64(receipt.file["signature"], "signature")
-    day = date.fromisoformat(receipt.day)
+    day = day_of(receipt.day)
     brought = trust.of(manifest["origin"].split("/")[0] + "/receipt")
-    known: list[tuple[bytes, datetime | None, datetime | None]]
+    known: list[tuple[bytes, datetime | None]]
     if brought:
-        known = [(key.public, None, key.until) for key in brought]
+        known = [(key.public, None) for key in brought]
         whose = say("of the keys given", "из данных ключей")
     elif log is not None:
-        known = [(key.public, key.added, key.retired) for key in log.keys if key.purpose == "receipt"]
+        known = [(key.public, key.added) for key in log.keys if key.purpose == "receipt"]
         whose = say("that the registry log names", "из журнала сайта")
     else:
-        known = [(key["bytes"], moment(key["valid_from"]), moment(key["valid_to"]) if key["valid_to"] else None)
-                 for key in listed_keys(manifest, "receipt") if key["key_id"] == receipt.file["key_id"]]  # fmt: skip
+        known = [(key["bytes"], moment(key["valid_from"])) for key in listed_keys(manifest, "receipt")]
         whose = say("that the manifest lists", "из описи")
-    for public, added, retired in known:
+    for public, added in known:
         if signed_by(public, signature, message):
-            first = added.date() - timedelta(days=1) if added else date.min
-            last = retired.date() + timedelta(days=1) if retired else date.max
-            if not first <= day <= last:
-                raise Invalid(say("The receipt's key was not in use on its day.",
-                                  "Ключ квитанции в тот день не действовал."))  # fmt: skip
-            return not brought and log is None
+            if added is not None and day < added.date() - timedelta(days=1):
+                raise Invalid(say("The receipt's key was not there yet on its day.",
+                                  "Ключа квитанции в тот день ещё не было."))  # fmt: skip
+            return
     hint = (
         ""
         if brought or log is not None
@@ -2652,16 +2763,22 @@ def check_complaint(path: str, trust: Trust, report: Report, registry: Source | 
 def check_complaint_signature(receipt: Receipt, manifest: Json, trust: Trust, log: Log | None) -> None:
     """As of any receipt; only that a manifest which does not list the receipt's key says nothing about the complaint,
     since whoever is complained of has written the manifest."""
-    listed = [key for key in listed_keys(manifest, "receipt") if key["key_id"] == receipt.file["key_id"]]
     alone = not trust.of(manifest["origin"].split("/")[0] + "/receipt") and log is None
-    day = receipt.day
-    if alone and not any(key["valid_from"][:10] <= day and (key["valid_to"] or day)[:10] >= day for key in listed):
+    listed = any(
+        key["key_id"] == receipt.file["key_id"]
+        and moment(key["valid_from"]).date() - timedelta(days=1) <= day_of(receipt.day)
+        for key in listed_keys(manifest, "receipt")
+    )
+    try:
+        check_receipt_signature(receipt, manifest, trust, log)
+    except Invalid:
+        if not alone or listed:
+            raise
         raise Unchecked(say(
-            "The manifest does not list the key that signed the receipt as in use on its day. Whether it is the city's, the "
-            "registry log says (--registry), or a receipt key from a source you trust (--key).",
-            "В описи нет ключа, которым подписана квитанция, как действовавшего в тот день. Городской ли он, скажет журнал "
-            "сайта (--registry) или ключ квитанций из надёжного места (--key)."))  # fmt: skip
-    check_receipt_signature(receipt, manifest, trust, log)
+            "The manifest does not list the key that signed the receipt, or from a later day on. Whether it is the city's, the registry log says "
+            "(--registry), or a receipt key from a source you trust (--key).",
+            "В описи нет ключа, которым подписана квитанция, или он там с более позднего дня. Городской ли он, скажет журнал "
+            "сайта (--registry) или ключ квитанций из надёжного места (--key).")) from None  # fmt: skip
 
 
 def check_absence(leaf: bytes, tree: Json, published: Json, manifest: Json, trust: Trust) -> None:
@@ -2699,13 +2816,15 @@ class LoggedKey:
     key_id: str
     public: bytes
     added: datetime
+    position: int
     retired: datetime | None = None
 
 
 class Log:
     """What a registry log says of keys, and of one poll if one is asked for; the rest of it is only hashed."""
 
-    OF_A_POLL = ("poll_sealed", "poll_opened", "lot_committed", "board_published")
+    OF_A_POLL = ("poll_sealed", "poll_opened", "lot_committed", "poll_counted", "board_published")
+    ENTRY: ClassVar[Json] = {"position": int, "kind": str, "at": str, "poll": (str, None), "body": {}}
     MOST = 20_000  # of these events of one poll, or of keys
 
     def __init__(self, checkpoint: Checkpoint, poll: str | None = None) -> None:
@@ -2716,19 +2835,19 @@ class Log:
 
     def take(self, position: int, event: Any) -> str:
         """One entry; gives its kind."""
-        if not isinstance(event, dict):
-            return "?"
-        kind = str(event.get("kind", "?"))
+        shaped(event, self.ENTRY, say("An entry of the registry", "Запись журнала"), [])
+        if event["position"] != position:
+            raise Invalid(say(f"Entry {position} of the registry log says that it is another.",
+                              f"Запись {position} журнала называет себя другой."))  # fmt: skip
+        kind, at, body = str(event["kind"]), moment(event["at"]), event["body"]
         if kind == "key_added":
-            body = event["body"]
             public = from_base64(body["public"], "a key", 32)
-            self.keys.append(LoggedKey(body["purpose"], body["key_id"], public, moment(event["at"])))
+            self.keys.append(LoggedKey(body["purpose"], body["key_id"], public, at, position))
         elif kind == "key_retired":
-            name = (event["body"]["purpose"], event["body"]["key_id"])
-            self.keys = [LoggedKey(key.purpose, key.key_id, key.public, key.added, key.retired or moment(event["at"]))
-                         if (key.purpose, key.key_id) == name else key for key in self.keys]  # fmt: skip
-        elif kind in self.OF_A_POLL and self.poll is not None and event.get("poll") == self.poll:
-            shaped(event, {"kind": str, "at": str, "body": {}}, "registry", [])
+            name = (body["purpose"], body["key_id"])
+            self.keys = [replace(key, retired=key.retired or at) if (key.purpose, key.key_id) == name else key
+                         for key in self.keys]  # fmt: skip
+        elif kind in self.OF_A_POLL and self.poll is not None and event["poll"] == self.poll:
             self.events.append((position, event))
         if max(len(self.events), len(self.keys)) > self.MOST:
             raise Unchecked(say("The registry log says more of this poll than is kept in memory.",
@@ -2738,6 +2857,10 @@ class Log:
     def bodies(self, kind: str) -> list[Json]:
         """The facts of each event of a kind."""
         return [event["body"] for _, event in self.events if event["kind"] == kind]
+
+    def first(self, kind: str) -> int | None:
+        """Where the first event of a kind stands."""
+        return next((position for position, event in self.events if event["kind"] == kind), None)
 
     def key(self, purpose: str, public: bytes) -> LoggedKey | None:
         """A key that was entered."""
@@ -2837,6 +2960,7 @@ def registry_keys(source: Source) -> list[bytes]:
     except Missing:
         return []
     keys = listed.get("keys", []) if isinstance(listed, dict) else listed
+    shaped(keys, [{"purpose": str, "public": str}], "keys.json", [])
     return [from_base64(key["public"], "a key", 32) for key in keys if key["purpose"] == "registry"]
 
 

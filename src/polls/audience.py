@@ -11,7 +11,7 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import date
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from sqlalchemy import (
     ColumnElement,
@@ -146,10 +146,15 @@ def _dry_run_of(definition: Definition, parts: Sequence[AnyAudience], rows: Sequ
     )  # fmt: skip
 
 
+NOWHERE: Final = Stratum(0, 0, 0)
+"""The stratum of nobody's row, in a roll that has no other."""
+
+
 async def take_roll(session: Session, poll_id: int, definition: Definition) -> int:
     """Write the roll of a sealed poll, entitled per stratum as of `opens_at`; returns the total.
 
-    Taken once: a second call leaves the first roll and returns its total.
+    Taken once: a second call leaves the first roll and returns its total. A roll of nobody is a roll too: one row of
+    nought says that it was taken.
     """
     taken = await roll_total(session, poll_id)
     if taken is not None:
@@ -158,8 +163,7 @@ async def take_roll(session: Session, poll_id: int, definition: Definition) -> i
     await session.execute(text("LOCK TABLE roll IN ROW EXCLUSIVE MODE"))
     counted = await entitled_by_stratum(session, definition)
     rows = [{"poll_id": poll_id, "stratum": stratum.code, "entitled": n} for stratum, n in counted.items()]
-    if rows:
-        await session.execute(insert(roll), rows)
+    await session.execute(insert(roll), rows or [{"poll_id": poll_id, "stratum": NOWHERE.code, "entitled": 0}])
     return await roll_total(session, poll_id) or 0
 
 

@@ -19,7 +19,6 @@ from sqlalchemy import func, insert, select, text, update
 from sqlalchemy.dialects import postgresql
 
 from polls.audience import roll_total, stratum_of_participants, take_roll
-from polls.authoring import lock_key
 from polls.board_trees import seal_trees
 from polls.catalogue import SealedPoll, sealed_poll
 from polls.checkpoint import BoardSealer
@@ -27,6 +26,7 @@ from polls.definition import AnyQuestion, Privacy, SingleChoice, UnitRule, Visib
 from polls.errors import WrongState
 from polls.journal import record_event
 from polls.lifecycle import Move, State, may
+from polls.poll_lock import lock_alone, lock_live_step, share_lock
 from polls.published import leaf_sql
 from polls.sessions import ReadSession, Session
 from polls.strata import Stratum, coarsen
@@ -107,7 +107,7 @@ async def count_poll(session: Session, public_id: str, now: datetime, sealer: Bo
     """Count a closed poll and sign its trees; None when it is counted. Refuses `WrongState` before it has closed."""
     found = await sealed_poll(session, public_id)
     await session.execute(text("SET LOCAL statement_timeout = 0"))  # a count takes as long as it takes
-    await session.execute(select(func.pg_advisory_xact_lock(lock_key(found.id))))
+    await lock_alone(session, found.id)
     row = (
         await session.execute(
             select(poll.c.state, poll.c.opens_at, poll.c.closes_at, func.clock_timestamp().label("clock")).where(
@@ -203,10 +203,8 @@ async def read_live_counts(session: Session, found: SealedPoll, now: datetime) -
     if found.definition.visibility is not Visibility.LIVE or found.state(now) is not State.OPEN:
         return None
     # The shared lock first, as a cast takes it: then nobody is cancelling or counting, and the intake stays.
-    for lock in ("pg_try_advisory_xact_lock_shared", "pg_try_advisory_xact_lock"):
-        key = lock_key(found.id) if lock.endswith("shared") else lock_key(found.id) ^ (1 << 40)
-        if not await session.scalar(text(f"SELECT {lock}(:key)"), {"key": key}):
-            return None
+    if not await share_lock(session, found.id) or not await lock_live_step(session, found.id):
+        return None
     if (await sealed_poll(session, found.public_id)).state(now) is not State.OPEN:
         return None
     last = await session.scalar(select(func.max(live_step.c.ballots)).where(live_step.c.poll_id == found.id)) or 0

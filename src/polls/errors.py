@@ -270,6 +270,14 @@ class RetryDiffers(Refusal):
     next_step = "Open the receipt of the first vote."
 
 
+class KeyUsed(Refusal):
+    """The key leads to a ballot that is not the caller's: another one has it. Whose it is, nobody is told."""
+
+    code = "key_used"
+    detail = "The key of this vote has been used in this poll before; the vote was not taken."
+    next_step = "Send the vote again with a new random key."
+
+
 class Superseded(Refusal):
     """The key belongs to a named vote that was changed since; the later one stands. Facts: `day` of the first vote."""
 

@@ -12,15 +12,15 @@ from datetime import date, datetime
 from enum import StrEnum
 
 from sqlalchemy import Row as Record
-from sqlalchemy import Select, func, select, update
+from sqlalchemy import Select, select, update
 from sqlalchemy.dialects.postgresql import insert
 
-from polls.authoring import lock_key
 from polls.catalogue import sealed_poll
 from polls.definition import Text
 from polls.errors import FieldError, Invalid, TieStillOpen
 from polls.journal import record_event
 from polls.lifecycle import COUNTED, State
+from polls.poll_lock import lock_alone
 from polls.sessions import ReadSession, Session
 from polls.tables import poll
 from polls.tie_breaking import open_ties
@@ -72,7 +72,7 @@ async def record_decision(
     """
     found = await sealed_poll(session, slug_or_id)
     # Alone with whoever decides a tie: once the poll is decided, no tie can be.
-    await session.execute(select(func.pg_advisory_xact_lock(lock_key(found.id))))
+    await lock_alone(session, found.id)
     found = await sealed_poll(session, slug_or_id)
     state = found.state(now)
     if state not in COUNTED:

@@ -307,10 +307,10 @@ async def _roll(session: ReadSession, found: SealedPoll) -> dict[int, int] | Non
     """Entitled by stratum with the logged amendments; None when nobody recorded it."""
     if not found.definition.roll_known:
         return None
-    rows = await session.execute(select(roll.c.stratum, roll.c.entitled).where(roll.c.poll_id == found.id))
-    entitled = {row.stratum: row.entitled for row in rows}
-    if not entitled:
+    rows = list(await session.execute(select(roll.c.stratum, roll.c.entitled).where(roll.c.poll_id == found.id)))
+    if not rows:
         return None
+    entitled = {row.stratum: row.entitled for row in rows if row.entitled}  # a roll of nobody has a row of nought
     changes = select(roll_amendment.c.stratum, roll_amendment.c.change).where(roll_amendment.c.poll_id == found.id)
     for row in await session.execute(changes):
         entitled[row.stratum] = entitled.get(row.stratum, 0) + row.change

@@ -120,6 +120,7 @@ KINDS: Mapping[str, Kind] = {
     "not_eligible": Kind(403, "This poll is for other residents"),
     "already_voted": Kind(409, "You have already voted"),
     "retry_differs": Kind(422, "Taken with other answers"),
+    "key_used": Kind(409, "The key has been used"),
     "superseded": Kind(409, "This vote has been changed since"),
     "invalid_answer": Kind(422, "Some answers do not fit"),
     "results_hidden": Kind(403, "The results are not shown yet"),

@@ -20,7 +20,6 @@ from tests.browser.test_accessibility import AXE, SETTLED, faults_of
 from tests.browser.visitors import SIZES, Visitor
 from tests.builders import a_citizen, both
 from tests.verifiers import boards
-from tests.verifiers.browser_registry import registry_of
 
 import veche_verify
 from polls.board import grouped_code, short_code
@@ -50,7 +49,7 @@ class Published:
             await route.fulfill(status=404 if found is None else 200, body=found or b"")
 
         async def answer_registry(route: Route) -> None:
-            files = registry_of(self.service, [self.files], self.change_registry)
+            files = self.service.registry(self.files, self.change_registry)
             found = files.get(route.request.url.partition("/registry/")[2])
             await route.fulfill(status=404 if found is None else 200, body=found or b"")
 

@@ -16,6 +16,7 @@ from tests.builders import NOW, a_citizen, a_city, a_definition, a_sealed_poll
 
 from polls.audience import dry_run, entitled_by_stratum, roll_total, take_roll
 from polls.audience_condition import born_by, condition, resolve
+from polls.counting import polls_without_roll
 from polls.definition import Definition
 from polls.eligibility import age_on, opening_day, reasons_against
 from polls.errors import DryRunTooLong
@@ -262,6 +263,17 @@ async def test_the_dry_run_counts_by_district_age_and_reason(session: Session) -
     assert list(run.by_district.values()) == [3]
     assert run.small_strata == (1, 3), "three women of one district and age: fewer than ten"
     assert [(reason.code, reason.citizens) for reason in run.refused_by] == [("other_territory", 2), ("age", 1)]
+
+
+async def test_a_roll_of_nobody_is_taken_too(session: Session) -> None:
+    await a_city(session)
+    await a_citizen(session, born=date(2020, 1, 1))
+    poll = await a_sealed_poll(session, a_definition())
+    assert await roll_total(session, poll.id) is None
+    assert await take_roll(session, poll.id, poll.definition) == 0
+    assert await roll_total(session, poll.id) == 0, "known, and nobody is on it"
+    assert await take_roll(session, poll.id, poll.definition) == 0
+    assert poll.public_id not in await polls_without_roll(session)
 
 
 async def test_the_roll_stands_as_of_opening_however_late_it_is_taken(session: Session) -> None:

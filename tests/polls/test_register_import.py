@@ -15,11 +15,11 @@ from tests.builders import ASigner, a_definition, a_key, a_sealed_poll
 
 from polls import roll_corrections
 from polls.audience import roll_total, take_roll
-from polls.authoring import lock_key
 from polls.casting import cast_ballot
 from polls.catalogue import SealedPoll
 from polls.errors import BadFile, NotEligible
 from polls.journal import poll_events
+from polls.poll_lock import lock_key
 from polls.register import (
     GroupRow,
     TerritoryRow,

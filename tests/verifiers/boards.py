@@ -268,6 +268,8 @@ class Service:
         times = {"opens_at": "2026-11-01T09:00:00+00:00", "closes_at": "2026-11-15T09:00:00+00:00"}
         made.append(self.event("poll_opened", "2026-11-01T09:00:03+00:00", **times))
         made.append(self.event("poll_closed", "2026-11-15T09:00:03+00:00", **times))
+        made.append(self.event("poll_counted", "2026-11-15T09:00:05+00:00", ballots=len(self.votes),
+                               participations=len(self.votes), poll_hash=poll_hash))  # fmt: skip
         version = 1
         while f"manifest-{version}.json" in files:
             data = files[f"manifest-{version}.json"]
@@ -285,11 +287,12 @@ class Service:
         return {"v": 1, "kind": event_kind, "at": at, "poll": self.definition.poll_id if poll else None,
                 "poll_hash": self.poll_hash.hex() if poll else None, "body": body}  # fmt: skip
 
-    def registry(self, files, change=lambda events: None, others=300):
-        """The files of the site's log for this board; so many events of other polls stand before them."""
+    def registry(self, files, change=lambda events: None, others=300, written_as=lambda entry: entry):
+        """The files of the site's log for this board; so many events of other polls stand before them. `written_as`
+        edits the bytes of each entry."""
         stranger = {**self.event("poll_sealed", "2026-05-01T00:00:00+00:00", poll_hash="00" * 32), "poll": "e0" * 16}
         events = [*[stranger] * others, *self.events(files, change)]
-        entries = [rfc8785.dumps({**event, "position": position}) for position, event in enumerate(events)]
+        entries = [written_as(rfc8785.dumps({"position": n, **event})) for n, event in enumerate(events)]
         made, _ = tree_files("", entries, f"{self.host}/registry", self.registry_key)
         keys = [("board", self.board_key), ("receipt", self.receipt_key), ("registry", self.registry_key)]
         listed = [{"key_id": key_id(k), "purpose": purpose, "public": base64.b64encode(raw(k)).decode(),
@@ -400,13 +403,20 @@ def tied_for_the_chair():
     return made
 
 
-def with_styles(withheld=()):
-    """Two ballot styles; records of those in `withheld` are not published."""
-    definition = define(
-        a_single_choice(1), styles=[{"id": 1, "territories": ["msk-cao"]}, {"id": 2, "territories": ["x"]}]
-    )
-    made = votes(60, 3, {1: lambda chance, style: f"[{chance.randint(1, 3)}]"}, styles=(0, 1, 2))
-    return Service(definition, made, withheld_styles=tuple(withheld))
+def with_styles(withheld=(), asked=(), styles=(0, 1, 2)):
+    """Two ballot styles, and who voted of which; records of those in `withheld` are not published. A second question
+    is for the styles `asked`."""
+    questions = [a_single_choice(1), *([a_single_choice(2, styles=list(asked))] if asked else [])]
+    definition = define(*questions, styles=[{"id": 1, "territories": ["msk-cao"]}, {"id": 2, "territories": ["x"]}])
+    answers = {1: lambda chance, style: f"[{chance.randint(1, 3)}]"}
+    if asked:
+        answers[2] = lambda chance, style: "[1]" if style in asked else NOT_SHOWN
+    return Service(definition, votes(60, 3, answers, styles=styles), withheld_styles=tuple(withheld))
+
+
+def with_styles_unused():
+    """Nobody of the second style has voted."""
+    return with_styles(styles=(0, 1))
 
 
 def follow_up(n=90, kind="single_choice"):

@@ -6,7 +6,7 @@ import type { Facts } from "../../frontend/src/verify/canonical";
 import { fromBase64 } from "../../frontend/src/verify/bytes";
 import { lookUp } from "../../frontend/src/verify/quick";
 import { type Question, unfit } from "../../frontend/src/verify/question";
-import { type Receipt, readToken } from "../../frontend/src/verify/receipt";
+import { NotAReceipt, type Receipt, readToken } from "../../frontend/src/verify/receipt";
 import { type Source, Unreachable, Web } from "../../frontend/src/verify/source";
 import { verify } from "../../frontend/src/verify/verify";
 
@@ -81,7 +81,7 @@ for await (const line of createInterface({ input: process.stdin })) {
   try {
     reply = await DO[command.do]!(command as never);
   } catch (error) {
-    reply = { error: String((error as Error).stack) };
+    reply = error instanceof NotAReceipt ? { refused: error.message } : { error: String((error as Error).stack) };
   }
   process.stdout.write(`${JSON.stringify(reply)}\n`);
 }

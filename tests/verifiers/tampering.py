@@ -24,6 +24,7 @@ from tests.verifiers import boards
 from tests.verifiers.boards import note, tree_files
 
 from polls import board
+from polls.definition import canonical_bytes
 
 REFUSED = (1, 2)
 
@@ -38,13 +39,6 @@ class Case:
     expected: tuple = (1,)
     registry: dict | None = None
     receipt: dict | None = None
-
-
-def corpus() -> Iterator[Case]:
-    """Every honest sample, everything tampered with, every lie. Not the receipts, whose boards are honest."""
-    for name in case_names():
-        if not name.startswith("receipt-"):
-            yield case(name)
 
 
 def case_names() -> list[str]:
@@ -195,6 +189,13 @@ def swapped_tiles(files, service):
     files[TILE], files[LAST_TILE] = files[LAST_TILE], files[TILE]
 
 
+def renamed(path, other):
+    def tamper(files, service):
+        files[other] = files.pop(path)
+
+    return tamper
+
+
 TAMPERED: dict[str, Callable] = {
     "flip": in_bundle(lambda entries: [flip(entries[0]), *entries[1:]]),
     "drop": in_bundle(lambda entries: entries[1:]),
@@ -234,6 +235,15 @@ TAMPERED: dict[str, Callable] = {
     "definition_of_another_hash": in_file("definition.json", lambda data: data.replace(b"Option 1", b"Option 9")),
     "note_cut": in_file("manifest.note", lambda data: data[:-1]),
     "note_of_checkpoint": lambda files, service: files.update({"manifest.note": files["q1/checkpoint"]}),
+    "definition_with_a_mark": in_file("definition.json", lambda data: b"\xef\xbb\xbf" + data),
+    "checkpoint_with_carriage_returns": in_file("q1/checkpoint", lambda data: data.replace(b"\n", b"\r\n")),
+    "note_with_carriage_returns": in_file("manifest.note", lambda data: data.replace(b"\n", b"\r\n")),
+    "note_of_many_witnesses": in_file("q1/checkpoint", lambda data: data + b"\xe2\x80\x94 witness AAAAAAA=\n" * 64),
+    "note_of_a_nameless_witness": in_file("q1/checkpoint", lambda data: data + b"\xe2\x80\x94  AAAAAAA=\n"),
+    "note_of_a_short_signature": in_file("q1/checkpoint", lambda data: data + b"\xe2\x80\x94 witness AAAAAA==\n"),
+    "full_tile_called_partial": renamed(TILE, TILE + ".p/256"),
+    "partial_tile_with_nought_before": renamed(LAST_TILE, "q1/tile/0/001.p/044"),
+    "partial_bundle_called_full": renamed(LAST, "q1/tile/entries/001"),
     "two_newest": in_file("manifest-1.note", lambda data: data + b"\xe2\x80\x94 witness AAAAAAA=\n"),
 }  # fmt: skip
 
@@ -515,6 +525,61 @@ def more_on_the_roll(manifest):
     manifest["roll"]["total"] = 5_000
 
 
+def withheld(change: Callable) -> Callable:
+    return lambda manifest: change(manifest["questions"][-1]["withheld"])
+
+
+def sealed_as(change: Callable, times: int = 1) -> Callable:
+    """A document that no release would seal, with a hash that fits; all else is as if it were in order."""
+
+    def lie(service):
+        sealed = json.loads(canonical_bytes(service.definition))
+        change(sealed["questions"][0])
+        sealed["questions"] *= times
+        data = rfc8785.dumps(sealed)
+        service._hashed = (service.definition, boards.hashlib.sha256(data).digest())
+        files = service.files(lambda manifest: manifest.update(questions=manifest["questions"] * times))
+        return files | {"definition.json": data}
+
+    return lie
+
+
+def endless_tree(service):
+    """More records than there are people, in a checkpoint and a manifest that agree."""
+    size = 10**14
+    files = service.files(lambda manifest: manifest["questions"][0].update(size=size, shown=size))
+    root = json.loads(files["manifest.json"])["questions"][0]["root"]
+    text = f"{service.origin}/q1\n{size}\n{base64.b64encode(bytes.fromhex(root)).decode()}\n"
+    return files | {"q1/checkpoint": note(text, f"{service.origin}/q1", service.board_key)}
+
+
+def checkpoint_text(change: Callable, origin: str | None = None) -> Callable:
+    """A checkpoint in other words, well signed."""
+
+    def lie(service):
+        files = service.files()
+        named = origin or f"{service.origin}/q1"
+        lines = files["q1/checkpoint"].decode().split("\n")[1:3]
+        text = change("\n".join([named, *lines]) + "\n")
+        return files | {"q1/checkpoint": note(text, named, service.board_key)}
+
+    return lie
+
+
+def younger_key(also=()):
+    """The manifest says that the key which signed came after the count, beside `also`: (name, since when)."""
+
+    def change(manifest):
+        listed = next(one for one in manifest["keys"] if one["purpose"] == "board")
+        listed["valid_from"] = "2026-11-20T00:00:00+00:00"
+        for name, since in also:
+            public = base64.b64encode(boards.raw(boards.key(name))).decode()
+            key_id = boards.key_id(boards.key(name))
+            manifest["keys"].append({**listed, "public": public, "key_id": key_id, "valid_from": since})
+
+    return change
+
+
 LIES: dict[str, Callable] = {
     "superseded_where_nobody_may_change": named(lambda manifest: manifest.update(superseded=["00" * 32])),
     "superseded_and_published": lambda service: (lambda made: made.files(
@@ -611,6 +676,47 @@ LIES: dict[str, Callable] = {
     "another_poll": manifest(poll="a1" * 16),
     "another_privacy": manifest(privacy="named"),
     "another_receipt": manifest(receipt="acceptance_only"),
+    "withheld_styles_fall": lie_of(lambda: boards.with_styles((1, 2)), withheld(lambda held: held["styles"].reverse())),
+    "withheld_records_of_no_style": lie_of(
+        lambda: boards.with_styles((1,)), withheld(lambda held: held["styles"].clear())
+    ),
+    "withheld_style_without_records": lie_of(
+        boards.with_styles_unused, withheld(lambda held: held["styles"].append(2))
+    ),
+    "withheld_style_of_another_question": lie_of(
+        lambda: boards.with_styles((1,), asked=[1]), withheld(lambda held: held["styles"].append(2))
+    ),
+    "style_of_more_than_its_roll": roll_by_style(lambda roll: roll.update(styles=[[0, 300], [1, 2], [2, 300]])),
+    "withheld_and_miscounted": lie_of(
+        lambda: boards.with_styles((1,)),
+        lambda manifest: manifest["questions"][0]["outcome"].update(cast=59),
+    ),
+    "younger_key_than_the_one_then": says(younger_key([("first", "2026-01-01T00:00:00+00:00")])),
+    "endless_scale": sealed_as(
+        lambda asked: asked.update(kind="rating", scale_max=2**53 - 1, rule={"method": "rating"})
+    ),
+    "endless_threshold": sealed_as(lambda asked: asked["rule"].update(threshold="1e999999999")),
+    "endless_trim": sealed_as(lambda asked: asked["rule"].update(trim="1e-999999999")),
+    "too_many_options": sealed_as(lambda asked: asked.update(options=asked["options"] * 2_000)),
+    "too_many_questions": sealed_as(lambda asked: None, times=60),
+    "endless_tree": endless_tree,
+    "two_million_versions": manifest(version=2_000_000),
+    "negative_roll": manifest(roll={"known": True, "total": -1, "styles": []}),
+    "minus_nought": written(lambda data: data.replace(b'"participations":300', b'"participations":-0')),
+    "number_with_an_exponent": written(lambda data: data.replace(b'"participations":300', b'"participations":3e2')),
+    "mark_before_the_manifest": written(lambda data: b"\xef\xbb\xbf" + data),
+    "prototype": outcome(lambda found: found["options"][0].update({"__proto__": {"votes": 1}})),
+    "wide_digits_in_a_time": manifest(counted_at="２０２６-11-15T09:00:05+00:00"),
+    "time_by_weeks": manifest(counted_at="2026-W46-7T09:00:05+00:00"),
+    "time_without_colons": manifest(counted_at="20261115T090005Z"),
+    "time_of_no_day": manifest(counted_at="2026-11-31T09:00:05+00:00"),
+    "time_of_hour_24": manifest(counted_at="2026-11-15T24:00:00+00:00"),
+    "time_of_eight_digits": manifest(counted_at="2026-11-15T09:00:05.12345678+00:00"),
+    "checkpoint_size_in_wide_digits": checkpoint_text(lambda text: text.replace("300", "３００")),
+    "checkpoint_size_with_nought_before": checkpoint_text(lambda text: text.replace("300", "0300")),
+    "checkpoint_with_carriage_returns": checkpoint_text(lambda text: text.replace("\n", "\r\n")),
+    "checkpoint_of_four_lines": checkpoint_text(lambda text: text + "more\n"),
+    "checkpoint_of_the_registry": checkpoint_text(lambda text: text, origin=f"{boards.HOST}/registry"),
     "no_questions": manifest(questions=[]),
     "negative": manifest(ballots=-1),
     "text_for_number": manifest(ballots="300"),
@@ -637,7 +743,7 @@ CANNOT_SAY = {
     "no_manifest", "no_manifest_note", "unknown_format", "a_list",
 }  # fmt: skip
 """Changes at which a verifier may also say that it cannot tell."""
-UNKNOWN = {"a_key_more", "outcome_with_a_key_more", "chair_over_lot"}
+UNKNOWN = {"a_key_more", "outcome_with_a_key_more", "prototype", "chair_over_lot"}
 """What is neither right nor wrong."""
 
 
@@ -681,6 +787,57 @@ def retires(purpose, at):
         events.append({**added, "kind": "key_retired", "at": at, "body": facts})
 
     return change
+
+
+def moved_behind(kind, other, which=lambda event: True):
+    """Events of a kind are entered right after the first of another, with the times they had."""
+
+    def change(events):
+        late = [event for event in kinds(events, kind) if which(event)]
+        events[:] = [event for event in events if event not in late]
+        at = next(i for i, event in enumerate(events) if event["kind"] == other)
+        events[at + 1 : at + 1] = late
+
+    return change
+
+
+def is_board_key(event):
+    return event["body"]["purpose"] == "board"
+
+
+def another_board_key(events):
+    """The deployment had a key before; the one that signed came after the count."""
+    mine = of_purpose(events, "board")
+    public = base64.b64encode(boards.raw(boards.key("first"))).decode()
+    moved_behind("key_added", "poll_counted", is_board_key)(events)
+    body = {**mine["body"], "key_id": boards.key_id(boards.key("first")), "public": public}
+    events.insert(0, {**mine, "body": body})
+
+
+def two_commitments(events):
+    """One party commits twice before the opening."""
+    first = kinds(events, "lot_committed")[0]
+    events.insert(events.index(first), {**first, "body": {**first["body"], "commitment": "ab" * 32}})
+
+
+def needless_commitments(events):
+    """Both parties commit for a poll that draws no lots."""
+    opened = kinds(events, "poll_opened")[0]
+    for party in ("official", "observer"):
+        body = {"party": party, "commitment": "ab" * 32}
+        events.insert(events.index(opened), {**opened, "kind": "lot_committed", "body": body})
+
+
+def time_of(kind, at):
+    """Events of a kind say that they were at another time; their places in the log stay."""
+    return lambda events: [event.update(at=at) for event in kinds(events, kind)]
+
+
+def nobody_tied():
+    """A poll that would draw a lot, and has a winner without one."""
+    made = boards.tied_by_lot()
+    made.votes.append(boards.Vote(b"k" * 16, {1: "[1]"}))
+    return made
 
 
 def committed_late(events):
@@ -732,6 +889,28 @@ def of_another_log():
     return service, files, log, REFUSED
 
 
+def in_entries(change: Callable) -> Callable:
+    """Entries are edited before they are signed; the first of them is not canonical any more."""
+
+    def made():
+        service = boards.one_choice(20)
+        files = service.files()
+        return service, files, service.registry(files, written_as=change), (1,)
+
+    return made
+
+
+def endless_log():
+    """A checkpoint, well signed, of a log that nobody can read to its end."""
+    service = boards.one_choice(20)
+    files = service.files()
+    log = service.registry(files)
+    root = base64.b64encode(bytes(32)).decode()
+    origin = f"{service.host}/registry"
+    log["checkpoint"] = note(f"{origin}\n{10**14}\n{root}\n", origin, service.registry_key)
+    return service, files, log, (1,)
+
+
 def in_log(path: str, change: Callable, expected: tuple = (1,)) -> Callable:
     """The log's files were tampered with."""
 
@@ -769,9 +948,38 @@ REGISTRY: dict[str, Callable] = {
     "lot_committed_to_others": logged(bodies_say("lot_committed", commitment="ab" * 32), make=boards.tied_by_lot),
     "lot_ground": ground_lot,
     "lot_hidden": hidden_lot,
+    "lot_hidden_where_nobody_tied": logged(make=nobody_tied, say=lambda manifest: manifest.update(lot=None)),
+    "honest_lot_of_one_alone": logged(
+        lambda events: events.remove(kinds(events, "lot_committed")[0]),
+        (0,),
+        nobody_tied,
+        lambda manifest: manifest.update(lot=None),
+    ),
+    "honest_lot_hidden_but_none_was_due": logged(needless_commitments, (0,)),
+    "honest_lot_whose_time_is_late": logged(
+        time_of("lot_committed", "2026-11-05T00:00:00+00:00"), (0,), boards.tied_by_lot
+    ),
+    "lot_committed_twice": logged(two_commitments, make=boards.tied_by_lot),
+    "honest_made_late": logged(moved_behind("key_added", "poll_counted", is_board_key), (0,)),
+    "board_entered_before_its_key": logged(moved_behind("key_added", "board_published", is_board_key)),
+    "board_key_put_in_after_the_count": logged(another_board_key),
+    "entry_moved": logged(lambda events: events[1].update(position=7)),
+    "entry_without_a_time": logged(lambda events: events[1].update(at="soon")),
+    "version_as_true": logged(bodies_say("board_published", version=True), (2,)),
+    "fraction_in_a_body": logged(bodies_say("poll_closed", closes_at=0.5)),
+    "huge_number_in_a_body": in_entries(lambda data: data.replace(b'"revision":1', b'"revision":9007199254740993')),
+    "key_twice_in_an_entry": in_entries(lambda data: data.replace(b'"revision":1', b'"revision":1,"revision":1')),
+    "nan_in_an_entry": in_entries(lambda data: data.replace(b'"revision":1', b'"revision":NaN')),
+    "deep_entry": in_entries(lambda data: data.replace(b'"revision":1', b'"revision":' + b"[" * 9000 + b"]" * 9000)),
+    "mark_before_an_entry": in_entries(lambda data: b"\xef\xbb\xbf" + data),
+    "keys_twice": in_log("keys.json", lambda data: data.replace(b'{"v": 1,', b'{"keys": [], "v": 1,')),
+    "mark_before_keys": in_log("keys.json", lambda data: b"\xef\xbb\xbf" + data),
+    "keys_a_number": in_log("keys.json", lambda data: b'{"v":1,"origin":"voting.example.org","keys":7}'),
+    "checkpoint_with_carriage_returns": in_log("checkpoint", lambda data: data.replace(b"\n", b"\r\n"), REFUSED),
+    "log_of_more_than_there_are_people": endless_log,
     "of_another_site": of_another_log,
-    "entry_changed": in_log("tile/entries/001.p/51", lambda data: data.replace(b'"revision":1', b'"revision":2')),
-    "checkpoint_changed": in_log("checkpoint", lambda data: data.replace(b"registry\n307", b"registry\n306")),
+    "entry_changed": in_log("tile/entries/001.p/52", lambda data: data.replace(b'"revision":1', b'"revision":2')),
+    "checkpoint_changed": in_log("checkpoint", lambda data: data.replace(b"registry\n308", b"registry\n307")),
 }
 """name → (service, files, registry, expected)."""
 
@@ -818,6 +1026,12 @@ def without_receipt_keys(manifest):
     manifest["keys"] = [listed for listed in manifest["keys"] if listed["purpose"] != "receipt"]
 
 
+def receipt_key_begins_later(manifest):
+    for listed in manifest["keys"]:
+        if listed["purpose"] == "receipt":
+            listed["valid_from"] = "2026-11-13T00:00:00+00:00"
+
+
 def receipt_key_ends(manifest):
     for listed in manifest["keys"]:
         if listed["purpose"] == "receipt":
@@ -842,8 +1056,27 @@ RECEIPTS: dict[str, Callable] = {
     "one_superseded_one_missing": receipt_case(boards.by_name, one_superseded, lost=True),
     "missing_and_its_key_left_out": receipt_case(lost=True, say=without_receipt_keys),
     "missing_and_its_key_ended_early": receipt_case(lost=True, say=receipt_key_ends),
+    "missing_and_its_key_begins_later": receipt_case(lost=True, say=receipt_key_begins_later),
     "counted_and_its_key_left_out": receipt_case(expected=(0,), say=without_receipt_keys),
     "forged": receipt_case(receipt=forged),
+    "day_of_no_month": receipt_case(receipt=lambda service, vote: service.receipt(vote, day="2026-11-31")),
+    "day_without_dashes": receipt_case(receipt=lambda service, vote: service.receipt(vote, day="20261110")),
+    "day_in_wide_digits": receipt_case(receipt=lambda service, vote: service.receipt(vote, day="２０２６-11-10")),
+    "day_before_its_key": receipt_case(receipt=lambda service, vote: service.receipt(vote, day="2025-12-30")),
+    "day_before_its_key_without_log": receipt_case(
+        receipt=lambda service, vote: service.receipt(vote, day="2025-12-30"), log=None
+    ),
+    "counted_on_the_day_before_its_key": receipt_case(
+        receipt=lambda service, vote: service.receipt(vote, day="2025-12-31"), expected=(0,)
+    ),
+    "counted_by_a_key_retired_before": receipt_case(expected=(0,), log=retires("receipt", "2026-11-01T00:00:00+00:00")),
+    "counted_by_a_key_the_manifest_ends_early": receipt_case(expected=(0,), say=receipt_key_ends, log=None),
+    "counted_under_another_key_id": receipt_case(
+        receipt=lambda service, vote: {**service.receipt(vote), "key_id": "00000000"}, expected=(0,)
+    ),
+    "of_too_many_records": receipt_case(
+        receipt=lambda service, vote: service.receipt(vote, leaves=[b"%032d" % n for n in range(1_001)])
+    ),
 }
 """name → (service, files, registry or None, receipt, expected)."""
 

@@ -81,6 +81,7 @@ def board_of(found, chance):
     question = found.question.model_copy(update={"text": found.question.text})
     definition = boards.define(
         question.model_dump(mode="json"), roll_known=found.entitled is not None,
+        late_registration=found.entitled is not None,  # more of a style may vote than its part of the roll
         styles=[{"id": style, "territories": [f"t{style}"]} for style in (1, 2)],
     )  # fmt: skip
     votes = [

@@ -4,9 +4,8 @@ import base64
 import json
 
 import pytest
-from tests.verifiers import boards
+from tests.verifiers import boards, tampering
 from tests.verifiers.browser_core import run_core
-from tests.verifiers.browser_registry import registry_of
 
 import veche_verify
 from polls.board import grouped_code, short_code
@@ -181,19 +180,21 @@ def test_a_key_of_the_registry_makes_a_receipt_genuine_whatever_the_manifest_say
     leave_out = lambda manifest: manifest["keys"].pop()  # noqa: E731
     files = smaller.files(leave_out)
     boards.write(files, tmp_path / "board")
-    boards.write(registry_of(smaller, [files]), tmp_path / "registry")
+    boards.write(smaller.registry(files), tmp_path / "registry")
     command = {"do": way, "dir": str(tmp_path / "board"), "token": json.dumps(lost)}
     without, with_log = run_core([command, command | {"registry": str(tmp_path / "registry")}])
     assert [reply["ballot"]["state"] for reply in (without, with_log)] == ["not_signed", "missing"]
+    compared = {"board": ["whole", "whole"], "quick": ["board", "keys"]}
+    assert [reply["ballot"]["compared"] for reply in (without, with_log)] == compared[way]
     assert with_log["ballot"]["complaint"]
 
 
 @pytest.mark.parametrize(
-    ("day", "state"), [("2026-10-01", "counted"), ("2025-12-01", "not_signed"), ("2026-12-20", "not_signed")]
+    ("day", "state"), [("2026-10-01", "counted"), ("2025-12-01", "not_signed"), ("2026-12-20", "counted")]
 )
-def test_a_key_signs_receipts_on_the_days_it_was_in_use(day, state, service, directory, tmp_path):
-    retired = boards.key_id(service.receipt_key), "receipt", "2026-12-01T00:00:00+00:00"
-    boards.write(registry_of(service, [service.files()], retired=[retired]), tmp_path)
+def test_a_receipt_is_of_no_day_before_its_key(day, state, service, directory, tmp_path):
+    retired = tampering.retires("receipt", "2026-12-01T00:00:00+00:00")
+    boards.write(service.registry(service.files(), retired), tmp_path)
     token = json.dumps(service.receipt(service.votes[0], day=day))
     (reply,) = run_core([{"do": "board", "dir": str(directory), "token": token, "registry": str(tmp_path)}])
     assert reply["ballot"]["state"] == state

@@ -4,9 +4,8 @@ import base64
 import json
 
 import pytest
-from tests.verifiers import boards
+from tests.verifiers import boards, tampering
 from tests.verifiers.browser_core import run_core
-from tests.verifiers.browser_registry import registry_of
 
 LOT = boards.tied_by_lot
 
@@ -15,7 +14,7 @@ def checked(tmp_path, service, *, files=None, log=None):
     """What the page says of a board beside a registry; both honest unless they are given."""
     files = files or service.files()
     boards.write(files, tmp_path / "board")
-    boards.write(registry_of(service, [files]) if log is None else log, tmp_path / "registry")
+    boards.write(service.registry(files) if log is None else log, tmp_path / "registry")
     (reply,) = run_core([{"do": "board", "dir": str(tmp_path / "board"), "registry": str(tmp_path / "registry")}])
     return reply
 
@@ -29,14 +28,14 @@ def test_an_honest_board_is_what_the_registry_says(name, tmp_path):
     assert states(checked(tmp_path, boards.SAMPLES[name]())) == ("valid", "passed", "passed")
 
 
-@pytest.mark.parametrize("padding", [243, 244, 247, 248, 249, 600])
-def test_a_log_of_many_tiles_is_hashed_whole(padding, tmp_path):
+@pytest.mark.parametrize("others", [0, 247, 248, 249, 503, 504, 600])
+def test_a_log_of_many_tiles_is_hashed_whole(others, tmp_path):
     service = boards.one_choice(20)
     files = service.files()
-    log = registry_of(service, [files], padding=padding)
+    log = service.registry(files, others=others)
     assert states(checked(tmp_path, service, files=files, log=log)) == ("valid", "passed", "passed")
     path = next(path for path in sorted(log) if "entries" in path)
-    log[path] = log[path].replace(b"poll_closed", b"poll_opened", 1)
+    log[path] = log[path].replace(b"poll_sealed", b"poll_opened", 1)
     reply = checked(tmp_path / "changed", service, files=files, log=log)
     assert states(reply) == ("invalid", "failed", "skipped")
 
@@ -93,7 +92,7 @@ def moved_behind(kind, other):
 def test_a_board_that_the_registry_contradicts_is_not_valid(change, expected, tmp_path):
     service = LOT()
     files = service.files()
-    assert states(checked(tmp_path, service, files=files, log=registry_of(service, [files], change))) == expected
+    assert states(checked(tmp_path, service, files=files, log=service.registry(files, change))) == expected
 
 
 def test_lots_ground_after_the_count_are_invalid(tmp_path):
@@ -108,7 +107,7 @@ def test_lots_ground_after_the_count_are_invalid(tmp_path):
         files = ground.files()
     finally:
         boards.SECRETS = before
-    log = registry_of(honest, [files])
+    log = honest.registry(files)
     alone = next(run_core([{"do": "board", "dir": str(boards.write(files, tmp_path / "alone"))}]))
     assert alone["verdict"] == "valid"
     reply = checked(tmp_path, honest, files=files, log=log)
@@ -122,7 +121,7 @@ def test_lots_ground_after_the_count_are_invalid(tmp_path):
 def test_a_board_key_retired_before_the_count_signs_nothing(at, verdict, tmp_path):
     service = boards.one_choice(20)
     files = service.files()
-    log = registry_of(service, [files], retired=[(boards.key_id(service.board_key), "board", at)])
+    log = service.registry(files, tampering.retires("board", at))
     assert checked(tmp_path, service, files=files, log=log)["verdict"] == verdict
 
 
@@ -139,14 +138,14 @@ def test_a_key_that_the_manifest_says_was_retired_signs_nothing(valid_to, verdic
 def test_a_registry_that_cannot_be_read_leaves_the_check_open(tmp_path):
     service = boards.one_choice(20)
     files = service.files()
-    log = registry_of(service, [files])
+    log = service.registry(files)
     for path in ("checkpoint", "keys.json"):
         there = {name: data for name, data in log.items() if name != path}
         reply = checked(tmp_path / path, service, files=files, log=there)
         assert states(reply) == ("incomplete", "skipped", "skipped")
         assert reply["skips"][0]["why"] == "unreachable"
     service.host = "elsewhere.example"
-    other = registry_of(service, [files])
+    other = service.registry(files)
     service.host = boards.HOST
     assert states(checked(tmp_path / "other", service, files=files, log=other)) == ("incomplete", "skipped", "skipped")
 
@@ -155,7 +154,7 @@ def test_a_registry_that_cannot_be_read_leaves_the_check_open(tmp_path):
 def test_a_log_that_is_not_what_was_signed_is_invalid(change, tmp_path):
     service = boards.one_choice(20)
     files = service.files()
-    log = registry_of(service, [files])
+    log = service.registry(files)
     if change == "another key":
         public = base64.b64encode(boards.raw(boards.key("another"))).decode()
         log["keys.json"] = json.dumps(

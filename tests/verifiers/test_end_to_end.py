@@ -24,6 +24,7 @@ from tests.builders import (
     close_now,
 )
 from tests.verifiers import boards
+from tests.verifiers.browser_core import run_core
 
 import veche_verify as verifier
 from polls.board_check import differences
@@ -37,6 +38,7 @@ from polls.public_keys import add_key
 from polls.published import entry_prefix, records_of
 from polls.sealed import sealed_bytes
 from polls.tie_breaking import commit_to_lot, decide_tie, reveal_secret
+from results.figures import poll_figures
 from voting.cli import cli
 
 SIGNER = ASigner()
@@ -120,6 +122,24 @@ async def test_a_poll_of_every_kind_is_valid_with_all_its_receipts(session, tmp_
     board = await publish(session, poll, tmp_path / "board")
     assert verify(board, *saved(receipts, tmp_path)) == 0, capsys.readouterr().out
     assert await differences(session, await sealed_poll(session, poll.public_id)) == []
+    capsys.readouterr()
+
+
+@pytest.mark.parametrize("styles", [[], [{"id": 1, "territories": ["msk-cao"]}]])
+async def test_a_poll_that_nobody_may_vote_in_is_valid(styles, session, tmp_path, capsys):
+    """Its roll is known: nought."""
+    asked = [a_single_choice(rule={"denominator": "entitled", "threshold": "1/2"})]
+    asked += [a_single_choice(2, styles=[1])] if styles else []
+    poll, _ = await a_voted_poll(session, [], questions=asked, styles=styles, strata=["district"])
+    board = await publish(session, poll, tmp_path / "board")
+    assert verify(board) == 0, capsys.readouterr().out
+    said = json.loads((board / "manifest.json").read_bytes())
+    assert said["roll"]["total"] == 0
+    assert [question["entitled"] for question in said["questions"]] == [0] * len(asked)
+    (reply,) = run_core([{"do": "board", "dir": str(board)}])
+    assert reply["verdict"] == "valid", reply
+    figures = await poll_figures(session, poll.public_id, datetime.now(UTC) + timedelta(days=30))
+    assert (figures.turnout.entitled, figures.turnout.share) == (0, None)
     capsys.readouterr()
 
 

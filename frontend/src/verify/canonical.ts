@@ -12,17 +12,35 @@ export function canonical(value: Json): string {
     return JSON.stringify(value);
   }
   if (typeof value === "number") {
-    if (!Number.isFinite(value)) throw new Error("not a number of JSON");
-    return JSON.stringify(value);
+    if (!Number.isSafeInteger(value) || Object.is(value, -0)) throw new Error("not a whole number below 2^53");
+    return String(value);
   }
   if (Array.isArray(value)) return `[${value.map(canonical).join(",")}]`;
   const keys = Object.keys(value).sort(); // by UTF-16 code units, as RFC 8785 asks
   return `{${keys.map((key) => `${canonical(key)}:${canonical(value[key]!)}`).join(",")}}`;
 }
 
+// JSON that every reader reads alike: no key twice, no number but whole ones below 2^53.
+export function readStrict(text: string): Json {
+  const value = JSON.parse(text) as Json;
+  canonical(value);
+  let keys = 0;
+  for (const [, colon] of text.matchAll(/"(?:[^"\\]|\\.)*"(\s*:)?/g)) if (colon) keys++;
+  if (keys !== keysIn(value)) throw new Error("a key comes twice");
+  return value;
+}
+
+function keysIn(value: Json): number {
+  if (value === null || typeof value !== "object") return 0;
+  const inner = Object.values(value).reduce((sum: number, one) => sum + keysIn(one), 0);
+  return inner + (Array.isArray(value) ? 0 : Object.keys(value).length);
+}
+
+export const strictText = (data: Uint8Array): string => new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(data);
+
 // The object in canonical bytes; throws on anything else.
 export function readCanonical(data: Uint8Array): Facts {
-  const value = JSON.parse(new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(data)) as Json;
+  const value = JSON.parse(strictText(data)) as Json;
   if (value === null || typeof value !== "object" || Array.isArray(value)) throw new Error("not an object");
   if (compare(utf8(canonical(value)), data) !== 0) throw new Error("not canonical JSON (RFC 8785)");
   return value;

@@ -8,8 +8,9 @@ import { Fraction } from "./fraction";
 import { lotOrder, sha256 } from "./hashing";
 import type { Listed, Manifest, Party } from "./manifest";
 import { instant } from "./moments";
-import { type Definition, type Question, inQuestion } from "./question";
+import { type Definition, type Question, inQuestion, neutral } from "./question";
 import type { Streamed } from "./records";
+import { Unknown } from "./source";
 
 export function checkCounts(manifest: Manifest, definition: Definition): void {
   const { ballots, participations, roll } = manifest;
@@ -29,6 +30,8 @@ export function checkCounts(manifest: Manifest, definition: Definition): void {
     if ((question.rule.method === "units") !== (listed.counted_by === "units")) throw new Error(`${named}: counted by ${listed.counted_by}`);
     if (!question.styles.length && !question.shown_if && listed.shown !== ballots) throw new Error(`${named}: everybody is asked, and ${listed.shown} of ${ballots} ballots hold it`);
     if (withheld.styles.some((style) => (style !== 0 && !definition.styles.some((one) => one.id === style)) || !inQuestion(question, style))) throw new Error(`${named}: withheld records of a style that is none`);
+    if (withheld.styles.some((style, i) => i > 0 && withheld.styles[i - 1]! >= style)) throw new Error(`${named}: withheld styles do not rise`);
+    if (Boolean(withheld.styles.length) !== Boolean(withheld.records)) throw new Error(`${named}: withheld records of no style, or a withheld style without records`);
     if (withheld.leaves.length !== withheld.records) throw new Error(`${named}: ${withheld.leaves.length} hashes of ${withheld.records} withheld records`);
     rising(withheld.leaves, `${named}: withheld records`);
     checkEntitled(manifest, listed, question);
@@ -39,15 +42,15 @@ export function checkCounts(manifest: Manifest, definition: Definition): void {
 function checkTimes(manifest: Manifest, definition: Definition): void {
   const [opens, closes, counted] = [manifest.opens_at, manifest.closes_at, manifest.counted_at].map(instant) as [bigint, bigint, bigint];
   if (opens !== instant(definition.opens_at)) throw new Error("opened at another time than was sealed");
-  if (closes <= opens || counted < closes) throw new Error("counted before it had closed, or closed before it opened");
+  if (closes < opens || counted < closes) throw new Error("counted before it had closed, or closed before it opened");
 }
 
 // The roll by ballot style: every style that is declared, everybody else's, and no more people than there are.
 function checkRoll(manifest: Manifest, definition: Definition): void {
   const { known, total, styles } = manifest.roll;
-  const expected = known && definition.styles.length ? [0, ...definition.styles.map((style) => style.id)] : [];
-  const stated = styles.map(([style]) => style);
-  if (stated.length !== expected.length || !expected.every((style) => stated.includes(style))) throw new Error("the roll by ballot style is not of the declared styles");
+  const declared = new Set([0, ...definition.styles.map((style) => style.id)]);
+  const expected = known && declared.size > 1 ? [...declared].sort((a, b) => a - b) : [];
+  if (JSON.stringify(styles.map(([style]) => style)) !== JSON.stringify(expected)) throw new Error("the roll by ballot style is not of the declared styles");
   if (total !== null && styles.reduce((sum, [, n]) => sum + n, 0) > total) throw new Error("the roll by ballot style is more than the whole");
 }
 
@@ -69,6 +72,7 @@ export function checkShown(manifest: Manifest, definition: Definition, streamed:
   for (const question of definition.questions) {
     const listed = manifest.questions.find((one) => one.id === question.id)!;
     const { styles } = streamed.get(question.id)!;
+    checkOnRoll(manifest, definition, question, styles);
     if (question.shown_if) {
       checkFollowUp(manifest, question, listed, definition, streamed);
       continue;
@@ -90,13 +94,43 @@ function checkFollowUp(manifest: Manifest, question: Question, listed: Listed, d
   const hidden = manifest.questions.find((one) => one.id === parent?.id)?.withheld;
   const leads: ByStyle | undefined = parent && streamed.get(parent.id)?.leads.get(question.id);
   if (!parent || !hidden || !leads) throw new Error(`q${question.id}: follows no question`);
-  for (const [style, records] of streamed.get(question.id)!.styles) {
-    const most = hidden.styles.includes(style) ? hidden.records : (leads.get(style) ?? 0);
-    if (records > most) throw new Error(`q${question.id}: ${records} records of style ${style}, and ${most} ballots that led to it`);
+  const asked = [0, ...definition.styles.map((one) => one.id)].filter((style) => inQuestion(question, style));
+  const held = streamed.get(question.id)!.styles;
+  for (const style of asked) {
+    if (hidden.styles.includes(style) || listed.withheld.styles.includes(style)) continue;
+    const [records, led] = [held.get(style) ?? 0, leads.get(style) ?? 0];
+    if (records !== led) throw new Error(`q${question.id}: ${records} records of style ${style}, and ${led} ballots that led to it`);
   }
-  const led = [...leads.values()].reduce((sum, n) => sum + n, 0);
-  const exact = parent.kind === "single_choice" && !hidden.records;
-  if (listed.shown > led + hidden.records || (exact && listed.shown !== led)) throw new Error(`q${question.id}: on ${listed.shown} ballots, and ${led} led to it`);
+  const led = asked.reduce((sum, style) => sum + (leads.get(style) ?? 0), 0);
+  const most = led + (asked.some((style) => hidden.styles.includes(style)) ? hidden.records : 0);
+  if (listed.shown < led || listed.shown > most) throw new Error(`q${question.id}: on ${listed.shown} ballots, and ${led} led to it`);
+}
+
+// A style has no more records than entitled residents, where nobody could come on the roll late.
+function checkOnRoll(manifest: Manifest, definition: Definition, question: Question, held: ByStyle): void {
+  if (definition.late_registration) return;
+  for (const [style, entitled] of manifest.roll.styles) {
+    const records = held.get(style) ?? 0;
+    if (records > entitled) throw new Error(`q${question.id}: ${records} records of style ${style}, and ${entitled} residents on its roll`);
+  }
+}
+
+// What holds of the published outcome by any rule, also one that is not counted again: how the ballots divide.
+export function checkClasses(question: Question, listed: Listed, profile: Map<string, number>): void {
+  const { outcome } = listed;
+  const named = `q${listed.id}`;
+  const [cast, valid, blank, neutralTotal] = [outcome.cast, outcome.valid, outcome.blank, outcome.neutral_total].map((n) => (Number.isSafeInteger(n) ? (n as number) : NaN)) as [number, number, number, number];
+  if (outcome.question_id !== question.id || outcome.method !== question.rule.method) throw new Error(`${named}: the outcome of another question or rule`);
+  if (cast !== valid + blank + neutralTotal) throw new Error(`${named}: the published numbers of ballots do not add up`);
+  if (listed.counted_by !== "ballots") return;
+  const ids = new Set(neutral(question).map((option) => `[${option.id}]`));
+  const seen = { cast: 0, valid: 0, blank: 0, neutral: 0 };
+  for (const [answer, n] of profile) {
+    seen.cast += n;
+    seen[answer === "[]" ? "blank" : ids.has(answer) ? "neutral" : "valid"] += n;
+  }
+  const fits = cast === listed.shown && seen.cast <= cast && seen.valid <= valid && seen.blank <= blank && seen.neutral <= neutralTotal;
+  if (!fits) throw new Error(`${named}: the published numbers of ballots contradict the records`);
 }
 
 // Whether enough took part, as the poll declares; null where that hangs on a roll that is not known.
@@ -123,7 +157,7 @@ export function checkTally(question: Question, listed: Listed, manifest: Manifes
   const ties = manifest.ties.filter((tie) => tie.question === question.id);
   const asked = new Set<object>();
   const again = counterOf(question)!(question, profile, listed.entitled, (stage, tied) => {
-    const tie = ties.find((one) => one.stage === stage && rises(one.options, tied));
+    const tie = ties.find((one) => one.stage === stage && rises(tied, one.options));
     if (tie) asked.add(tie);
     return tie?.decided ?? null;
   });
@@ -141,7 +175,7 @@ const rises = (options: number[], tied: number[]): boolean => JSON.stringify([..
 export function checkTies(manifest: Manifest, definition: Definition): { question: number; lot: number[] }[] {
   const pollHash = fromHex(manifest.poll_hash, 32);
   const { official, observer } = manifest.lot ?? {};
-  const parties: [string, Party | null | undefined][] = [["official", official], ["observer", observer]];
+  const parties: [string, Party | undefined][] = [["official", official], ["observer", observer]];
   for (const [party, one] of parties) {
     if (!one?.secret) continue;
     const made = hex(sha256(joined(utf8("veche/lot-commitment/v1"), pollHash, utf8(party), new Uint8Array(1), fromHex(one.secret, 32))));
@@ -152,11 +186,13 @@ export function checkTies(manifest: Manifest, definition: Definition): { questio
   for (const tie of manifest.ties) {
     const question = definition.questions.find((one) => one.id === tie.question);
     const listed = manifest.questions.find((one) => one.id === tie.question);
-    const options = [...tie.options].sort((a, b) => a - b);
-    if (!question || !listed || !rises(tie.decided, options)) throw new Error("a decision about no tie");
+    const { options } = tie;
+    const rising = options.every((id, i) => i === 0 || options[i - 1]! < id);
+    if (!question || !listed || !rising || !rises(tie.decided, options)) throw new Error("a decision about no tie");
     const name = JSON.stringify([tie.question, tie.stage, options]);
     if (decided.has(name)) throw new Error(`q${tie.question}: a tie was decided twice`);
     decided.add(name);
+    if (question.rule.tie !== "joint" && !["chair", "lot"].includes(tie.method)) throw new Unknown(`q${tie.question}: a tie was decided by ${tie.method.slice(0, 40)}`);
     if (tie.method === "chair" ? !["chair", "lot"].includes(question.rule.tie) || !tie.reason.trim() : tie.method !== "lot" || question.rule.tie !== "lot") {
       throw new Error(`q${tie.question}: a tie was decided in a way the rules do not have`);
     }

@@ -1,4 +1,6 @@
 // Exact fractions, for shares, means and points: no result is ever rounded.
+const SHARE = /^(\d{1,6})\/([1-9]\d{0,5})$/;
+
 export class Fraction {
   readonly n: bigint;
   readonly d: bigint;
@@ -12,8 +14,12 @@ export class Fraction {
     this.d = bottom / common;
   }
 
+  static is(text: unknown): boolean {
+    return typeof text === "string" && SHARE.test(text);
+  }
+
   static of(text: string): Fraction {
-    const found = /^(\d{1,6})\/([1-9]\d{0,5})$/.exec(text);
+    const found = SHARE.exec(text);
     if (!found) throw new Error(`not a share: ${text}`);
     return new Fraction(BigInt(found[1]!), BigInt(found[2]!));
   }

@@ -1,6 +1,7 @@
 // manifest.json as data, with what it says about itself held to be of the right shape.
 import { fromBase64, fromHex } from "./bytes";
 import type { Facts, Json } from "./canonical";
+import { isName } from "./note";
 
 export interface Withheld {
   records: number;
@@ -59,7 +60,7 @@ export interface Manifest {
   ballots: number;
   questions: Listed[];
   ties: DecidedTie[];
-  lot: { official: Party | null; observer: Party | null } | null;
+  lot: { official: Party; observer: Party } | null;
   superseded: string[];
   keys: Key[];
   software: string;
@@ -87,7 +88,7 @@ const QUESTION: Shape = {
   id: number, size: number, root: hash, shown: number, withheld: object(WITHHELD), entitled: orNull(number), counted_by: text, outcome: anything,
 };
 const PARTY: Shape = { commitment: hash, secret: orNull(hash) };
-const LOT: Shape = { official: orNull(object(PARTY)), observer: orNull(object(PARTY)) };
+const LOT: Shape = { official: object(PARTY), observer: object(PARTY) };
 const ROLL: Shape = { known: flag, total: orNull(number), styles: list((pair) => Array.isArray(pair) && pair.length === 2 && pair.every(number)) };
 const TIE: Shape = { question: number, stage: number, options: list(number), decided: list(number), method: text, reason: text };
 const KEY: Shape = { key_id: text, purpose: text, public: text, valid_from: text, valid_to: orNull(text) };
@@ -102,6 +103,18 @@ const MANIFEST: Shape = {
 function fault(value: Facts, shape: Shape): string | null {
   for (const [key, holds] of Object.entries(shape)) if (!Object.hasOwn(value, key) || !holds(value[key])) return key;
   return null;
+}
+
+// What a later version of a count may not change: the fields of the format without `CHANGING`, outcomes and secrets.
+const CHANGING = ["version", "previous", "reason", "counted_at", "ties", "lot", "questions", "keys", "software"];
+
+export function lasting(manifest: Manifest): Facts {
+  const data = manifest as unknown as Facts;
+  const said = Object.keys(MANIFEST).filter((name) => !CHANGING.includes(name)).map((name): [string, Json] => [name, data[name]!]);
+  const fields = Object.keys(QUESTION).filter((name) => name !== "outcome");
+  const questions = (data.questions as Facts[]).map((one) => Object.fromEntries(fields.map((name): [string, Json] => [name, one[name]!])));
+  const lot = manifest.lot && [manifest.lot.official.commitment, manifest.lot.observer.commitment];
+  return { ...Object.fromEntries(said), questions, lot };
 }
 
 // Fields that the format does not have, as paths. A later release may say more: that is named, and not called wrong.
@@ -122,10 +135,15 @@ export function readManifest(data: Facts): { manifest: Manifest; unknown: string
   const wrong = fault(data, MANIFEST);
   if (wrong !== null) throw new Error(`manifest.json: ${wrong} is not as the format has it`);
   if (data.v !== 1 || data.format !== "veche/board/v1") throw new Error("a board of another format");
-  return { manifest: data as unknown as Manifest, unknown: [...new Set(strangers(data))] };
+  const manifest = data as unknown as Manifest;
+  const host = manifest.origin.slice(0, -`/board/${manifest.poll}`.length);
+  if (manifest.origin !== `${host}/board/${manifest.poll}` || !/^[0-9a-f]{32}$/.test(manifest.poll) || host.includes("/") || !isName(host)) throw new Error("the board's name is not that of its poll");
+  return { manifest, unknown: [...new Set(strangers(data))] };
 }
 
-// Public keys (32 bytes) of one purpose, by their id where one is asked for.
-export function keysFor(manifest: Manifest, purpose: string, id?: string): Uint8Array[] {
-  return manifest.keys.filter((key) => key.purpose === purpose && (id === undefined || key.key_id === id)).map((key) => fromBase64(key.public));
+// Public keys of one purpose; throws on what is not one of 32 bytes.
+export function keysFor(manifest: Manifest, purpose: string): Uint8Array[] {
+  const keys = manifest.keys.filter((key) => key.purpose === purpose).map((key) => fromBase64(key.public));
+  if (keys.some((key) => key.length !== 32)) throw new Error("a key that is none");
+  return keys;
 }

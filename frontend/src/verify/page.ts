@@ -158,6 +158,7 @@ class BoardVerifier extends HTMLElement {
     const box = this.#box("ballot", kind, this.#word(`ballot-${ballot.state}-title`));
     box.append(this.#paragraph(this.#word(`ballot-${ballot.state}`)));
     if (ballot.state === "nowhere" && ballot.withheld) box.append(this.#paragraph(this.#word("ballot-nowhere-withheld")));
+    if (ballot.compared !== "whole") box.append(this.#paragraph(this.#word(`compared-${ballot.compared}`)));
     if (ballot.found.length) box.append(...this.#answers(ballot.found));
     if (ballot.complaint) box.append(this.#save(ballot.complaint));
     announce(this.#word(`ballot-${ballot.state}-title`));

@@ -1,6 +1,8 @@
 // The sealed poll as the verifier reads it, and which answers fit a question: the canonical forms of the document
 // "board format", one per kind. An answer that fits in no way is an entry that no ballot page could have made.
 import type { Facts } from "./canonical";
+import { Fraction } from "./fraction";
+import { Unknown } from "./source";
 
 export interface Option {
   id: number;
@@ -79,6 +81,7 @@ export interface Definition {
   may_change: boolean;
   receipt: "inclusion" | "acceptance_only";
   roll_known: boolean;
+  late_registration: boolean;
   quorum: { share: string | null; ballots: number | null } | null;
   opens_at: string | null;
   time_zone: string;
@@ -93,12 +96,26 @@ export const inQuestion = (question: Question, style: number): boolean => inStyl
 // What of a definition this verifier relies on; throws where it is not there. Its bytes have been held against the hash
 // that the poll was sealed with, so this only guards against a document of another schema.
 export function readDefinition(data: Facts): Definition {
-  if (data.schema !== "veche/poll/v1" || !Array.isArray(data.questions) || !Array.isArray(data.styles)) throw new Error("a poll document of another schema");
+  if (data.schema !== "veche/poll/v1") throw new Unknown("a poll document of another schema");
+  if (!Array.isArray(data.questions) || !Array.isArray(data.styles)) throw new Error("a poll document without questions or styles");
   const found = data as unknown as Definition;
+  if (found.questions.length > MOST_QUESTIONS) throw new Error("more questions than a poll can have");
   for (const question of found.questions) {
     if (!Number.isInteger(question.id) || !Array.isArray(question.options) || typeof question.rule?.method !== "string") throw new Error("a question that is none");
+    if (!withinLimits(question)) throw new Error(`q${question.id}: beyond the limits of a poll document`);
   }
   return found;
+}
+
+const MOST_QUESTIONS = 50;
+const MOST_OPTIONS = 300;
+const MOST_LEVEL = 100;
+
+// Of a size that can be counted: a document sealed in bad faith must not keep a verifier busy for ever.
+function withinLimits({ options, rule, scale_min: low, scale_max: high }: Question): boolean {
+  const level = (n: number | undefined): boolean => n === undefined || (Number.isInteger(n) && Math.abs(n) <= MOST_LEVEL);
+  const share = (text: string | null | undefined): boolean => text == null || Fraction.is(text);
+  return options.length <= MOST_OPTIONS && level(low) && level(high) && share(rule.threshold) && share(rule.trim);
 }
 
 // Whether a canonical answer to the earlier question shows the follow-up. An option of a ranking counts when it is ranked,

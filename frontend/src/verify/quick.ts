@@ -4,29 +4,31 @@ import { compare, fromHex, hex } from "./bytes";
 import { type Absence, absence, complaint } from "./complaint";
 import { Reader, splitBundle } from "./entries";
 import { leafHash } from "./hashing";
-import { type Listed, keysFor } from "./manifest";
+import type { Listed } from "./manifest";
 import { checkCheckpoint, checkRules, hostOf, openNewest } from "./opening";
 import type { Definition } from "./question";
 import { type Receipt, fate, isInclusion, judged, leavesOf } from "./receipt";
-import { readRegistry, receiptKeys } from "./registry";
+import { listedOn, readRegistry, receiptKeys } from "./registry";
 import type { Neighbour } from "./seeking";
 import { BUNDLE, SMALL, type Source, need } from "./source";
 import { type HashAt, WIDTH, bundlePath, hashesAt, inclusionProof, proves, tileAt, tilePath, tilesAt } from "./tree";
-import type { Asked, BallotFound } from "./verify";
+import type { Asked, BallotFound, Compared } from "./verify";
 
 // What the board says about the ballot of a receipt. Throws where the board contradicts itself on the way. The registry is
-// read only where the manifest does not list the key that signed.
+// read only where the manifest does not list the key that signed, and only for its keys; `compared` says which.
 export async function lookUp({ board, registry, poll, wait }: Omit<Asked, "token">, receipt: Receipt): Promise<BallotFound> {
   const signed = await openNewest(board, poll, wait);
   const { manifest } = signed;
   const withheld = manifest.questions.reduce((sum, listed) => sum + listed.withheld.records, 0);
-  const says = (state: BallotFound["state"]): BallotFound => ({ state, found: [], withheld, complaint: null });
+  let compared: Compared = "board";
+  const says = (state: BallotFound["state"]): BallotFound => ({ state, found: [], withheld, complaint: null, compared });
   const definition = await checkRules(board, manifest);
-  const terms = { pollHash: manifest.poll_hash, kind: definition.receipt, keys: (id: string): Uint8Array[] => keysFor(manifest, "receipt", id) };
+  const terms = { pollHash: manifest.poll_hash, kind: definition.receipt, keys: (day: string): Uint8Array[] => listedOn(manifest, day) };
   let standing = await judged(receipt, terms);
   if (standing === "not_signed" && registry) {
+    compared = "keys";
     const log = await readRegistry(registry, hostOf(manifest), manifest.poll, wait);
-    standing = await judged(receipt, { ...terms, keys: (id, day) => receiptKeys(log, id, day) });
+    standing = await judged(receipt, { ...terms, keys: (day) => receiptKeys(log, day) });
   }
   if (standing !== "signed") return says(standing);
   if (!isInclusion(receipt)) return says("acceptance");

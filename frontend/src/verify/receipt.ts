@@ -1,6 +1,7 @@
 // A receipt in any form a resident may have it, and what a board says about it. Nothing here ever leaves the browser.
 import { four, fromBase64, fromHex, joined, utf8 } from "./bytes";
-import { type Facts, type Json, canonical } from "./canonical";
+import { type Facts, type Json, canonical, readStrict } from "./canonical";
+import { isDay } from "./moments";
 import { sha256, signedBy } from "./hashing";
 
 export interface Receipt {
@@ -30,7 +31,7 @@ export function readToken(text: string): Token {
 function fromFile(text: string): Receipt {
   let data: Json;
   try {
-    data = JSON.parse(text) as Json;
+    data = readStrict(text);
   } catch {
     throw new NotAReceipt("file");
   }
@@ -74,7 +75,7 @@ export type Standing = "signed" | "another_poll" | "not_signed" | "improper";
 export interface Terms {
   pollHash: string;
   kind: string;
-  keys(id: string, day: string): Uint8Array[];
+  keys(day: string): Uint8Array[];
 }
 
 // Whether the service signed this receipt, for this poll, and in a form that says anything. An improper one is signed,
@@ -85,7 +86,7 @@ export async function judged(receipt: Receipt, terms: Terms): Promise<Standing> 
   try {
     const message = utf8(`veche/receipt/v1\n${canonical(facts)}`);
     const signature = fromBase64(receipt.signature);
-    const keys = terms.keys(receipt.key_id, String(facts.day));
+    const keys = terms.keys(String(facts.day));
     if (!(await anySigned(keys, message, signature))) return ours ? "not_signed" : "another_poll";
   } catch {
     return "not_signed";
@@ -98,16 +99,17 @@ async function anySigned(keys: Uint8Array[], message: Uint8Array, signature: Uin
   return false;
 }
 
+const MOST_LEAVES = 1_000;
 const FIELDS: { [kind: string]: string } = { inclusion: "ballot day kind leaves poll v", acceptance_only: "acceptance day kind poll v" };
 
 function isProper(facts: Facts, kind: string): boolean {
   if (facts.v !== 1 || facts.kind !== kind || Object.keys(facts).sort().join(" ") !== FIELDS[kind]) return false;
-  if (typeof facts.day !== "string" || !/^\d{4}-\d\d-\d\d$/.test(facts.day)) return false;
+  if (!isDay(facts.day)) return false;
   try {
     if (kind === "acceptance_only") return fromHex(facts.acceptance, 32).length === 32;
     readCode(String(facts.ballot));
     const leaves = facts.leaves as string[];
-    return leaves.length > 0 && new Set(leaves).size === leaves.length && leaves.every((leaf) => fromHex(leaf, 32));
+    return leaves.length > 0 && leaves.length <= MOST_LEAVES && new Set(leaves).size === leaves.length && leaves.every((leaf) => fromHex(leaf, 32));
   } catch {
     return false;
   }

@@ -5,7 +5,7 @@ import { type ByStyle, type Reader, splitBundle } from "./entries";
 import type { Listed } from "./manifest";
 import type { Seeker } from "./seeking";
 import { BUNDLE, SMALL, type Source, ahead, need } from "./source";
-import { type HashAt, type Tile, WIDTH, bundlePath, hashesAt, rootOf, subtree, tileAt, tilePath, tilesAt } from "./tree";
+import { type HashAt, type Tile, WIDTH, bundlePath, hashesAt, rootOf, subtree, tilePath, tilesAt, tilesOf } from "./tree";
 
 export interface Streamed {
   profile: Map<string, number>;
@@ -53,10 +53,6 @@ export async function streamRecords(source: Source, folder: string, listed: List
   const root = listed.size ? await subtree(at, 0, listed.size) : rootOf([]);
   if (!same(root, fromHex(listed.root, 32))) throw new Error("the root does not follow from the records");
   return { profile: reader.profile, styles: reader.styles, leads: reader.leads, at };
-}
-
-function* tilesOf(size: number, level: number): Generator<Tile> {
-  for (let index = 0; index < tilesAt(size, level); index++) yield tileAt(size, level, index);
 }
 
 // The tiles above the leaves, each held against what follows from the level below.

@@ -1,15 +1,15 @@
 // The site's registry log: every public event in one order, hashed and signed. What a board says of its keys, its rules,
 // its lots and itself has to be what was entered there, and entered in time.
 import { fromBase64, hex, same } from "./bytes";
-import { type Facts, type Json, canonical, difference, readCanonical } from "./canonical";
+import { type Facts, type Json, canonical, difference, readCanonical, readStrict, strictText } from "./canonical";
 import { splitBundle } from "./entries";
 import { leafHash, sha256 } from "./hashing";
-import type { Party } from "./manifest";
-import { DAY, instant } from "./moments";
+import { type Manifest, keysFor } from "./manifest";
+import { DAY, instant, isDay } from "./moments";
 import { openNote, readCheckpoint } from "./note";
-import type { Signed } from "./opening";
-import { BUNDLE, MOST, Missing, SMALL, type Source, Unreachable, ahead, need, pause } from "./source";
-import { type HashAt, type Tile, WIDTH, bundlePath, hashesAt, rootOf, subtree, tileAt, tilesAt } from "./tree";
+import type { Opened, Version } from "./opening";
+import { BUNDLE, MOST, Missing, SMALL, type Source, TooMuch, Unreachable, ahead, need, pause } from "./source";
+import { type HashAt, type Tile, WIDTH, bundlePath, hashesAt, rootOf, subtree, tilesOf } from "./tree";
 
 export interface Event {
   position: number;
@@ -22,7 +22,7 @@ export interface Event {
 interface ListedKey {
   purpose: string;
   key_id: string;
-  public: string;
+  public: Uint8Array;
   added: Event;
   retired: Event | null;
 }
@@ -34,13 +34,14 @@ export interface Registry {
 }
 
 const TRIES = 3;
-const SLACK = (3n * DAY) / 2n; // from noon: to the end of the day after
+const MOST_EVENTS = 20_000; // of one poll, or of keys
+const OF_A_POLL = ["poll_sealed", "poll_opened", "lot_committed", "poll_counted", "board_published"];
 
 // Reads all of the log of `host` and hashes it anew. The files of a growing log move on: a partial one that has gone is
 // looked for again under the next checkpoint.
 export async function readRegistry(source: Source, host: string, poll: string, wait: number): Promise<Registry> {
   const listed = await needed(source, "keys.json", MOST);
-  const { origin, keys = [] } = JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(listed)) as { origin?: string; keys?: { purpose?: string; public?: string }[] };
+  const { origin, keys = [] } = readStrict(strictText(listed)) as { origin?: string; keys?: { purpose?: string; public?: string }[] };
   if (origin !== host) throw new Unreachable("the registry is that of another site");
   const mine = keys.filter((key) => key.purpose === "registry").map((key) => fromBase64(key.public));
   for (let attempt = 1; ; attempt++) {
@@ -69,11 +70,11 @@ async function readLog(source: Source, host: string, poll: string, keys: Uint8Ar
   const registry: Registry = { keys: [], events: [] };
   const levels: Uint8Array[][] = [[]];
   let last: Uint8Array[] = [];
-  const tiles = Array.from({ length: tilesAt(size, 0) }, (_, index) => tileAt(size, 0, index));
   const fetchOne = async (tile: Tile): Promise<[Tile, Uint8Array]> => [tile, await need(source, bundlePath(tile), BUNDLE)];
-  for await (const [tile, bundle] of ahead(tiles, fetchOne)) {
+  for await (const [tile, bundle] of ahead(tilesOf(size, 0), fetchOne)) {
     const entries = splitBundle(bundle, tile.width);
     entries.forEach((entry, i) => enter(registry, entry, tile.index * WIDTH + i, poll));
+    if (Math.max(registry.events.length, registry.keys.length) > MOST_EVENTS) throw new TooMuch("the registry says more of this poll than a tab should hold");
     last = entries.map(leafHash);
     if (tile.width === WIDTH) (levels[1] ??= []).push(rootOf(last));
   }
@@ -88,71 +89,89 @@ async function readLog(source: Source, host: string, poll: string, keys: Uint8Ar
 function enter(registry: Registry, entry: Uint8Array, position: number, poll: string): void {
   const said = readCanonical(entry);
   if (said.position !== position || typeof said.kind !== "string" || !isObject(said.body)) throw new Error(`entry ${position} of the registry is none`);
-  const event: Event = { position, kind: said.kind, at: instant(said.at), poll: said.poll as string | null, body: said.body };
-  if (event.poll === poll) registry.events.push(event);
+  if (said.poll !== null && typeof said.poll !== "string") throw new Error(`entry ${position} of the registry is of no poll`);
+  const event: Event = { position, kind: said.kind, at: instant(said.at), poll: said.poll, body: said.body };
+  if (event.poll === poll && OF_A_POLL.includes(event.kind)) registry.events.push(event);
   const { purpose, key_id: id } = event.body;
-  if (event.kind === "key_added") registry.keys.push({ purpose: String(purpose), key_id: String(id), public: String(event.body.public), added: event, retired: null });
+  if (event.kind === "key_added") registry.keys.push({ purpose: String(purpose), key_id: String(id), public: fromBase64(event.body.public), added: event, retired: null });
   if (event.kind === "key_retired") for (const key of registry.keys) if (key.purpose === purpose && key.key_id === id) key.retired ??= event;
 }
 
 const isObject = (value: Json | undefined): value is Facts => value !== null && typeof value === "object" && !Array.isArray(value);
 
-// The keys of a manifest were entered in the log, and those that signed not retired before; throws otherwise.
-export function checkKeys(registry: Registry, versions: Signed[], checkpoints: Uint8Array[]): void {
-  const [first, newest] = [versions[0]!, versions.at(-1)!];
-  for (const key of newest.manifest.keys) {
-    if (fromBase64(key.public).length !== 32 || !find(registry, key.purpose, key.public, key.key_id)) throw new Error(`the ${key.purpose} key ${key.key_id} is not in the registry`);
+// The keys of a board were entered in the log, and those that signed not retired before; trees were signed by a key that
+// was there at the count. Throws otherwise.
+export function checkKeys(registry: Registry, { newest, versions }: Opened, checkpoints: Uint8Array[]): void {
+  const board = registry.keys.filter((key) => key.purpose === "board");
+  const entered = (purpose: string, key: Uint8Array): ListedKey | undefined => registry.keys.find((one) => one.purpose === purpose && same(one.public, key));
+  for (const purpose of ["board", "receipt"]) {
+    if (!keysFor(newest.manifest, purpose).every((key) => entered(purpose, key))) throw new Error(`a ${purpose} key that the manifest lists is not in the registry`);
   }
-  const uses = [...versions.map(({ signer, manifest }) => ({ signer, at: manifest.counted_at })), ...checkpoints.map((signer) => ({ signer, at: first.manifest.counted_at }))];
+  const first = versions[0]!.counted_at;
+  const uses = [...versions.flatMap(({ signers, counted_at: at }) => signers.map((signer) => ({ signer, at }))), ...checkpoints.map((signer) => ({ signer, at: first }))];
   for (const { signer, at } of uses) {
-    const key = registry.keys.find((one) => one.purpose === "board" && same(fromBase64(one.public), signer));
+    const key = entered("board", signer);
     if (!key) throw new Error("signed by a board key that is not in the registry");
     if (key.retired && key.retired.at < instant(at)) throw new Error(`the board key ${key.key_id} had been retired before it signed`);
   }
+  const counted = registry.events.find((event) => event.kind === "poll_counted");
+  const younger = (key: ListedKey): boolean => (counted ? key.added.position > counted.position : key.added.at > instant(first));
+  if (checkpoints.some((signer) => younger(entered("board", signer)!)) && !board.every(younger)) throw new Error("the trees are signed by a key younger than the count, though there was a key then");
 }
 
-const find = (registry: Registry, purpose: string, key: string, id: string): ListedKey | undefined =>
-  registry.keys.find((one) => one.purpose === purpose && one.public === key && one.key_id === id);
-
-// Receipt keys by their id, in use on a day; the day is the voter's, so it may lie a day before or after the log's.
-export function receiptKeys(registry: Registry, id: string, day: string): Uint8Array[] {
-  const noon = instant(`${day}T12:00:00Z`);
-  const inUse = (key: ListedKey): boolean => key.added.at <= noon + SLACK && (!key.retired || key.retired.at >= noon - SLACK);
-  return registry.keys.filter((key) => key.purpose === "receipt" && key.key_id === id && inUse(key)).map((key) => fromBase64(key.public));
+// Receipt keys that were there on a day; the day is the voter's, so it may be the one before the log's. One retired since
+// stays good: a process that was not restarted yet signs with it, and a thief would write an earlier day.
+export function receiptKeys(registry: Registry, day: string): Uint8Array[] {
+  return registry.keys.filter((key) => key.purpose === "receipt" && wasThere(key.added.at, day)).map((key) => key.public);
 }
+
+// The same of the manifest's list, where there is no log.
+export function listedOn(manifest: Manifest, day: string): Uint8Array[] {
+  return manifest.keys.filter((key) => key.purpose === "receipt" && wasThere(instant(key.valid_from), day)).map((key) => fromBase64(key.public));
+}
+
+// Of no day at all nothing is said here: then the receipt is no proper one.
+const wasThere = (since: bigint, day: string): boolean => !isDay(day) || since < instant(`${day}T00:00:00Z`) + 2n * DAY;
 
 export type Entered = "entered" | "not_entered" | "newer";
 
 // The log's word on a poll: sealed by this hash, the lots committed to before the opening, this board in every version.
-// Throws where it says otherwise; gives whether the newest version is there already, or one after it.
-export function checkEntered(registry: Registry, versions: Signed[]): Entered {
-  const newest = versions.at(-1)!.manifest;
+// Throws where it says otherwise; gives whether all versions are there already, or one after them. `draws`: the sealed
+// rules have lots.
+export function checkEntered(registry: Registry, { newest: { manifest }, versions }: Opened, draws: boolean): Entered {
   const of = (kind: string): Event[] => registry.events.filter((event) => event.kind === kind);
-  const opened = of("poll_opened")[0];
-  const opens = instant(newest.opens_at);
-  const inTime = (event: Event): boolean => opened ? event.position < opened.position : event.at <= opens;
-  if (of("poll_sealed").at(-1)?.body.poll_hash !== newest.poll_hash) throw new Error("the registry does not have these rules as the sealed ones");
-  for (const party of ["official", "observer"] as const) {
-    const said: Party | null | undefined = newest.lot?.[party];
-    const committed = of("lot_committed").filter((event) => event.body.party === party && inTime(event)).at(-1);
-    if (said && committed?.body.commitment !== said.commitment) throw new Error(`the registry does not have the ${party}'s commitment to a lot before the opening`);
-  }
-  const parties = new Set(of("lot_committed").filter(inTime).map((event) => event.body.party));
-  if (!newest.lot && parties.size > 1) throw new Error("two parties committed to a lot, and the board has none");
+  if (of("poll_sealed").at(-1)?.body.poll_hash !== manifest.poll_hash) throw new Error("the registry does not have these rules as the sealed ones");
+  checkLotWasFirst(registry, manifest, draws);
   const published = of("board_published");
-  const missing = versions.filter((version) => !isEntered(published, version));
-  if (missing.length) return "not_entered";
-  return published.some((event) => Number(event.body.version) > newest.version) ? "newer" : "entered";
+  const missing = versions.filter((version) => !isEntered(registry, published, manifest, version));
+  if (published.some(({ body }) => typeof body.version === "number" && body.version > manifest.version)) return "newer";
+  return missing.length ? "not_entered" : "entered";
 }
 
-function isEntered(published: Event[], { manifest, bytes }: Signed): boolean {
+// Commitments stand before the opening: by their places in the log, and by the time they tell of themselves only where the
+// log has no opening.
+function checkLotWasFirst(registry: Registry, manifest: Manifest, draws: boolean): void {
+  const opened = registry.events.find((event) => event.kind === "poll_opened");
+  const inTime = (event: Event): boolean => (opened ? event.position < opened.position : event.at <= instant(manifest.opens_at));
+  const before = registry.events.filter((event) => event.kind === "lot_committed" && inTime(event));
+  const of = (party: string): Json[] => before.filter((event) => event.body.party === party).map((event) => event.body.commitment ?? null);
+  for (const party of ["official", "observer"] as const) {
+    if (manifest.lot && difference(of(party), [manifest.lot[party].commitment]) !== null) throw new Error(`the registry does not have the ${party}'s commitment to a lot before the opening`);
+  }
+  if (!manifest.lot && draws && of("official").length && of("observer").length) throw new Error("two parties committed to a lot, and the board has none");
+}
+
+function isEntered(registry: Registry, published: Event[], manifest: Manifest, { version, digest, signers }: Version): boolean {
   const facts: Facts = {
-    version: manifest.version, manifest: hex(sha256(bytes)),
+    version, manifest: digest,
     roots: Object.fromEntries(manifest.questions.map(({ id, root }) => [id, root])),
     sizes: Object.fromEntries(manifest.questions.map(({ id, size }) => [id, size])),
   };
   const short: Facts = { sha256: hex(sha256(new TextEncoder().encode(canonical(facts)))) }; // of facts too long for an entry
-  const mine = published.filter((event) => event.body.version === manifest.version);
-  if (mine.some((event) => difference(event.body, facts) !== null)) throw new Error(`the registry has another board as version ${manifest.version}`);
-  return mine.length > 0 || published.some((event) => difference(event.body, short) === null);
+  const says = (event: Event, wanted: Facts): boolean => difference(event.body, wanted) === null;
+  if (published.some((event) => event.body.version === version && !says(event, facts))) throw new Error(`the registry has another board as version ${version}`);
+  const entered = published.find((event) => says(event, facts) || says(event, short));
+  const late = registry.keys.some((key) => key.purpose === "board" && entered && key.added.position > entered.position && signers.some((signer) => same(signer, key.public)));
+  if (late) throw new Error(`version ${version} was entered in the registry before the key that signed it`);
+  return entered !== undefined;
 }

@@ -16,6 +16,15 @@ export const MOST = 64 * 1024 * 1024; // no file of a board is larger than this 
 export const SMALL = 64 * 1024; // notes and tiles
 export const BUNDLE = 256 * (2 + 65_535);
 
+// More than this verifier knows: a document of another schema, a way of deciding it has not heard of.
+export class Unknown extends Error {}
+
+// What went wrong, in words: a file of a shape nobody thought of ends in a fault of the program.
+export function plain(error: unknown): string {
+  const text = error instanceof Error ? error.message : String(error);
+  return error instanceof TypeError || error instanceof RangeError || error instanceof SyntaxError ? `a published file is malformed (${text})` : text;
+}
+
 export class Missing extends Error {}
 export class TooLarge extends Error {}
 

@@ -30,6 +30,10 @@ export function tileAt(size: number, level: number, index: number): Tile {
 
 export const tilesAt = (size: number, level: number): number => Math.ceil(hashesAt(size, level) / WIDTH);
 
+export function* tilesOf(size: number, level: number): Generator<Tile> {
+  for (let index = 0; index < tilesAt(size, level); index++) yield tileAt(size, level, index);
+}
+
 // The tree hash of a few hashes in their order.
 export function rootOf(hashes: Uint8Array[]): Uint8Array {
   if (!hashes.length) return sha256(new Uint8Array());

@@ -4,16 +4,16 @@ import { four, fromHex, hex } from "./bytes";
 import type { Facts } from "./canonical";
 import { type Absence, absence, complaint } from "./complaint";
 import { Reader } from "./entries";
-import { type Skipped, checkCounts, checkShown, checkTally, checkTies, quorumMet, skipped } from "./figures";
+import { type Skipped, checkClasses, checkCounts, checkShown, checkTally, checkTies, quorumMet, skipped } from "./figures";
 import { sha256 } from "./hashing";
-import { type Manifest, keysFor } from "./manifest";
-import { type Signed, checkCheckpoint, checkRules, hostOf, openAll } from "./opening";
+import type { Manifest } from "./manifest";
+import { type Opened, type Signed, checkCheckpoint, checkRules, hostOf, madeLate, openAll } from "./opening";
 import type { Definition, Text } from "./question";
 import { type Outcome, type Standing, type Token, fate, isInclusion, judged, leavesOf, nonceOf } from "./receipt";
 import { type Streamed, streamRecords } from "./records";
-import { type Registry, checkEntered, checkKeys, readRegistry, receiptKeys } from "./registry";
+import { type Registry, checkEntered, checkKeys, listedOn, readRegistry, receiptKeys } from "./registry";
 import { type Found, Seeker } from "./seeking";
-import { type Source, TooMuch, Unreachable } from "./source";
+import { type Source, TooMuch, Unknown, Unreachable, plain } from "./source";
 
 export const CHECKS = ["manifest", "keys", "registry", "rules", "records", "counts", "tally", "ties"] as const;
 export type Check = (typeof CHECKS)[number];
@@ -39,7 +39,12 @@ export interface BallotFound {
   found: (Found & { text: Text; options: { id: number; text: Text }[]; kind: string })[];
   withheld: number;
   complaint: Facts | null;
+  compared: Compared;
 }
+
+// What stands behind a word about a ballot: the whole check; the board's signed parts alone; or those and the registry's
+// list of keys.
+export type Compared = "whole" | "board" | "keys";
 
 export interface Result {
   verdict: Verdict;
@@ -68,13 +73,13 @@ export async function verify(asked: Asked, report: Report): Promise<Result> {
 class Run {
   readonly #failed: { check: Check; detail: string }[] = [];
   readonly #skips: Skip[] = [];
-  #versions: Signed[] | null = null;
+  #opened: Opened | null = null;
   #signed: Signed | null = null;
   #registry: Registry | null = null;
   #definition: Definition | null = null;
   readonly #streamed = new Map<number, Streamed>();
   readonly #seekers: Seeker[] = [];
-  readonly #checkpoints = new Map<number, { note: string; signer: Uint8Array }>();
+  readonly #checkpoints = new Map<number, { note: string; signers: Uint8Array[] }>();
   #recordsAreGood = false;
 
   readonly #leaves: string[];
@@ -87,13 +92,11 @@ class Run {
     for (const check of CHECKS) this.report.check(check, "waiting", "");
     const { board, registry } = this.asked;
     await this.#make("manifest", true, () => this.#open());
-    if (registry) {
-      await this.#make("keys", this.#versions, (versions) => this.#keys(registry, versions));
-      await this.#make("registry", this.#registry, (log) => this.#entered(log));
-    }
+    if (registry) await this.#make("keys", this.#opened, (opened) => this.#keys(registry, opened));
     await this.#make("rules", this.#signed, async (signed) => {
       this.#definition = await checkRules(board, signed.manifest);
     });
+    if (registry) await this.#make("registry", this.#registry, (log) => this.#entered(log));
     await this.#make("records", this.#definition, (definition) => this.#records(this.#signed!.manifest, definition));
     await this.#make("counts", this.#definition, (definition) => this.#counts(this.#signed!.manifest, definition));
     await this.#make("tally", this.#definition, (definition) => this.#tally(this.#signed!.manifest, definition));
@@ -104,22 +107,29 @@ class Run {
 
   async #open(): Promise<void> {
     const { board, poll, wait } = this.asked;
-    const versions = await openAll(board, poll, wait);
-    const [first, newest] = [versions[0]!, versions.at(-1)!];
-    for (const listed of newest.manifest.questions) this.#checkpoints.set(listed.id, await checkCheckpoint(board, newest.manifest, listed, first.manifest.counted_at));
-    for (const name of new Set(versions.flatMap(({ unknown }) => unknown))) this.#skip("manifest", "unknown", name);
-    this.#versions = versions;
-    this.#signed = newest;
+    const opened = await openAll(board, poll, wait);
+    const { newest: { manifest }, versions, unknown } = opened;
+    const counted = versions[0]!.counted_at;
+    for (const listed of manifest.questions) this.#checkpoints.set(listed.id, await checkCheckpoint(board, manifest, listed, counted));
+    if (!this.asked.registry && madeLate(manifest, this.#treeKeys(), counted)) this.#skip("manifest", "unknown", "the trees are signed by a key younger than the count");
+    for (const name of unknown) this.#skip("manifest", "unknown", name);
+    this.#opened = opened;
+    this.#signed = opened.newest;
   }
 
-  async #keys(registry: Source, versions: Signed[]): Promise<void> {
-    const { manifest } = versions.at(-1)!;
+  #treeKeys(): Uint8Array[] {
+    return [...this.#checkpoints.values()].flatMap(({ signers }) => signers);
+  }
+
+  async #keys(registry: Source, opened: Opened): Promise<void> {
+    const { manifest } = opened.newest;
     this.#registry = await readRegistry(registry, hostOf(manifest), manifest.poll, this.asked.wait);
-    checkKeys(this.#registry, versions, [...this.#checkpoints.values()].map(({ signer }) => signer));
+    checkKeys(this.#registry, opened, this.#treeKeys());
   }
 
   #entered(log: Registry): void {
-    const found = checkEntered(log, this.#versions!);
+    const draws = this.#definition?.questions.some((question) => question.rule.tie === "lot") ?? false;
+    const found = checkEntered(log, this.#opened!, draws);
     if (found !== "entered") this.#skip("registry", found, "the registry's newest version of this board is another");
   }
 
@@ -139,13 +149,13 @@ class Run {
       try {
         await run(needed);
       } catch (error) {
-        const detail = error instanceof Error ? error.message : String(error);
-        if (!(error instanceof Unreachable) && !(error instanceof TooMuch)) {
+        const detail = plain(error);
+        if (!(error instanceof Unreachable) && !(error instanceof TooMuch) && !(error instanceof Unknown)) {
           this.#failed.push({ check, detail });
           this.report.check(check, "failed", detail);
           return;
         }
-        this.#skip(check, error instanceof TooMuch ? "too_much" : "unreachable", detail);
+        this.#skip(check, error instanceof TooMuch ? "too_much" : error instanceof Unknown ? "unknown" : "unreachable", detail);
       }
     }
     const mine = this.#skips.slice(before);
@@ -185,6 +195,7 @@ class Run {
       const question = definition.questions.find((one) => one.id === listed.id)!;
       const streamed = this.#streamed.get(listed.id);
       const why = skipped(question, listed);
+      if (streamed) checkClasses(question, listed, streamed.profile);
       if (!streamed) this.#skip("tally", "not_reached", `q${listed.id}: no records to count`, listed.id);
       else if (why) this.#skip("tally", why, `q${listed.id}: ${why === "rule" ? question.rule.method : why}`, listed.id, question.rule.method);
       else for (const name of checkTally(question, listed, manifest, streamed.profile)) this.#skip("tally", "unknown", `outcome${name}`, listed.id);
@@ -214,13 +225,13 @@ class Run {
     if (!token) return null;
     const found = this.#seekers.flatMap((seeker) => seeker.found).map((one) => this.#worded(one));
     const withheld = this.#signed?.manifest.questions.reduce((sum, listed) => sum + listed.withheld.records, 0) ?? 0;
-    const says = (state: BallotFound["state"], made: Facts | null = null): BallotFound => ({ state, found: state === "counted" || state === "withheld" ? found : [], withheld, complaint: made });
+    const says = (state: BallotFound["state"], made: Facts | null = null): BallotFound => ({ state, found: state === "counted" || state === "withheld" ? found : [], withheld, complaint: made, compared: "whole" });
     if (!this.#signed) return says("unsure");
     const { manifest } = this.#signed;
     if ("code" in token) return says(!this.#recordsAreGood ? "unsure" : found.length ? "counted" : "nowhere");
     if (!this.#definition) return says("unsure");
     const log = this.#registry;
-    const keys = (id: string, day: string): Uint8Array[] => (log ? receiptKeys(log, id, day) : keysFor(manifest, "receipt", id));
+    const keys = (day: string): Uint8Array[] => (log ? receiptKeys(log, day) : listedOn(manifest, day));
     const standing = await judged(token.receipt, { pollHash: manifest.poll_hash, kind: this.#definition.receipt, keys });
     if (standing === "not_signed" && this.asked.registry && !log) return says("unsure");
     if (standing !== "signed") return says(standing);
