@@ -1,13 +1,14 @@
 """SQL of the busiest paths, straight through the driver: what SQLAlchemy adds to a statement costs six of it.
 
 A statement is text with ``$1``, ``$2``…, its values go in as they are, rows come as the driver's records, read as
-``row["id"]``. It runs on the session's own connection and in its transaction. Failures come as SQLAlchemy's own
-exceptions, so whoever reads them need not know which way a statement went.
+``row["id"]``. It runs on the session's own connection and in its transaction, or on a connection with no session around
+it. Failures come as SQLAlchemy's own exceptions, so whoever reads them need not know which way a statement went.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import asyncpg  # type: ignore[import-untyped]
@@ -19,8 +20,22 @@ Row = Mapping[str, Any]
 _FIRST = text("SELECT 1")
 
 
-async def fetch(session: ReadSession, sql: str, *values: object) -> Sequence[Row]:
-    """Run one statement in the session's transaction; its rows."""
+@dataclass(frozen=True, slots=True)
+class Straight:
+    """A connection of the driver with no session around it, for reads: each statement is a transaction by itself."""
+
+    driver: Any
+
+
+Source = ReadSession | Straight
+"""What a straight read may be given."""
+
+
+async def fetch(source: Source, sql: str, *values: object) -> Sequence[Row]:
+    """Run one statement, in the session's transaction where it is given a session; its rows."""
+    if isinstance(source, Straight):
+        return await fetch_from(source.driver, sql, *values)
+    session = source
     connection = await session.connection()
     assert connection.sync_connection is not None
     driver: Any = connection.sync_connection.connection.driver_connection

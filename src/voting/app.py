@@ -30,6 +30,7 @@ from voting.boot import check_routes
 from voting.db import Database, database_dependencies
 from voting.edge import EdgeMiddleware
 from voting.fast_casting import FastCasting
+from voting.fast_pages import FastPages
 from voting.form_body import OrderedRequest
 from voting.identity.cookies import IdentityCookies
 from voting.identity.guards import is_public, public
@@ -113,7 +114,14 @@ def create_app(
     recognition = RecognitionMiddleware(parts.desk.web_sessions, parts.tokens, parts.cookies.session)
     remembered = RememberedReplies(shelf, pulse)
     fast = FastCasting(app, settings, parts.tokens, casting)
-    for layer in (remembered, fast, recognition, EdgeMiddleware(settings, answer), TelemetryMiddleware()):
+    for layer in (
+        remembered,
+        FastPages(app),
+        fast,
+        recognition,
+        EdgeMiddleware(settings, answer),
+        TelemetryMiddleware(),
+    ):
         app.asgi_handler = layer(app.asgi_handler)
     return app
 

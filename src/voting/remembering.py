@@ -118,6 +118,15 @@ class Shelf:
         self._held.move_to_end(key)
         return held.value
 
+    async def find_or_await(self, key: Hashable) -> Any:
+        """The same, or what somebody is making under the key at this moment; None if nobody is or it cannot be made."""
+        if (found := self.find(key)) is not None:
+            return found
+        if (task := self._making.get((key, self._pulse.beat))) is None:
+            return None
+        await asyncio.wait([task])  # cancelling whoever waits here cancels the waiting alone
+        return None if task.cancelled() or task.exception() else task.result()
+
     def put(
         self, key: Hashable, value: Any, *, size: int = SMALL, age: float = BRIEFLY,
         beat: Beat, made: tuple[datetime, float],
