@@ -70,10 +70,11 @@ class FastPages:
             return False
         path = scope["path"]
         page = self._home if path == "/" else self._poll if POLL.fullmatch(path) else None
-        wishes = _wishes(scope)
-        if page is None or wishes is None:
+        if page is None or (wishes := _wishes(scope)) is None:
             return False
         language, packed = wishes
+        scope["route_handler"] = page.handler  # as after routing, for the log and the headers, also of a failure
+        scope["path_template"] = page.template
         try:
             found = await page.find(self._app.state, path, language, viewer)
         except Refusal:
@@ -85,8 +86,6 @@ class FastPages:
         body = frame.fill(values)
         if packed:
             body = gzip.compress(body, QUICKLY, mtime=0)
-        scope["route_handler"] = page.handler  # for the log line and the headers, as after routing
-        scope["path_template"] = page.template
         headers = [*_headers(language, packed), (b"content-length", b"%d" % len(body))]
         await send({"type": "http.response.start", "status": 200, "headers": headers})
         await send({"type": "http.response.body", "body": body, "more_body": False})
@@ -130,7 +129,7 @@ def _spoken(accepted: str) -> str:
 @lru_cache(maxsize=8)
 def _headers(language: str, packed: bool) -> Pairs:
     """As the ordinary reply has them, but for the length."""
-    vary = VARY + (", Accept-Encoding" if packed else "")
+    vary = VARY + (",Accept-Encoding" if packed else "")
     named = {"vary": vary, "content-language": language, "cache-control": "no-store",
              "content-type": "text/html; charset=utf-8"}  # fmt: skip
     if packed:
