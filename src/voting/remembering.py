@@ -14,7 +14,7 @@ import time
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Hashable
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any, Generic, TypeVar
 
 from litestar import Request
@@ -93,7 +93,7 @@ class _Memory(Generic[Value]):
 
 def _young(made: tuple[datetime, float], now: datetime, age: float) -> bool:
     """By both clocks: the site's may stand still or jump, the machine's tells how long a process has slept."""
-    return timedelta(0) <= now - made[0] <= timedelta(seconds=age) and time.monotonic() - made[1] <= age
+    return time.monotonic() - made[1] <= age and 0 <= (now - made[0]).total_seconds() <= age
 
 
 class Shelf:

@@ -7,7 +7,7 @@ through the driver and in no transaction: each sees what was committed before it
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import date, datetime
 
 from polls.catalogue import SealedPoll
@@ -23,23 +23,25 @@ from voting.gathering import Gatherer
 from voting.remembering import Pulse
 
 
-@dataclass(frozen=True)
+@dataclass(slots=True, eq=False)
 class Asked:
-    """What is asked of a reader: the days they voted in `polls`, and the facts of now or those that decide in one."""
+    """What is asked of a reader: the days they voted in `polls`, and the facts of now or those that decide in `poll`.
+
+    One is made for each page, and is equal to itself alone.
+    """
 
     citizen_id: int
     polls: tuple[int, ...]
-    now: datetime = field(compare=False)
-    judged_in: int | None = None
-    poll: SealedPoll | None = field(default=None, compare=False)
+    now: datetime
+    poll: SealedPoll | None = None
 
     @classmethod
     def about(cls, poll: SealedPoll, citizen_id: int, now: datetime) -> Asked:
         """Whether the reader voted in this poll, and the facts that decide in it."""
-        return cls(citizen_id, (poll.id,), now, poll.id, poll)
+        return cls(citizen_id, (poll.id,), now, poll)
 
 
-@dataclass(frozen=True)
+@dataclass(slots=True)
 class Own:
     """The reader's days by poll, and what the register says: of now, and where a poll was asked about, for it."""
 
