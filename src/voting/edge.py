@@ -9,10 +9,9 @@ from collections.abc import Callable
 from typing import Any
 
 from litestar import Request, Response
-from litestar.enums import ScopeType
-from litestar.middleware import ASGIMiddleware
 from litestar.types import ASGIApp, Message, Receive, Scope, Send
 
+from voting.layers import Layer
 from voting.perimeter import client_address, host_allowed
 from voting.problems import WrongHost
 from voting.settings import Settings
@@ -22,10 +21,8 @@ GZIP = re.compile(rb"\bgzip\b(?!\s*;\s*q=0(\.0*)?\s*(,|$))")
 """In Accept-Encoding: gzip, unless it is refused."""
 
 
-class EdgeMiddleware(ASGIMiddleware):
+class EdgeMiddleware(Layer):
     """Checks the host's name, finds the client's address, and answers what goes wrong before the router is reached."""
-
-    scopes = (ScopeType.HTTP,)
 
     def __init__(
         self, settings: Settings, answer: Callable[[Request[Any, Any, Any], Exception], Response[Any]]
