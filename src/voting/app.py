@@ -1,6 +1,7 @@
 """Puts the service together: settings, database and the routes of `voting.api` and `voting.web` become an application.
 
-The order of the layers, from outside: request number and log line, host and client address, who is asking, the router;
+The order of the layers, from outside: request number and log line, host and client address, who is asking, what goes past
+the framework, the router;
 then for a route that was found: forged requests, limits, its guard, its parameters, its handler.
 """
 
