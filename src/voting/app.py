@@ -1,7 +1,8 @@
 """Puts the service together: settings, database and the routes of `voting.api` and `voting.web` become an application.
 
-The order of the layers, from outside: request number and log line, host and client address, who is asking, the router;
-then for a route that was found: forged requests, limits, its guard, its parameters, its handler.
+The order of the layers, from outside: request number and log line, host and client address, who is asking, what goes
+past the framework, the router; then for a route that was found: forged requests, limits, its guard, its parameters,
+its handler.
 """
 
 from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
@@ -113,15 +114,8 @@ def create_app(
     check_routes(app)
     recognition = RecognitionMiddleware(parts.desk.web_sessions, parts.tokens, parts.cookies.session)
     remembered = RememberedReplies(shelf, pulse)
-    fast = FastCasting(app, settings, parts.tokens, casting)
-    for layer in (
-        remembered,
-        FastPages(app),
-        fast,
-        recognition,
-        EdgeMiddleware(settings, answer),
-        TelemetryMiddleware(),
-    ):
+    casts, pages = FastCasting(app, settings, parts.tokens, casting), FastPages(app)
+    for layer in (remembered, pages, casts, recognition, EdgeMiddleware(settings, answer), TelemetryMiddleware()):
         app.asgi_handler = layer(app.asgi_handler)
     return app
 
