@@ -23,6 +23,8 @@ from polls.sessions import ReadSession, Session
 
 Row = Mapping[str, Any]
 _FIRST = text("SELECT 1")
+_BROKEN = (asyncpg.InterfaceError, asyncpg.InternalClientError)
+"""The connection broke, before a statement or, the latter, while the driver was putting one together."""
 _DRIVER = "driver"  # in the info of a session whose transaction is the driver's
 
 
@@ -57,7 +59,7 @@ async def _rolled_back(driver: Any) -> bool:
     try:
         if driver.is_in_transaction():
             await driver.execute("ROLLBACK")
-    except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError):
+    except (asyncpg.PostgresError, *_BROKEN, OSError):
         return False
     return not driver.is_closed()
 
@@ -107,5 +109,5 @@ async def _asking(asked: Awaitable[Any]) -> Any:
         raise exc.IntegrityError(None, None, error, hide_parameters=True) from error
     except asyncpg.PostgresError as error:
         raise exc.DBAPIError(None, None, error, hide_parameters=True) from error
-    except asyncpg.InterfaceError as error:  # the connection broke
+    except _BROKEN as error:
         raise exc.InterfaceError(None, None, error, hide_parameters=True) from error

@@ -88,6 +88,18 @@ async def test_a_connection_that_breaks_passes_by_itself(fresh_database) -> None
     assert await keys(fresh_database) == []
 
 
+async def test_a_connection_that_breaks_while_a_statement_is_put_together_passes_by_itself() -> None:
+    """As the driver says it when the server is killed: neither its errors of PostgreSQL nor of its interface."""
+
+    class Breaking:
+        async def fetch(self, *_: object) -> None:
+            raise asyncpg.InternalClientError("cannot switch to state 1; another operation (10) is in progress")
+
+    with pytest.raises(exc.InterfaceError) as broken:
+        await fetch_from(Breaking(), "SELECT 1")
+    assert is_passing(broken.value)
+
+
 @pytest.mark.parametrize("way", ["session", "driver"])
 async def test_a_connection_left_in_the_middle_is_given_to_nobody(fresh_database, way) -> None:
     async def sleep() -> None:
@@ -153,7 +165,7 @@ async def test_a_commit_that_was_a_rollback_is_a_failure(fresh_database) -> None
     assert await keys(fresh_database) == ["b"]
 
 
-@pytest.mark.parametrize("how", ["cancelled", "killed", "ended by its server while idle"])
+@pytest.mark.parametrize("how", ["cancelled", "cancelled in SQLAlchemy", "killed", "ended by its server while idle"])
 async def test_a_box_whose_connection_broke_gets_another(fresh_database, how) -> None:
     started = asyncio.Event()
     server: list[int] = []
@@ -167,6 +179,8 @@ async def test_a_box_whose_connection_broke_gets_another(fresh_database, how) ->
                 await fetch(session, "SELECT pg_terminate_backend(pg_backend_pid())")
             elif how == "cancelled":
                 await fetch(session, "SELECT pg_sleep(30)")
+            elif how == "cancelled in SQLAlchemy":
+                await session.execute(text("SELECT pg_sleep(30)"))
             else:
                 async with fresh_database.open_session() as other:
                     await other.execute(text("SELECT pg_terminate_backend(:pid)"), {"pid": server[0]})
@@ -174,7 +188,7 @@ async def test_a_box_whose_connection_broke_gets_another(fresh_database, how) ->
 
     task = asyncio.create_task(work())
     await started.wait()
-    if how == "cancelled":
+    if how.startswith("cancelled"):
         await asyncio.sleep(0.1)
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
