@@ -289,6 +289,8 @@ class Load:
     busy: int
     wrong: int
     broken: int
+    odd: int
+    """The status of one of the wrong answers; 0 if there is none."""
     cpu: float
     """Microseconds of the service's processor time for each answer; says more than the rate where others work too."""
 
@@ -312,7 +314,7 @@ def wrk(service: Service, seconds: float, connections: int, script: str, *words:
     found = json.loads(done.stdout[done.stdout.rindex("RESULT ") + 7 :].split("\n")[0])
     return Load(
         found["ok"] / found["seconds"], found["p50"], found["p99"], found["requests"], found["ok"], found["busy"],
-        found["wrong"], found["broken"], 1e6 * spent / max(1, found["ok"]),
+        found["wrong"], found["broken"], found["odd"], 1e6 * spent / max(1, found["ok"]),
     )  # fmt: skip
 
 

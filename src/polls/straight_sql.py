@@ -1,8 +1,8 @@
 """SQL of the busiest paths, straight through the driver: what SQLAlchemy adds to a statement costs six of it.
 
 A statement is text with ``$1``, ``$2``…, its values go in as they are, rows come as the driver's records, read as
-``row["id"]``. It runs on the session's own connection and in its transaction. Failures come as SQLAlchemy's own
-exceptions, so whoever reads them need not know which way a statement went.
+``row["id"]``. It runs on the session's own connection and in its transaction, or on a connection with no session around
+it. Failures come as SQLAlchemy's own exceptions, so whoever reads them need not know which way a statement went.
 
 The ballot box goes one step further: `straight_transaction` begins and commits through the driver too, and SQLAlchemy
 is left with the few statements that a batch seldom makes.
@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Mapping, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from typing import Any, Literal
 
 import asyncpg  # type: ignore[import-untyped]
@@ -63,8 +64,22 @@ async def _rolled_back(driver: Any) -> bool:
     return not driver.is_closed()
 
 
-async def fetch(session: ReadSession, sql: str, *values: object) -> Sequence[Row]:
-    """Run one statement in the session's transaction; its rows."""
+@dataclass(frozen=True, slots=True)
+class Straight:
+    """A connection of the driver with no session around it, for reads: each statement is a transaction by itself."""
+
+    driver: Any
+
+
+Source = ReadSession | Straight
+"""What a straight read may be given."""
+
+
+async def fetch(source: Source, sql: str, *values: object) -> Sequence[Row]:
+    """Run one statement, in the session's transaction where it is given a session; its rows."""
+    if isinstance(source, Straight):
+        return await fetch_from(source.driver, sql, *values)
+    session = source
     if (straight := session.info.get(_DRIVER)) is not None:
         return await fetch_from(straight, sql, *values)
     connection = await session.connection()
