@@ -1968,12 +1968,13 @@ class Board:
     def read_log(self) -> None:
         """The site's registry log, with what it says of this poll and of keys."""
         if self.registry is None:
-            self.report.notes.append(say(
-                "Nothing was compared with the registry log: whether this very board was entered there, with these keys, and "
-                "whether the secrets of lots were fixed before voting began. Give it with --registry.",
-                "С журналом сайта ничего не сверялось: та ли доска в нём, те ли ключи, и были ли секреты жребия "
-                "закреплены до голосования. Журнал указывают в --registry."))  # fmt: skip
-            return
+            raise Unchecked(say(
+                "The board was not compared with the site's registry log: whether this very board was entered there, with "
+                "these keys, at these times, and the secrets of lots before voting began. Give the log with --registry DIR, "
+                "or its address with --registry https://SITE/registry/.",
+                "Доска не сверена с журналом сайта: та ли она в нём, с теми ли ключами и сроками, и были ли секреты жребия "
+                "закреплены до голосования. Укажите журнал: --registry ПАПКА или --registry "
+                "https://САЙТ/registry/."))  # fmt: skip
         log = read_whole_registry(self.registry, self.trust, self.report, [], self.manifest["poll"], self.origin)[0]
         wanted = self.origin.split("/")[0] + "/registry"
         if log.checkpoint.origin != wanted:
@@ -1990,11 +1991,12 @@ class Board:
             raise Invalid(say("The times of the manifest are not those sealed, or the count came before closing.",
                               "Сроки в описи не те, что опечатаны, или подсчёт был до закрытия."))  # fmt: skip
         sealed = moment(self.definition["closes_at"])
-        if sealed != closes:
+        if sealed != closes and self.log is None:
             self.report.notes.append(say(
-                f"Voting was sealed to close at {sealed.isoformat()} and closed at {closes.isoformat()}; the site's "
-                "registry log says why.", f"По документу голосование закрывалось {sealed.isoformat()}, а закрылось "
-                f"{closes.isoformat()}; причина — в журнале сайта."))  # fmt: skip
+                f"Voting was sealed to close at {sealed.isoformat()} and closed at {closes.isoformat()}. The registry log "
+                "has to say so and why; it was not read.", f"По документу голосование закрывалось {sealed.isoformat()}, а "
+                f"закрылось {closes.isoformat()}. Об этом и о причине должен говорить журнал сайта; он не "
+                "прочитан."))  # fmt: skip
 
     def check_numbers(self) -> None:
         """Records ≤ ballots ≤ participations ≤ roll, and what follows from the sealed document."""
@@ -2298,6 +2300,7 @@ class Board:
                     raise Invalid(say(f"The manifest lists the {purpose} key {key['key_id']}, the registry log does not.",
                                       f"В описи есть ключ {key['key_id']} ({purpose}), а в журнале сайта "
                                       "нет."))  # fmt: skip
+        self.check_course(log)
         self.check_lot_was_first(log)
         waiting = False
         trees = {"roots": {str(q["id"]): q["root"] for q in m["questions"]},
@@ -2327,6 +2330,56 @@ class Board:
         self.report.passed.append(say(
             f"The registry log of {log.checkpoint.size} events has this board, this document and these keys.",
             f"В журнале сайта (событий: {log.checkpoint.size}) — эта доска, этот документ и эти ключи."))  # fmt: skip
+
+    def check_course(self, log: Log) -> None:
+        """Sealed, opened, closed and counted, in this order and at the times of the manifest, and every move of the closing
+        entered before the count. What the log lacks is hidden, unless the board itself is not entered yet either."""
+        wanted = {name: moment(self.manifest[name]) for name in ("opens_at", "closes_at")}
+        closes, moves = moment(self.definition["closes_at"]), list[tuple[int, Json]]()
+        places: dict[str, int] = {}
+        for position, event in log.events:
+            kind, body = event["kind"], event["body"]
+            if kind in ("poll_opened", "poll_closed"):
+                said = tuple(moment(body.get(name)) for name in ("opens_at", "closes_at"))
+                if said != (wanted["opens_at"], closes):
+                    raise Invalid(say(
+                        f"Entry {position} of the registry log ({kind}) says that voting is from {body.get('opens_at')} to "
+                        f"{body.get('closes_at')}. By the sealed document and the entries before it, it was to be from "
+                        f"{wanted['opens_at'].isoformat()} to {closes.isoformat()}: an entry that moved it is missing or false.",
+                        f"По записи {position} журнала сайта ({kind}) голосование идёт с {body.get('opens_at')} по "
+                        f"{body.get('closes_at')}, а по документу и записям до неё — с {wanted['opens_at'].isoformat()} по "
+                        f"{closes.isoformat()}: записи о переносе нет, или она ложна."))  # fmt: skip
+            elif kind in MOVES and "poll_counted" not in places:
+                closes = moment(body.get("closes_at"))
+                moves.append((position, event))
+            places.setdefault(kind, position)
+        if "board_published" not in places:
+            return  # which is said elsewhere
+        if lacking := [kind for kind in COURSE if kind not in places]:
+            raise Invalid(say(f"The registry log conceals what every counted poll has: {', '.join(lacking)}.",
+                              "Журнал сайта скрывает то, что есть у каждого подсчитанного опроса: "
+                              f"{', '.join(lacking)}."))  # fmt: skip
+        if closes != wanted["closes_at"]:
+            raise Invalid(say(
+                f"By the sealed document and the registry log voting closed at {closes.isoformat()}, by the manifest at "
+                f"{wanted['closes_at'].isoformat()}: nothing in the log moved it there before the count.",
+                f"По документу и журналу сайта голосование закрылось {closes.isoformat()}, а по описи "
+                f"{wanted['closes_at'].isoformat()}: до подсчёта в журнале его туда никто не переносил."))  # fmt: skip
+        # A poll that an earlier release counted may have its opening and closing written down after the count.
+        late = all(key.position > places["poll_counted"] for key in log.keys if key.purpose == "board")
+        course = [places[kind] for kind in COURSE if not late or kind in ("poll_sealed", "poll_counted")]
+        if course != sorted(course):
+            raise Invalid(say("In the registry log sealing, opening, closing and counting do not come in this order.",
+                              "В журнале сайта опечатывание, открытие, закрытие и подсчёт идут не по порядку."))  # fmt: skip
+        for position, event in moves:
+            self.report.notes.append(say(
+                f"The closing was moved to {event['body']['closes_at']}: entry {position} of the registry log, "
+                f"{event['kind']}. Reason given: {event['body'].get('reason') or 'none'}.",
+                f"Закрытие перенесено на {event['body']['closes_at']}: запись {position} журнала сайта, {event['kind']}. "
+                f"Названная причина: {event['body'].get('reason') or 'нет'}."))  # fmt: skip
+        self.report.passed.append(say(
+            "By the registry log the poll was sealed, opened, closed and counted in this order, at the published times.",
+            "По журналу сайта опрос опечатан, открыт, закрыт и подсчитан по порядку и в объявленные сроки."))  # fmt: skip
 
     def check_lot_was_first(self, log: Log) -> None:
         """Both parties' commitments stand in the log before the opening. What is said there of times does not count where
@@ -2820,10 +2873,16 @@ class LoggedKey:
     retired: datetime | None = None
 
 
+COURSE = ("poll_sealed", "poll_opened", "poll_closed", "poll_counted")
+"""What the log has of every counted poll, in this order."""
+MOVES = ("poll_extended", "poll_closed_early", "poll_resumed")
+"""Entries with a new closing time."""
+
+
 class Log:
     """What a registry log says of keys, and of one poll if one is asked for; the rest of it is only hashed."""
 
-    OF_A_POLL = ("poll_sealed", "poll_opened", "lot_committed", "poll_counted", "board_published")
+    OF_A_POLL = (*COURSE, *MOVES, "lot_committed", "board_published")
     ENTRY: ClassVar[Json] = {"position": int, "kind": str, "at": str, "poll": (str, None), "body": {}}
     MOST = 20_000  # of these events of one poll, or of keys
 

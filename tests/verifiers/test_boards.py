@@ -20,11 +20,11 @@ from polls import board
 
 
 def verify(*arguments, language="en"):
-    return verifier.run([f"--lang={language}", *map(str, arguments)])
+    return verifier.run([f"--lang={language}", *boards.with_log(*arguments)])
 
 
 def report_of(capsys, *arguments):
-    code = verifier.run(["--lang=en", "--json", *map(str, arguments)])
+    code = verifier.run(["--lang=en", "--json", *boards.with_log(*arguments)])
     found = json.loads(capsys.readouterr().out)
     assert found["exit"] == code
     return found
@@ -215,10 +215,14 @@ def test_a_receipt_of_a_retired_key_stays_good(service, tmp_path, capsys):
 def test_trees_signed_after_the_count_need_a_key_that_somebody_vouches_for(service, tmp_path, capsys):
     """Of polls that an earlier release counted: nobody had a key then."""
     late = boards.write(service.files(tampering.younger_key()), tmp_path / "board")
-    assert verify(late) == 2
+    assert verifier.run(["--lang=en", str(late)]) == 2
     assert "younger than the count" in capsys.readouterr().out
-    assert verify(late, "--key", service.vkey) == 0
-    assert "made and signed after the count" in capsys.readouterr().out
+    assert verifier.run(["--lang=en", str(late), "--key", service.vkey]) == 2  # for the log alone
+    said = capsys.readouterr().out
+    assert "made and signed after the count" in said and "younger than the count" not in said
+    change = tampering.moved_behind("key_added", "poll_counted", tampering.is_board_key)
+    log = boards.write(service.registry(service.files(tampering.younger_key()), change), tmp_path / "log")
+    assert verify(late, "--registry", log) == 0
 
 
 @pytest.mark.parametrize("half", ["json", "note"])
@@ -485,10 +489,30 @@ def test_a_site_without_its_registry_log_is_not_wholly_checked(site, service, tm
     capsys.readouterr()
 
 
-def test_a_saved_board_says_what_the_log_would_tell(directory, service, capsys):
-    found = report_of(capsys, directory, "--key", service.vkey)
+def test_a_saved_board_without_its_log_is_not_called_valid(directory, service, tmp_path, capsys):
+    assert verifier.run(["--lang=en", "--json", "--key", service.vkey, str(directory)]) == 2
+    found = json.loads(capsys.readouterr().out)
+    assert not found["wrong"]
+    assert ["not compared with the site's registry log" in line for line in found["not_checked"]] == [True]
+    assert "--registry DIR" in found["not_checked"][0] and "https://SITE/registry/" in found["not_checked"][0]
+    log = boards.write(service.registry(service.files()), tmp_path / "log")
+    assert verify(directory, "--key", service.vkey, "--registry", log) == 0
+
+
+def test_a_moved_closing_is_told_with_its_reason(tmp_path, capsys):
+    _, files, log, _ = tampering.REGISTRY["honest_poll_closed_early"]()
+    directory, log = boards.write(files, tmp_path / "board"), boards.write(log, tmp_path / "log")
+    found = report_of(capsys, directory, "--registry", log)
     assert found["exit"] == 0
-    assert any("Nothing was compared with the registry log" in line for line in found["notes"])
+    assert any("poll_closed_early" in line and "Сбой." in line for line in found["notes"])
+
+
+def test_a_hidden_move_of_the_closing_is_said_plainly(tmp_path, capsys):
+    _, files, log, _ = tampering.REGISTRY["move_hidden_and_its_closing_too"]()
+    directory, log = boards.write(files, tmp_path / "board"), boards.write(log, tmp_path / "log")
+    found = report_of(capsys, directory, "--registry", log)
+    assert found["exit"] == 1
+    assert ["nothing in the log moved it there before the count" in line for line in found["wrong"]] == [True]
 
 
 @pytest.mark.parametrize("times", [1, 2, 3])
@@ -598,7 +622,7 @@ def test_the_file_runs_alone(directory, service, tmp_path):
 
     alone = shutil.copy(verifier.__file__, tmp_path / "veche_verify.py")
     found = subprocess.run(
-        [sys.executable, "-P", str(alone), str(directory), "--key", service.vkey],
+        [sys.executable, "-P", str(alone), *boards.with_log(directory), "--key", service.vkey],
         capture_output=True, text=True, check=False, cwd=tmp_path, env={"LANG": "ru_RU.UTF-8", "PYTHONUTF8": "1"},
     )  # fmt: skip
     assert found.returncode == 0, found.stderr

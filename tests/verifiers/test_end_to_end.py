@@ -47,7 +47,7 @@ SECRETS = {Party.OFFICIAL: b"o" * 32, Party.OBSERVER: b"w" * 32}
 
 
 def verify(*arguments):
-    return verifier.run(["--lang=en", "--key", KEY, *map(str, arguments)])
+    return verifier.run(["--lang=en", "--key", KEY, *boards.with_log(*arguments)])
 
 
 async def a_voted_poll(session, votes, **more):

@@ -128,8 +128,8 @@ class Run {
   }
 
   #entered(log: Registry): void {
-    const draws = this.#definition?.questions.some((question) => question.rule.tie === "lot") ?? false;
-    const found = checkEntered(log, this.#opened!, draws);
+    const sealed = this.#definition && { closes: this.#definition.closes_at, draws: this.#definition.questions.some((question) => question.rule.tie === "lot") };
+    const found = checkEntered(log, this.#opened!, sealed);
     if (found !== "entered") this.#skip("registry", found, "the registry's newest version of this board is another");
   }
 
