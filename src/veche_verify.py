@@ -3019,6 +3019,7 @@ def registry_keys(source: Source) -> list[bytes]:
     except Missing:
         return []
     keys = listed.get("keys", []) if isinstance(listed, dict) else listed
+    shaped(keys, [{"purpose": str, "public": str}], "keys.json", [])
     return [from_base64(key["public"], "a key", 32) for key in keys if key["purpose"] == "registry"]
 
 
