@@ -38,8 +38,10 @@ import io
 import json
 import os
 import re
+import shutil
 import ssl
 import sys
+import tempfile
 import threading
 import time
 from bisect import bisect_left
@@ -593,6 +595,25 @@ class Site:
                     yield waiting.popleft().result()
             finally:
                 pool.shutdown(wait=False, cancel_futures=True)
+
+
+class Keeping(Site):
+    """A site whose files are written below a directory as they are read."""
+
+    def __init__(self, base: str, into: Path) -> None:
+        super().__init__(base)
+        self.into = into
+
+    def read(self, path: str, limit: int) -> bytes:
+        """The bytes of a file, kept."""
+        data = super().read(path, limit)
+        place = self.into / path
+        try:
+            place.parent.mkdir(parents=True, exist_ok=True)
+            place.write_bytes(data)
+        except OSError as error:
+            raise Unchecked(say(f"Cannot save {place}: {error}", f"Не сохраняется {place}: {error}")) from None
+        return data
 
 
 Source = Directory | Site
@@ -3061,9 +3082,11 @@ def check_previous_manifest(board: Board, where: str, text: str) -> None:
                           f"Версию {lines[2]} описи подменили с тех пор, как сохранена {where}."))  # fmt: skip
 
 
-def read_previous(path: str) -> list[tuple[str, bytes]]:
-    """The signed notes a reader kept: one file, or all checkpoints and manifest notes of a saved directory."""
+def read_previous(path: str, what: str) -> list[tuple[str, bytes]]:
+    """The signed notes a reader kept: one file, or all checkpoints and manifest notes of a saved directory. `what`: of a
+    board, or of the registry; --save leaves both below one directory."""
     place = Path(path)
+    place = place / what if (place / what).is_dir() else place
     files = sorted([*place.rglob("checkpoint"), *place.glob("manifest*.note")]) if place.is_dir() else [place]
     if not files:
         raise Unchecked(say(f"There is no checkpoint in {path}.", f"В {path} нет контрольных точек."))
@@ -3110,8 +3133,13 @@ def resolve(target: str, poll: str | None) -> Target:
         place = Path(target) / poll if poll else Path(target)
         if not place.is_dir():
             raise Unchecked(say(f"{place} is neither an address nor a directory.", f"{place} — не адрес и не папка."))
-        log = (place / "checkpoint").is_file() and not (place / "manifest.json").exists()
-        return Target("registry" if log else "board", Directory(place))
+        log = place / "registry"  # as --save leaves them
+        if (place / "board/manifest.json").is_file():
+            return Target("board", Directory(place / "board"), None, Directory(log) if log.is_dir() else None)
+        if (log / "checkpoint").is_file() and not (place / "manifest.json").exists():
+            return Target("registry", Directory(log))
+        alone = (place / "checkpoint").is_file() and not (place / "manifest.json").exists()
+        return Target("registry" if alone else "board", Directory(place))
     parts = urlsplit(target)
     site = f"{parts.scheme}://{parts.netloc}/"
     way = [part for part in parts.path.split("/") if part]
@@ -3145,16 +3173,46 @@ def check_target(options: argparse.Namespace, trust: Trust, report: Report) -> N
     """A board with its receipts, or a registry log."""
     target = resolve(options.target, options.poll)
     registry = registry_at(options.registry) if options.registry else target.registry
-    previous = [note for path in options.previous for note in read_previous(path)]
+    previous = [note for path in options.previous for note in read_previous(path, target.what)]
+    unfinished = None
+    if options.save:
+        unfinished = place_to_save(Path(options.save), target.source)
+        target = replace(target, source=Keeping(str(target.source), unfinished / target.what))
+        registry = Keeping(str(registry), unfinished / "registry") if isinstance(registry, Site) else registry
     try:
         if target.what == "registry":
             check_registry(target.source, trust, report, previous)
         else:
             board = Board(target.source, trust, report, target.poll, registry)
             check_board(options, board, previous)
+        if unfinished is not None and not report.wrong and report.passed:
+            unfinished.rename(options.save)
+            report.facts["saved"] = options.save
+            report.notes.append(say(f"What was read is saved in {options.save}: check it again with that directory, and what "
+                                    f"the site gives later with --previous {options.save}.",
+                                    f"Прочитанное сохранено в {options.save}: эту папку можно проверить снова, а то, что сайт "
+                                    f"даст потом, — с --previous {options.save}."))  # fmt: skip
     finally:
+        if unfinished is not None:
+            shutil.rmtree(unfinished, ignore_errors=True)
         for source in {target.source, target.registry, registry} - {None}:
             source.close()  # type: ignore[union-attr]
+
+
+def place_to_save(wanted: Path, source: Source) -> Path:
+    """A directory of its own beside the one wanted, which it becomes once nothing was found wrong."""
+    if not isinstance(source, Site):
+        raise Unchecked(say("--save keeps what is read from a site; this is a directory.",
+                            "--save сохраняет прочитанное с сайта, а это папка."))  # fmt: skip
+    if wanted.exists():
+        raise Unchecked(
+            say(f"{wanted} is there already: name a new directory.", f"{wanted} уже есть: назовите новую папку.")
+        )
+    try:
+        wanted.parent.mkdir(parents=True, exist_ok=True)
+        return Path(tempfile.mkdtemp(prefix=f".{wanted.name}-", dir=wanted.parent))
+    except OSError as error:
+        raise Unchecked(say(f"Cannot save to {wanted}: {error}", f"Не сохраняется в {wanted}: {error}")) from None
 
 
 def check_board(options: argparse.Namespace, board: Board, previous: Sequence[tuple[str, bytes]]) -> None:
@@ -3173,8 +3231,8 @@ def check_board(options: argparse.Namespace, board: Board, previous: Sequence[tu
         report.attempt(lambda: check_previous(board, previous))
     else:
         report.notes.append(say(
-            "Whether the board was the same earlier was not checked: keep its files and give them next time with "
-            "--previous.", "Была ли доска прежде такой же, не проверялось: сохраните её файлы и в другой раз укажите их в "
+            "Whether the board was the same earlier was not checked: keep it with --save DIR and give that next time with "
+            "--previous.", "Была ли доска прежде такой же, не проверялось: сохраните её (--save ПАПКА) и в другой раз укажите в "
             "--previous."))  # fmt: skip
     report.facts |= {"origin": board.origin, "poll_hash": board.manifest["poll_hash"], "version": board.manifest["version"],
                      "ballots": board.manifest["ballots"], "participations": board.manifest["participations"],
@@ -3182,8 +3240,25 @@ def check_board(options: argparse.Namespace, board: Board, previous: Sequence[tu
                                    for q, tree in board.trees.items()}}  # fmt: skip
 
 
-def print_report(report: Report, complaint: bool) -> None:
-    """The findings in plain words, for somebody who is no engineer."""
+OF_A_FILE = {
+    "complaint": (
+        ("The complaint holds: the service signed that it had taken this ballot, and the board it signed lacks it.",
+         "Жалоба обоснована: сервис подписал, что принял этот бюллетень, а в подписанной им доске его нет."),
+        ("The complaint does NOT hold: it proves nothing.", "Жалоба НЕ обоснована: она ничего не доказывает."),
+        ("Whether the complaint holds could not be told.", "Обоснована ли жалоба, установить не удалось."),
+    ),
+    "proof": (
+        ("The proof holds: the record is in the signed tree. Nothing else of the poll was checked.",
+         "Доказательство верно: запись есть в подписанном дереве. Ничего другого в опросе не проверялось."),
+        ("The proof does NOT hold: it proves nothing.", "Доказательство НЕВЕРНО: оно ничего не доказывает."),
+        ("Whether the proof holds could not be told.", "Верно ли доказательство, установить не удалось."),
+    ),
+}  # fmt: skip
+"""The last line for a file that was checked alone, by exit code, in English and Russian."""
+
+
+def print_report(report: Report, file: Literal["complaint", "proof"] | None) -> None:
+    """The findings in plain words, for somebody who is no engineer. `file`: it was not a poll that was checked."""
     code = report.exit_code()
     lines = []
     for title, found in ((say("Checked:", "Проверено:"), report.passed), (say("Note:", "К сведению:"), report.notes),
@@ -3199,10 +3274,8 @@ def print_report(report: Report, complaint: bool) -> None:
         2: say("INCOMPLETE: not everything could be checked. This is neither «valid» nor «invalid».",
                "НЕПОЛНО: проверено не всё. Это не «верно» и не «неверно»."),
     }[code]  # fmt: skip
-    if complaint and code == 1:
-        verdict = say(
-            "The complaint does NOT hold: it proves nothing.", "Жалоба НЕ обоснована: она ничего не доказывает."
-        )
+    if file is not None:
+        verdict = OF_A_FILE[file][code][LANGUAGE == "ru"]
     if report.of_board and code == 0:
         lines += [say("This proves: the announced outcome follows from the published records by the sealed rule, and the "
                       "service has signed these records once and for all.",
@@ -3219,8 +3292,10 @@ def parser(name: str) -> argparse.ArgumentParser:
         prog=name,
         description=say("Check a closed poll of Veche, or a receipt, without trusting the site.",
                         "Проверить закрытый опрос Вече или квитанцию, не доверяя сайту."),
-        epilog=say("Exit code: 0 valid, 1 invalid, 2 not everything could be checked.",
-                   "Код выхода: 0 верно, 1 неверно, 2 проверено не всё."),
+        epilog=say("Exit code: 0 valid, 1 invalid, 2 not everything could be checked. Of a complaint or a proof: 0 it holds, "
+                   "1 it does not, 2 it could not be told.",
+                   "Код выхода: 0 верно, 1 неверно, 2 проверено не всё. Для жалобы и доказательства: 0 обоснованы, 1 нет, 2 "
+                   "установить не удалось."),
     )  # fmt: skip
     made.add_argument("target", nargs="?", help=say("a poll's page, its /board/… address, a site, or a directory",
                                                     "страница опроса, адрес /board/…, сайт или папка"))  # fmt: skip
@@ -3228,6 +3303,8 @@ def parser(name: str) -> argparse.ArgumentParser:
     made.add_argument("--receipt", action="append", default=[], metavar="FILE")
     made.add_argument("--previous", action="append", default=[], metavar="CHECKPOINT_OR_DIR",
                       help=say("what you kept earlier: a checkpoint, or a saved board", "сохранённое прежде"))  # fmt: skip
+    made.add_argument("--save", metavar="DIR",
+                      help=say("keep what was read, unless it is wrong", "сохранить прочитанное, если оно верно"))  # fmt: skip
     made.add_argument("--key", action="append", default=[], metavar="VKEY",
                       help=say("the service's key, from a source you trust", "ключ сервиса из надёжного места"))  # fmt: skip
     made.add_argument("--keys", action="append", default=[], metavar="FILE", help=say("keys, one a line", "ключи"))
@@ -3296,7 +3373,7 @@ def run(arguments: Sequence[str] | None = None, name: str = "veche-verify") -> i
                           "not_checked": report.unchecked, "wrong": report.wrong, **report.facts},
                          ensure_ascii=False, indent=1))  # fmt: skip
     else:
-        print_report(report, bool(options.complaint))
+        print_report(report, "complaint" if options.complaint else "proof" if options.check_proof else None)
     return code
 
 

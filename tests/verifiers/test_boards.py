@@ -480,6 +480,58 @@ def test_a_board_of_another_poll_than_was_asked_for(site, service, capsys):
     assert "Asked for the board of poll a1" in capsys.readouterr().out
 
 
+def test_what_was_read_is_kept_and_taken_again(site, service, tmp_path, capsys):
+    address, kept = f"{site}/board/{'5f' * 16}/", tmp_path / "deep" / "kept"
+    assert verify(address, "--key", service.vkey, "--save", kept) == 0
+    for folder, there in (("board", tmp_path / "site/board" / ("5f" * 16)), ("registry", tmp_path / "site/registry")):
+        files = {path.relative_to(there): path.read_bytes() for path in there.rglob("*") if path.is_file()}
+        saved = {
+            path.relative_to(kept / folder): path.read_bytes() for path in (kept / folder).rglob("*") if path.is_file()
+        }
+        assert saved == files
+    assert verify(kept, "--key", service.vkey) == 0
+    assert verify(address, "--previous", kept) == 0
+    assert verify(f"{site}/registry/", "--previous", kept) == 0
+    assert verify(address, "--save", kept) == 2, "it is there already"
+    assert verify(kept, "--save", tmp_path / "again") == 2, "it is no site"
+    assert verify(f"{site}/registry/", "--save", tmp_path / "log") == 0
+    assert verify(tmp_path / "log") == 0
+    (tmp_path / "site/board" / ("5f" * 16) / "definition.json").write_bytes(b"{}")
+    assert verify(address, "--save", tmp_path / "wrong") == 1
+    assert not (tmp_path / "wrong").exists()
+    assert [path.name for path in (tmp_path / "deep").iterdir()] == ["kept"]
+    (kept / "board/q1/tile/entries/000").write_bytes(b"")
+    assert verify(kept) == 1
+    capsys.readouterr()
+
+
+@pytest.mark.parametrize(("language", "words"), [("en", "The complaint holds"), ("ru", "Жалоба обоснована")])
+def test_a_complaint_and_a_proof_have_last_lines_of_their_own(language, words, service, tmp_path, capsys):
+    """So that nobody takes «valid» for a word about the poll."""
+
+    def last(*arguments):
+        code = verify(*arguments, language=language)
+        said = capsys.readouterr().out
+        assert "VALID" not in said and "\nВЕРНО" not in said
+        return code, said.strip().splitlines()[-1]
+
+    proven = save(tmp_path / "receipt.json", service.receipt(service.votes[3]))
+    receipt = save(tmp_path / "lost.json", lost(service))
+    directory = boards.write(service.files(), tmp_path / "board")
+    proof = tmp_path / "mine.tlog-proof"
+    verify(directory, "--receipt", receipt, "--receipt", proven, "--proof", proof, "--out", tmp_path)
+    capsys.readouterr()
+    [complaint] = tmp_path.glob("complaint-*.json")
+    code, line = last("--complaint", complaint, "--key", service.vkey)
+    assert code == 0 and line.startswith(words)
+    assert last("--complaint", complaint)[0] == 2
+    code, line = last("--check-proof", proof, "--key", service.vkey)
+    assert code == 0 and line.startswith({"en": "The proof holds", "ru": "Доказательство верно"}[language])
+    proof.write_text(proof.read_text().replace("index ", "index 1"))
+    code, line = last("--check-proof", proof, "--key", service.vkey)
+    assert code == 1 and ("does NOT hold" in line or "НЕВЕРНО" in line)
+
+
 def test_a_site_without_its_registry_log_is_not_wholly_checked(site, service, tmp_path, capsys):
     log = (tmp_path / "site" / "registry").rename(tmp_path / "moved")
     address = f"{site}/board/{'5f' * 16}/"
