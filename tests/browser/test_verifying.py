@@ -275,6 +275,7 @@ async def test_a_file_that_is_no_receipt_is_called_so(
 ) -> None:
     visitor = await arrive(visit, city, published)
     chosen: Any = {"name": "photo.json", "mimeType": "application/json", "buffer": data}
+    await expect(visitor.page.locator("[data-file]")).to_be_visible()  # the script is there
     await visitor.page.locator("[data-file]").set_input_files(chosen)
     words = visitor.words("This file is not a receipt.")
     await expect(visitor.page.locator("[data-receipt-error]")).to_have_text(words)
