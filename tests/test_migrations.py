@@ -1,5 +1,6 @@
 """Migrations: one line of history, there and back, equal to the models, all or nothing, safe to run twice at once."""
 
+import asyncio
 import hashlib
 import subprocess
 import sys
@@ -11,13 +12,29 @@ import psycopg
 import pytest
 from alembic import command
 from alembic.script import ScriptDirectory
+from alembic.util import CommandError
 from procrastinate.schema import SchemaManager
 from psycopg.types.json import Jsonb
-from tests.builders import a_definition, both
+from sqlalchemy import text
+from tests.builders import (
+    NOW,
+    SEALER,
+    ASigner,
+    a_citizen,
+    a_city,
+    a_definition,
+    a_key,
+    an_open_poll,
+    both,
+    close_now,
+)
 
 from polls.cards import card_of
+from polls.casting import cast_ballot
+from polls.catalogue import cast_counts
+from polls.counting import count_poll
 from voting import migrations
-from voting.db import database_url_for
+from voting.db import Database, database_url_for
 from voting.settings import Settings
 
 SCHEMA = """
@@ -108,7 +125,7 @@ def test_the_migrated_schema_equals_the_models(fresh_database_url: str) -> None:
 def test_the_comparison_would_notice_a_difference(fresh_database_url: str) -> None:
     with psycopg.connect(database_url_for(fresh_database_url, "postgresql")) as connection:
         connection.execute("ALTER TABLE refusal ADD COLUMN extra integer")
-    with pytest.raises(command.util.CommandError, match="extra"):
+    with pytest.raises(CommandError, match="extra"):
         command.check(migrations.alembic_config(fresh_database_url))
 
 
@@ -177,6 +194,32 @@ def test_polls_already_there_get_their_cards_and_the_words_they_are_found_by(fre
     )
     assert card == card_of(definition)
     assert found
+
+
+async def test_polls_already_running_get_their_turnout_so_far(fresh_database: Database) -> None:
+    url = fresh_database.engine.url.render_as_string(hide_password=False)
+    async with fresh_database.open_session() as session:
+        await a_city(session)
+        running, other, over = [await an_open_poll(session) for _ in range(3)]
+        people = [await a_citizen(session) for _ in range(5)]
+        for poll, votes in ((running, 3), (other, 1), (over, 2)):
+            for one in people[:votes]:
+                await cast_ballot(session, poll, one, {"1": 1}, a_key(), ASigner(), NOW)
+        await count_poll(session, (await close_now(session, over)).public_id, NOW, SEALER)
+    await asyncio.to_thread(migrations.downgrade, url, "0004")
+    await asyncio.to_thread(migrations.upgrade, url)
+    async with fresh_database.open_session() as session:
+        assert await cast_counts(session, [running.id, other.id, over.id]) == {running.id: 3, other.id: 1, over.id: 2}
+        filled = await session.execute(text("SELECT poll_id, shard, n FROM turnout_shard ORDER BY poll_id"))
+        assert [tuple(row) for row in filled] == [(running.id, 0, 3), (other.id, 0, 1)]
+        await cast_ballot(session, running, people[4], {"1": 2}, a_key(), ASigner(), NOW)
+        assert await cast_counts(session, [running.id]) == {running.id: 4}
+        counted = await count_poll(session, (await close_now(session, running)).public_id, NOW, SEALER)
+        assert counted is not None and counted.ballots == 4
+        settled = await session.execute(
+            text("SELECT shard, n FROM turnout_shard WHERE poll_id = :p"), {"p": running.id}
+        )
+        assert [tuple(row) for row in settled] == [(-1, 4)]
 
 
 def test_the_queue_library_has_not_changed_its_schema() -> None:

@@ -9,6 +9,9 @@ minute anew when their poll is counted: rows that grew batch by batch would tell
 `veche_shuffle_texts` now forgets who judged a text before the count and when: what is judged as soon as it comes was
 written by whoever voted last. A downgrade leaves it so. `veche_drop_intake` refuses an intake that is not copied,
 unless its poll is cancelled; the previous release, which drops before it cancels, can cancel no poll meanwhile.
+
+Polls that are running get their turnout so far in one part; by minute and okrug it is not known, and stays out. What
+the previous release takes after this is counted when the poll is: until then its turnout is shown too low by that.
 """
 
 import sqlalchemy as sa
@@ -68,6 +71,14 @@ SET search_path = public, pg_temp AS $$
 BEGIN
     EXECUTE format('DROP TABLE %I', 'intake_' || poll);
 END $$;
+"""
+
+# The parts are 0 to 63; -1 would be one that a count has settled.
+TURNOUT_SO_FAR = """
+INSERT INTO turnout_shard (poll_id, shard, n)
+    SELECT p.poll_id, 0, count(*) FROM participation p
+     WHERE NOT EXISTS (SELECT FROM count_record c WHERE c.poll_id = p.poll_id)
+     GROUP BY p.poll_id ORDER BY p.poll_id
 """
 
 # table → why its rows never change once written
@@ -177,6 +188,7 @@ def upgrade() -> None:
         comment="public halves of the keys that sign; private ones are files",
     )
     run_script(FUNCTIONS)
+    op.execute(TURNOUT_SO_FAR)
     for table, why in APPEND_ONLY.items():
         op.execute(
             f"CREATE TRIGGER append_only BEFORE UPDATE OR DELETE ON {table}"

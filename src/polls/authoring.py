@@ -24,6 +24,7 @@ from polls.definition import PUBLIC_ID, Definition, Privacy, Text, canonical_byt
 from polls.errors import EditConflict, FieldError, Invalid, NotReady, PollNotFound, Sealed, WrongState
 from polls.journal import record_event
 from polls.lifecycle import Move, State, may, state_at
+from polls.poll_lock import lock_alone
 from polls.sessions import ReadSession, Session
 from polls.style_roll import entitled_by_style
 from polls.tables import named_ballot, poll, poll_pause, poll_revision, sealed_definition, territory, text_answer
@@ -304,7 +305,7 @@ async def lock_for_amendment(session: Session, public_id: str, move: Move, reaso
     poll_id = await session.scalar(select(poll.c.id).where(poll.c.public_id == public_id))
     if poll_id is None:
         raise PollNotFound()
-    await session.execute(select(func.pg_advisory_xact_lock(lock_key(poll_id))))
+    await lock_alone(session, poll_id)
     row = (
         await session.execute(
             select(
@@ -351,11 +352,6 @@ async def _destroy_ballots(session: Session, row: Locked) -> int:
     destroyed = await session.scalar(text(f"SELECT count(*) FROM intake_{int(row.id)}"))
     await session.execute(text("SELECT veche_drop_intake(:poll)"), {"poll": row.id})
     return int(destroyed or 0)
-
-
-def lock_key(poll_id: int) -> int:
-    """The advisory lock of a poll: casts share it; closing, extending, cancelling and counting take it alone."""
-    return (0x5645 << 48) | poll_id
 
 
 def checked_reason(reason: str) -> str:

@@ -17,7 +17,6 @@ import rfc8785
 from sqlalchemy import Row, func, insert, select
 
 from polls.audience import roll_total
-from polls.authoring import lock_key
 from polls.board_tables import board_manifest
 from polls.board_trees import Tree, leaves_of, seal_trees, signed_trees
 from polls.catalogue import SealedPoll, sealed_poll
@@ -28,6 +27,7 @@ from polls.errors import WrongState
 from polls.journal import record_event
 from polls.lifecycle import COUNTED
 from polls.lots import Party
+from polls.poll_lock import lock_alone
 from polls.public_keys import listed_keys
 from polls.published import Records, records_of
 from polls.sessions import ReadSession, Session
@@ -95,7 +95,7 @@ async def publish_manifest(session: Session, public_id: str, sealer: BoardSealer
     is not counted. Repeating it changes nothing.
     """
     found = await sealed_poll(session, public_id)
-    await session.execute(select(func.pg_advisory_xact_lock(lock_key(found.id))))
+    await lock_alone(session, found.id)
     found = await sealed_poll(session, public_id)
     if found.stored_state not in COUNTED:
         raise WrongState(state=found.stored_state, move="publish_manifest")

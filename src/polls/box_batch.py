@@ -21,11 +21,11 @@ from sqlalchemy import BigInteger, Integer, SmallInteger, bindparam, text
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.types import Text
 
-from polls.authoring import lock_key
-from polls.box_settling import settle, superseded_among
+from polls.box_settling import settle, superseded_among, with_used_keys
 from polls.definition import Privacy
 from polls.entitlement import entitlements
 from polls.errors import NotCounted, NotFound, PollClosed, PollNotFound, Superseded
+from polls.poll_lock import lock_key
 from polls.sessions import Session
 from polls.straight_sql import fetch
 from polls.tables import Moment
@@ -41,8 +41,22 @@ async def write_votes(session: Session, votes: Sequence[Vote]) -> list[Outcome]:
     """Cast these votes in the caller's transaction; what became of each, in their order.
 
     No citizen may be in `votes` twice for one poll: see :func:`one_of_each`. A vote that is refused leaves no trace
-    and harms no other. Raises only what the database raises; then nothing of the batch may be committed.
+    and harms no other. Raises only what the database raises; then nothing of the batch may be committed. A key that
+    another ballot has is such a case: see :func:`write_carefully`.
     """
+    return await _write(session, votes, careful=False)
+
+
+async def write_carefully(session: Session, votes: Sequence[Vote]) -> list[Outcome]:
+    """As :func:`write_votes`, but a key that another ballot has is refused with `KeyUsed` and harms no other vote.
+
+    It asks the database once more, so a batch is written so only after its keys have clashed. They may clash again
+    where two processes are handed the same key at the same moment; then it is to be repeated.
+    """
+    return await _write(session, votes, careful=True)
+
+
+async def _write(session: Session, votes: Sequence[Vote], *, careful: bool) -> list[Outcome]:
     locked = await _share_locks(session, {vote.poll.id for vote in votes})
     outcomes: dict[int, Outcome] = {}
     inside = [index for index, vote in enumerate(votes) if vote.poll.id in locked]
@@ -51,7 +65,8 @@ async def write_votes(session: Session, votes: Sequence[Vote]) -> list[Outcome]:
         waiting = await _waiting(session, [votes[index] for index in outside])
         outcomes.update(zip(outside, waiting, strict=True))
     if inside:
-        outcomes.update(zip(inside, await _take(session, [votes[index] for index in inside]), strict=True))
+        taken = await _take(session, [votes[index] for index in inside], careful=careful)
+        outcomes.update(zip(inside, taken, strict=True))
     return [outcomes[index] for index in range(len(votes))]
 
 
@@ -65,9 +80,11 @@ def one_of_each(votes: Iterable[Vote]) -> list[bool]:
     return first
 
 
-async def _take(session: Session, votes: Sequence[Vote]) -> list[Outcome]:
+async def _take(session: Session, votes: Sequence[Vote], *, careful: bool) -> list[Outcome]:
     """Votes whose polls nobody can close or count before the commit."""
     found = await _judged(session, votes)
+    if careful:
+        found = await with_used_keys(session, votes, found)
     judged = [one for one in found if isinstance(one, Judged)]
     replaced = await superseded_among(session, judged)
     judged = sorted((one for one in judged if one.vote.place not in replaced), key=lambda one: one.vote.place)
@@ -303,4 +320,4 @@ def shard_of_this_process() -> int:
     return (zlib.crc32(socket.gethostname().encode()) + os.getpid()) % SHARDS
 
 
-__all__ = ["SHARDS", "one_of_each", "shard_of_this_process", "write_votes"]
+__all__ = ["SHARDS", "one_of_each", "shard_of_this_process", "write_carefully", "write_votes"]

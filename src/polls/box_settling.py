@@ -21,6 +21,7 @@ from polls.definition import Privacy
 from polls.errors import (
     AlreadyVoted,
     InvalidAnswer,
+    KeyUsed,
     NotEligible,
     PollClosed,
     PollNotFound,
@@ -45,10 +46,11 @@ _STANDING = text(
 
 
 class StoredBallot(NamedTuple):
-    """A ballot as it is kept: its canonical answers and its style."""
+    """A ballot as it is kept: its canonical answers, its style, and in a named poll whose it is."""
 
     answers: tuple[str, ...]
     style: int
+    citizen_id: int | None = None
 
 
 Stored = Mapping[tuple[int, bytes], StoredBallot]
@@ -83,13 +85,16 @@ async def _settled(
     session: Session, vote: Vote, judged: Judged | Exception, row: Row[Any], stored: Stored, pauses: Mapping[int, str]
 ) -> Taken | Exception:
     if row.day is None:
-        return judged if isinstance(judged, Exception) else _clock(row, pauses)
+        ended = isinstance(judged, KeyUsed) and not _open(row)
+        return judged if isinstance(judged, Exception) and not ended else _clock(row, pauses)
     if row.state == "cancelled":  # the ballots are destroyed: nothing stands any more
         return _clock(row, pauses)
     ballot_kept = stored.get((vote.poll.id, ballot_id_of(vote)))
-    if ballot_kept is not None:
+    if ballot_kept is not None and ballot_kept.citizen_id in (None, vote.citizen_id):
         return _again(vote, ballot_kept, row)
     if isinstance(judged, NotEligible):  # by now; the vote they cast stands
+        return AlreadyVoted(day=row.day.isoformat())
+    if isinstance(judged, KeyUsed) and not (may_be_changed(vote) and _open(row)):  # another key would not help them
         return AlreadyVoted(day=row.day.isoformat())
     if isinstance(judged, Exception):
         return judged
@@ -155,9 +160,9 @@ async def _stored_ballots(session: ReadSession, votes: Sequence[Vote]) -> Stored
         ids = sorted(ballot_id_of(vote) for vote in of_poll)
         query: Any
         if of_poll[0].poll.definition.privacy is Privacy.NAMED:
-            query = select(named_ballot.c.ballot_id, named_ballot.c.answers, named_ballot.c.style).where(
-                named_ballot.c.poll_id == poll_id, named_ballot.c.ballot_id.in_(ids)
-            )
+            query = select(
+                named_ballot.c.ballot_id, named_ballot.c.answers, named_ballot.c.style, named_ballot.c.citizen_id
+            ).where(named_ballot.c.poll_id == poll_id, named_ballot.c.ballot_id.in_(ids))
         elif poll_id in waiting:
             query = text(
                 f"SELECT ballot_id, answers, style FROM intake_{int(poll_id)} WHERE ballot_id = ANY (:ballots)"
@@ -167,7 +172,7 @@ async def _stored_ballots(session: ReadSession, votes: Sequence[Vote]) -> Stored
                 ballot.c.poll_id == poll_id, ballot.c.ballot_id.in_(ids)
             )
         rows = await session.execute(query)
-        found |= {(poll_id, bytes(row.ballot_id)): StoredBallot(tuple(row.answers), row.style) for row in rows}
+        found |= {(poll_id, bytes(row[0])): StoredBallot(tuple(row[1]), *row[2:]) for row in rows}
     return found
 
 
@@ -180,6 +185,28 @@ async def _polls_with_intake(session: ReadSession, polls: Sequence[int]) -> set[
         ).bindparams(bindparam("polls", sorted(set(polls)), type_=_BIGINTS))
     )
     return set(rows)
+
+
+# ---- keys used twice
+
+
+async def with_used_keys(
+    session: ReadSession, votes: Sequence[Vote], found: Sequence[Judged | Exception]
+) -> list[Judged | Exception]:
+    """What was found of these votes, with `KeyUsed` in the place of each whose ballot id is taken: by a ballot that is
+    there, or by a vote before it. A citizen's own retry is among them; :func:`settle` knows it.
+
+    It takes the key to lead to a ballot id, so nobody learns by this of a ballot whose key they do not know.
+    """
+    kept = await _stored_ballots(session, [one.vote for one in found if isinstance(one, Judged)])
+    taken = set(kept)
+    clear: list[Judged | Exception] = []
+    for vote, one in zip(votes, found, strict=True):
+        place = (vote.poll.id, ballot_id_of(vote))
+        clear.append(KeyUsed() if isinstance(one, Judged) and place in taken else one)
+        if isinstance(one, Judged):
+            taken.add(place)
+    return clear
 
 
 # ---- changes of named votes

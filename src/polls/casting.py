@@ -22,9 +22,9 @@ from datetime import datetime
 from typing import Any
 
 from polls.board import Signer
-from polls.box_batch import one_of_each, write_votes
+from polls.box_batch import one_of_each, write_carefully, write_votes
 from polls.catalogue import SealedPoll
-from polls.database_failures import REPEATABLE_STATES, is_passing, is_rolled_back, sqlstate_of
+from polls.database_failures import CLASH, REPEATABLE_STATES, is_passing, is_rolled_back, sqlstate_of
 from polls.errors import Busy, OutcomeUnknown, Unavailable
 from polls.sessions import Session
 from polls.votes import Cast, Held, Outcome, Taken, Vote, receipt_of
@@ -49,12 +49,12 @@ async def cast_ballot(
 ) -> Cast:  # fmt: skip
     """Cast one ballot in the caller's transaction. `key` is the voter's K (at least 16 random bytes), never stored.
 
-    Refuses `InvalidAnswer`, `NotEligible` with reasons, `AlreadyVoted` with the day, `RetryDiffers`, `PollNotOpen`,
-    `PollPaused`, `PollClosed`, `Busy`, `NotCounted` while the count runs. Nothing is written on any refusal.
+    Refuses `InvalidAnswer`, `NotEligible` with reasons, `AlreadyVoted` with the day, `RetryDiffers`, `KeyUsed`,
+    `PollNotOpen`, `PollPaused`, `PollClosed`, `Busy`, `NotCounted` while the count runs. A refusal writes nothing.
     """
     vote = Vote(poll, citizen_id, answers, key, now, channel)
     for _ in range(ATTEMPTS):
-        [outcome] = await write_votes(session, [vote])
+        [outcome] = await write_carefully(session, [vote])
         if isinstance(outcome, Taken):
             return receipt_of(outcome, signer)
         if isinstance(outcome, Exception):
@@ -93,7 +93,7 @@ class BoxFigures:
     votes: int = 0
     turned_away: int = 0
     repeated: int = 0
-    """Transactions written once more over a deadlock."""
+    """Transactions written once more over a deadlock, or over a key that another ballot has."""
 
 
 @dataclass
@@ -114,6 +114,7 @@ class BallotBox:
     signer: Callable[[], Signer]
     waiting: int = 2_000
     write: Write = write_votes
+    write_carefully: Write = write_carefully
     figures: BoxFigures = field(default_factory=BoxFigures)
     _queue: deque[_Waiting] = field(default_factory=deque)
     _held: set[_Waiting] = field(default_factory=set)
@@ -209,18 +210,24 @@ class BallotBox:
 
     async def _commit(self, batch: list[_Waiting]) -> None:
         """Write a batch and answer it. What fails for good is written in halves, so that a bad vote fails alone."""
+        write = self.write
         for time in range(1, REPEATS + 1):
             asked: list[_Waiting] = []  # to be committed in this transaction, and not in doubt from one before
             try:
                 async with self.open_session() as session:
-                    outcomes = await self.write(session, [waiting.vote for waiting in batch])
+                    outcomes = await write(session, [waiting.vote for waiting in batch])
                     asked = [waiting for waiting in batch if not waiting.unsure]
                     _doubt(asked, True)
                 break
             except Exception as error:
                 if is_rolled_back(error):
                     _doubt(asked, False)
-                if sqlstate_of(error) in REPEATABLE_STATES and time < REPEATS:
+                state = sqlstate_of(error)
+                if state == CLASH and time < REPEATS:
+                    self.figures.repeated += 1
+                    write = self.write_carefully
+                    continue
+                if state in REPEATABLE_STATES and time < REPEATS:
                     self.figures.repeated += 1
                     await asyncio.sleep(random.uniform(0, PAUSE * time))  # noqa: S311  two that met do not meet again
                     continue

@@ -15,11 +15,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import func, insert, select, text, update
+from sqlalchemy import func, insert, or_, select, text, update
 from sqlalchemy.dialects import postgresql
 
 from polls.audience import roll_total, stratum_of_participants, take_roll
-from polls.authoring import lock_key
 from polls.board_trees import seal_trees
 from polls.catalogue import SealedPoll, sealed_poll
 from polls.checkpoint import BoardSealer
@@ -27,7 +26,8 @@ from polls.definition import AnyQuestion, Privacy, SingleChoice, UnitRule, Visib
 from polls.errors import WrongState
 from polls.journal import record_event
 from polls.lifecycle import Move, State, may
-from polls.published import leaf_sql
+from polls.poll_lock import lock_alone, lock_live_step, share_lock
+from polls.published import counted_ballots, leaf_sql
 from polls.sessions import ReadSession, Session
 from polls.strata import Stratum, coarsen
 from polls.style_roll import take_style_roll
@@ -82,6 +82,21 @@ async def due_polls(session: ReadSession, limit: int = 100) -> list[str]:
     return list(rows)
 
 
+async def live_polls(session: ReadSession, now: datetime) -> list[str]:
+    """Public ids of all open polls that show figures while they run: the sooner one closes, the earlier it stands."""
+    rows = await session.scalars(
+        select(poll.c.public_id)
+        .where(
+            poll.c.state == State.SCHEDULED,
+            poll.c.opens_at <= now,
+            or_(poll.c.closes_at > now, poll.c.paused_at.is_not(None)),
+            poll.c.card["live"].as_boolean(),
+        )
+        .order_by(poll.c.closes_at, poll.c.id)
+    )
+    return list(rows)
+
+
 async def polls_without_roll(session: ReadSession, limit: int = 100) -> list[str]:
     """Public ids of polls that have opened and whose roll has not been taken, where one can be."""
     rows = await session.scalars(
@@ -107,7 +122,7 @@ async def count_poll(session: Session, public_id: str, now: datetime, sealer: Bo
     """Count a closed poll and sign its trees; None when it is counted. Refuses `WrongState` before it has closed."""
     found = await sealed_poll(session, public_id)
     await session.execute(text("SET LOCAL statement_timeout = 0"))  # a count takes as long as it takes
-    await session.execute(select(func.pg_advisory_xact_lock(lock_key(found.id))))
+    await lock_alone(session, found.id)
     row = (
         await session.execute(
             select(poll.c.state, poll.c.opens_at, poll.c.closes_at, func.clock_timestamp().label("clock")).where(
@@ -203,10 +218,8 @@ async def read_live_counts(session: Session, found: SealedPoll, now: datetime) -
     if found.definition.visibility is not Visibility.LIVE or found.state(now) is not State.OPEN:
         return None
     # The shared lock first, as a cast takes it: then nobody is cancelling or counting, and the intake stays.
-    for lock in ("pg_try_advisory_xact_lock_shared", "pg_try_advisory_xact_lock"):
-        key = lock_key(found.id) if lock.endswith("shared") else lock_key(found.id) ^ (1 << 40)
-        if not await session.scalar(text(f"SELECT {lock}(:key)"), {"key": key}):
-            return None
+    if not await share_lock(session, found.id) or not await lock_live_step(session, found.id):
+        return None
     if (await sealed_poll(session, found.public_id)).state(now) is not State.OPEN:
         return None
     last = await session.scalar(select(func.max(live_step.c.ballots)).where(live_step.c.poll_id == found.id)) or 0
@@ -308,21 +321,28 @@ async def _merge_strata(session: Session, source: str, found: SealedPoll) -> Non
 async def _write_profile(session: Session, found: SealedPoll) -> None:
     """One GROUP BY a question over the counted ballots, from table to table: what is distinct may be millions of rows.
 
+    Grouped into a temporary table first: PostgreSQL groups with several processes for that, and with one for an INSERT
+    into a table that stays. Places not shown are left out of the groups, which is less work than out of the ballots.
     Ballots of separated polls carry their merged strata; those of named polls are merged here, in the profile alone.
     """
     named = found.definition.privacy is Privacy.NAMED
     if named:
         await _merge_strata(session, _source(found), found)
-    source = "named_ballot b JOIN merging m USING (stratum)" if named else "ballot b"
+    made = "stratum, answer, n FROM grouped WHERE answer <> :hidden"
+    if named:
+        made = "into_, answer, sum(n) FROM grouped JOIN merging USING (stratum) WHERE answer <> :hidden GROUP BY 3, 4"
     for index, question in enumerate(found.definition.questions, start=1):
         await session.execute(
             text(
-                "INSERT INTO profile (poll_id, question_id, stratum, answer, n)"
-                f" SELECT b.poll_id, :question, {'m.into_' if named else 'b.stratum'}, b.answers[{index}], count(*)"
-                f" FROM {source} WHERE b.poll_id = :poll AND b.answers[{index}] <> :hidden GROUP BY 1, 3, 4"
-            ),
+                f"CREATE TEMPORARY TABLE grouped ON COMMIT DROP AS SELECT stratum, answers[{index}] AS answer,"
+                f" count(*) AS n FROM {counted_ballots(found)} WHERE poll_id = {int(found.id)} GROUP BY 1, 2"
+            )
+        )
+        await session.execute(
+            text(f"INSERT INTO profile (poll_id, question_id, stratum, answer, n) SELECT :poll, :question, {made}"),
             {"poll": found.id, "question": question.id, "hidden": NOT_SHOWN},
         )
+        await session.execute(text("DROP TABLE grouped"))
     if named:
         await session.execute(text("DROP TABLE merging"))
 

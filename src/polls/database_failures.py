@@ -14,6 +14,8 @@ UNKNOWN_CLASSES = ("08", "57", "58", "XX")  # the connection; ended or cancelled
 PASSING_CLASSES = ("08", "53")  # the connection; what the server has run out of
 REPEATABLE_STATES = frozenset({"40P01", "40001"})
 """A deadlock and a failed serialization: the server asks for the same transaction once more, at once."""
+CLASH = "23505"
+"""A unique key that is there already."""
 
 
 def sqlstate_of(error: BaseException) -> str | None:

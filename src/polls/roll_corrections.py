@@ -16,10 +16,10 @@ from sqlalchemy import func, insert, or_, select, text, union_all
 
 from polls.audience import stratum_columns, stratum_of_participants
 from polls.audience_condition import condition, resolve
-from polls.authoring import lock_key
 from polls.catalogue import SealedPoll, sealed_poll
 from polls.journal import record_event
 from polls.lifecycle import State
+from polls.poll_lock import lock_alone
 from polls.register_sum import entries
 from polls.sessions import ReadSession, Session
 from polls.strata import Stratum
@@ -47,7 +47,7 @@ async def amend_rolls(session: Session, register_code: str, now: datetime, *, co
     # The order of counting: the poll's lock, then its roll. Nobody votes and nothing is counted meanwhile, so that
     # what is compared stands still; a roll taken in this moment either is seen here or sees the changes.
     for one in found:
-        await session.execute(select(func.pg_advisory_xact_lock(lock_key(one.id))))
+        await lock_alone(session, one.id)
     if found:
         await session.execute(text("LOCK TABLE roll IN SHARE MODE"))
     for one in found:

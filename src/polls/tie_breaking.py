@@ -15,7 +15,6 @@ from typing import Any
 
 from sqlalchemy import Row, func, insert, select, update
 
-from polls.authoring import lock_key
 from polls.board_trees import question_root
 from polls.catalogue import SealedPoll, sealed_poll
 from polls.counting import entitled_of, profile_of
@@ -24,6 +23,7 @@ from polls.errors import AlreadyCommitted, FieldError, Invalid, LotCannotBeDrawn
 from polls.journal import record_event
 from polls.lifecycle import State
 from polls.lots import SECRET_BYTES, Lot, Party, commitment
+from polls.poll_lock import lock_alone
 from polls.sessions import ReadSession, Session
 from polls.tables import count_record, lot_secret, tie_decision
 from polls.tally import tally
@@ -93,7 +93,7 @@ async def commit_to_lot(
     for one account as both parties.
     """
     poll = await sealed_poll(session, public_id)
-    await session.execute(select(func.pg_advisory_xact_lock(lock_key(poll.id))))
+    await lock_alone(session, poll.id)
     clock = await session.scalar(select(func.clock_timestamp()))
     assert clock is not None
     state = (await sealed_poll(session, public_id)).state(clock)
@@ -211,7 +211,7 @@ async def decide_tie(
 async def _counted_alone(session: Session, public_id: str) -> SealedPoll:
     """The counted poll under its lock, so that two decisions come one after the other."""
     poll = await sealed_poll(session, public_id)
-    await session.execute(select(func.pg_advisory_xact_lock(lock_key(poll.id))))
+    await lock_alone(session, poll.id)
     poll = await sealed_poll(session, public_id)
     if poll.stored_state is not State.COUNTED:
         raise WrongState(state=poll.stored_state, move="decide_tie")

@@ -11,9 +11,9 @@ from typing import Final
 
 from sqlalchemy import ColumnElement, and_, exists, func, or_, select
 
-from polls.authoring import lock_key
 from polls.journal import record_event
 from polls.lifecycle import COUNTED, State
+from polls.poll_lock import share_lock
 from polls.sessions import ReadSession, Session
 from polls.tables import poll, registry_event
 
@@ -51,7 +51,7 @@ async def record_turning_points(session: Session, poll_id: int, now: datetime) -
     Holds the poll's lock with those who cast, so that no closing time is moved meanwhile; where somebody is just
     moving it, nothing is written and the next look does.
     """
-    if not await session.scalar(select(func.pg_try_advisory_xact_lock_shared(lock_key(poll_id)))):
+    if not await share_lock(session, poll_id):
         return ()
     row = (
         await session.execute(

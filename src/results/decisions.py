@@ -6,21 +6,21 @@ and every saving is an event in the poll's public history.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from enum import StrEnum
 
 from sqlalchemy import Row as Record
-from sqlalchemy import Select, func, select, update
+from sqlalchemy import Select, select, update
 from sqlalchemy.dialects.postgresql import insert
 
-from polls.authoring import lock_key
 from polls.catalogue import sealed_poll
 from polls.definition import Text
 from polls.errors import FieldError, Invalid, TieStillOpen
 from polls.journal import record_event
 from polls.lifecycle import COUNTED, State
+from polls.poll_lock import lock_alone
 from polls.sessions import ReadSession, Session
 from polls.tables import poll
 from polls.tie_breaking import open_ties
@@ -72,7 +72,7 @@ async def record_decision(
     """
     found = await sealed_poll(session, slug_or_id)
     # Alone with whoever decides a tie: once the poll is decided, no tie can be.
-    await session.execute(select(func.pg_advisory_xact_lock(lock_key(found.id))))
+    await lock_alone(session, found.id)
     found = await sealed_poll(session, slug_or_id)
     state = found.state(now)
     if state not in COUNTED:
@@ -105,6 +105,12 @@ async def decision_of(session: ReadSession, poll_id: int) -> CityDecision | None
     """The decision that followed from a poll, or None."""
     row = (await session.execute(_decisions().where(decision.c.poll_id == poll_id))).one_or_none()
     return None if row is None else _read(row)
+
+
+async def decisions_of(session: ReadSession, poll_ids: Sequence[int]) -> Mapping[str, CityDecision]:
+    """The decisions that followed from these polls, by the polls' slugs."""
+    rows = await session.execute(_decisions().where(decision.c.poll_id.in_(poll_ids)))
+    return {found.poll_slug: found for found in map(_read, rows)}
 
 
 async def decisions(session: ReadSession, limit: int = 20, offset: int = 0) -> Sequence[CityDecision]:

@@ -48,7 +48,7 @@ def is_published(boards: Path, poll: str, version: int) -> bool:
     directory = boards / poll
     try:
         lines = (directory / "manifest.note").read_text("utf-8", errors="replace").split("\n")
-    except FileNotFoundError:
+    except OSError:  # not there, or not to be read: either way somebody should see to it
         return False
     newest = int(lines[2]) if len(lines) > 2 and lines[2].isdecimal() else 0
     return newest >= version and (directory / f"manifest-{version}.note").is_file()

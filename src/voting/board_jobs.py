@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -16,7 +17,7 @@ from polls.board_trees import by_lines, copy_entries
 from polls.catalogue import SealedPoll, sealed_poll
 from polls.published import entry_prefix, published_styles
 from polls.sealed import sealed_bytes
-from polls.sessions import Session
+from polls.sessions import ReadSession, Session
 from voting.board_files import (
     BoardDraft,
     BoardFault,
@@ -29,6 +30,7 @@ from voting.board_files import (
     check_tree,
     is_published,
 )
+from voting.board_tries import Tries, forget_others, is_due, note_failure, tries_of
 from voting.db import Database
 from voting.jobs import Work, registry
 from voting.keys import BadKey, board_sealer
@@ -46,19 +48,43 @@ EVERY = 500_000
 async def publish_boards(work: Work) -> None:
     """Make the manifests that are missing and write the boards that are not on disk, the newest polls first.
 
-    Each poll stands alone. What fails is logged at every tick until somebody sees to it; votes are not concerned.
+    Each poll stands alone. What fails is tried again after ten seconds, then after twice as long each time, ten minutes
+    at most; each try is a line of the log, and the officials' page of the poll tells. Votes are not concerned.
     """
-    boards = boards_in(work.settings.data_dir)
+    data_dir = work.settings.data_dir
     async with work.database.open_read_session() as reading:
         counted = await boards_due(reading)
-    for public_id in await asyncio.to_thread(_unpublished, boards, counted):
+    waiting = await asyncio.to_thread(_unpublished, boards_in(data_dir), counted)
+    await asyncio.to_thread(forget_others, data_dir, set(waiting))
+    for public_id in waiting:
+        if not is_due(data_dir, public_id, datetime.now(UTC)):
+            continue
         try:
             if await publish_board(work.database, work.settings, public_id, log_progress(public_id)):
                 logger.info("board_published", poll=public_id)
-        except (BoardFault, BadKey, OSError) as fault:
-            logger.error("board_failed", poll=public_id, why=str(fault))
-        except Exception:
-            logger.exception("board_failed", poll=public_id)
+        except Exception as fault:
+            expected = isinstance(fault, BoardFault | BadKey | OSError)
+            why = str(fault) if expected else type(fault).__name__  # words of ours alone go to a page
+            tries = await asyncio.to_thread(note_failure, data_dir, public_id, why, datetime.now(UTC))
+            told = {"why": why, "failed": tries.failed, "again_in": tries.pause}
+            logger.error("board_failed", poll=public_id, **told, exc_info=None if expected else fault)
+
+
+@dataclass(frozen=True)
+class Standing:
+    """Whether the board of a counted poll is there, and if not, what became of the tries."""
+
+    published: bool
+    tries: Tries | None
+
+
+async def standing_of_board(session: ReadSession, data_dir: Path, public_id: str) -> Standing | None:
+    """How the board of a poll stands, for its officials; None before the count."""
+    counted = [row for row in await boards_due(session) if row[0] == public_id]
+    if not counted:
+        return None
+    published = not await asyncio.to_thread(_unpublished, boards_in(data_dir), counted)
+    return Standing(published, None if published else await asyncio.to_thread(tries_of, data_dir, public_id))
 
 
 def _unpublished(boards: Path, counted: list[tuple[str, int, int | None]]) -> list[str]:
@@ -155,7 +181,9 @@ async def _write_tree(
     return await asyncio.to_thread(files.finish)
 
 
-async def board_differences(database: Database, settings: Settings, public_id: str) -> list[str]:
+async def board_differences(
+    database: Database, settings: Settings, public_id: str, progress: Progress = lambda _, __: None
+) -> list[str]:
     """What differs between the ballots, what was signed, and the files on disk, a sentence each."""
     async with database.open_session() as session:
         found = await sealed_poll(session, public_id)
@@ -167,11 +195,14 @@ async def board_differences(database: Database, settings: Settings, public_id: s
         if not board.manifests:
             return told
         comparison = Comparison(directory)
-        for question in board.trees:
+        before, whole = 0, sum(tree.size for tree in board.trees.values())
+        for question, tree in board.trees.items():
             try:
-                await _write_tree(session, found, question, comparison.tree(question), lambda _: None)
+                counted = _from(before, whole, progress)
+                await _write_tree(session, found, question, comparison.tree(question), counted)
             except BoardFault as fault:
                 told.append(f"question {question}: {fault}")
+            before += tree.size
         for path, data in texts.files().items():
             comparison.put(path, data)
         return [*told, *await asyncio.to_thread(comparison.finish)]

@@ -5,12 +5,15 @@ application and does nothing else (multiprocessing's fork server), so one that w
 and nothing is ever forked from a process with threads.
 
 Nobody is left behind: a process whose parent is gone, in whatever way, ends in order by itself, and so do all when the
-one they are forked from is gone. Others serve in their place at once. In the demo one more process does the queued
+one they are forked from is gone. Others serve in their place at once. A process that hangs without dying is noticed
+too: each says through its pipe, from its event loop, that it is alive, and one that is silent for too long is killed
+and begun again. In the demo one more process does the queued
 work, so that there is one worker of it and not as many as web processes: its successor waits until it has ended.
 """
 
 from __future__ import annotations
 
+import asyncio
 import os
 import signal
 import socket
@@ -33,6 +36,9 @@ logger = structlog.get_logger(__name__)
 FIRST_PAUSE, LONGEST_PAUSE = 0.5, 10.0  # seconds before another try, where the last process was never ready
 LOOK_EVERY = 1.0
 EXIT_CODE_WITHIN = 2.0  # seconds for what is told of a process after its end
+BEAT = 5.0  # seconds between two signs of life
+SILENT_FOR = 30.0  # seconds without one after which a web process is killed
+JOBS_SILENT_FOR = 300.0  # the same for the queue's worker: a job that computes where it should not is done all the same
 END_WITHIN = 30.0  # seconds for what is in progress; serving.STOP_WITHIN and WORKER_STOPS_WITHIN lie within
 
 _context = get_context("forkserver")
@@ -99,7 +105,9 @@ class Child:
 
 @dataclass
 class Place:
-    """A process that should be running. `failures` counts those in a row that ended before they were ready."""
+    """A process that should be running. `failures` counts those in a row that ended before they were ready; `heard` is
+    when it last said that it is alive, and `silent_for` the seconds after which its silence is its end.
+    """
 
     name: str
     body: Body
@@ -108,6 +116,12 @@ class Place:
     ready: bool = False
     failures: int = 0
     due: float = 0.0
+    heard: float = 0.0
+    silent_for: float = SILENT_FOR
+
+    def silence(self) -> float:
+        """Seconds since its last sign of life; 0 while it starts, which takes as long as it takes."""
+        return time.monotonic() - self.heard if self.ready and self.process is not None else 0.0
 
 
 @dataclass
@@ -122,13 +136,14 @@ class Processes:
     _leaving: list[Child] = field(default_factory=list)
     """Web processes that end by themselves, while others serve in their place."""
     _announced: bool = False
+    _looked: float = 0.0
 
     def run(self) -> None:
         """Keep them running until this is interrupted by an exception, as signals raise here; then end them."""
         _context.set_forkserver_preload(["voting.serving"])
         self._places = [Place("web", serve_as_child) for _ in range(self.web)]
         if self.settings.demo:
-            self._places.append(Place("jobs", work_as_child))
+            self._places.append(Place("jobs", work_as_child, silent_for=JOBS_SILENT_FOR))
         try:
             while True:
                 for place in self._places:
@@ -142,6 +157,10 @@ class Processes:
 
     def _look_after(self, place: Place) -> None:
         if place.process is not None:
+            if place.silence() > place.silent_for:  # it hangs, or was stopped: no other signal would reach it
+                logger.error("process_silent", process=place.name, pid=place.process.pid, seconds=place.silent_for)
+                place.process.signal(signal.SIGKILL)
+                place.process.join(EXIT_CODE_WITHIN)
             if place.process.gone():
                 self._bury(place, place.process)
             elif place.process.forsaken and place.body is serve_as_child:
@@ -169,7 +188,7 @@ class Processes:
             theirs.close()  # so that its end is the end of the pipe
 
     def _wait(self) -> None:
-        """Wait for a process to end, or to be ready, or for a pause to be over."""
+        """Wait for a process to end, or to be heard, or for a pause to be over."""
         pauses = [place.due - time.monotonic() for place in self._places if place.process is None]
         living = [place.process for place in self._places if place.process is not None]
         watched: list[Any] = [handle for child in (*living, *self._leaving) for handle in child.watched]
@@ -178,19 +197,31 @@ class Processes:
         for place in self._places:
             if place.news is not None and place.news in ready:
                 self._hear(place)
+        now = time.monotonic()
+        held_up = now - self._looked - 2 * LOOK_EVERY  # we ourselves: that is nobody's silence
+        for place in self._places:
+            place.heard += max(0.0, held_up) if self._looked else 0.0
+        self._looked = now
 
     def _hear(self, place: Place) -> None:
-        """Note that a process is ready; the pipe's end without a word says only that it is gone."""
+        """Note that a process is ready or alive; the pipe's end says only that it is gone."""
         assert place.news is not None
-        with suppress(EOFError, OSError):
-            place.news.recv()
-            place.ready, place.failures = True, 0
-            logger.info("process_ready", process=place.name, pid=place.process and place.process.pid)
-            if place.body is serve_as_child and not self._announced:
-                self._announced = True
-                self.on_ready()
-        place.news.close()
-        place.news = None
+        try:
+            while place.news.poll():
+                place.news.recv_bytes()
+                place.heard = time.monotonic()
+                if not place.ready:
+                    self._note_ready(place)
+        except (EOFError, OSError):
+            place.news.close()
+            place.news = None
+
+    def _note_ready(self, place: Place) -> None:
+        place.ready, place.failures = True, 0
+        logger.info("process_ready", process=place.name, pid=place.process and place.process.pid)
+        if place.body is serve_as_child and not self._announced:
+            self._announced = True
+            self.on_ready()
 
     def _bury(self, place: Place, process: Child) -> None:
         """A process is gone."""
@@ -201,7 +232,7 @@ class Processes:
         """Another is due at once, or after a pause if the last one had not got as far as being ready."""
         if place.news is not None and place.news.poll():
             self._hear(place)
-        if place.news is not None:  # forsaken before it had anything to say
+        if place.news is not None:  # forsaken
             place.news.close()
         place.process = place.news = None
         if place.ready:
@@ -236,12 +267,25 @@ def _live(body: Body, settings: Settings, listening: socket.socket, news: Connec
 
     configure_logging()
 
+    os.set_blocking(news.fileno(), False)  # a parent that does not listen must not hold us up
+
     def tell_ready() -> None:
-        news.send(True)
-        news.close()
+        _beat(news)
 
     with _ended_with_parent(), suppress(KeyboardInterrupt):
         body(settings, listening, tell_ready)
+
+
+def _beat(news: Connection) -> None:
+    """Say that this process is alive, now and again and again, from the event loop that runs here: so one that does
+    nothing any more says nothing.
+    """
+    with suppress(BlockingIOError):
+        try:
+            news.send_bytes(b"alive")
+        except BrokenPipeError:  # nobody listens any more
+            return
+    asyncio.get_running_loop().call_later(BEAT, _beat, news)
 
 
 def serve_as_child(settings: Settings, listening: socket.socket, on_ready: Callable[[], None]) -> None:

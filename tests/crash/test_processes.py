@@ -11,6 +11,8 @@ import pytest
 from tests.crash.service import NO_TLS, Service, a_service, needs_proc, wait_until
 from tests.databases import ROOT
 
+from voting.web_processes import BEAT, SILENT_FOR
+
 pytestmark = needs_proc
 
 
@@ -57,6 +59,16 @@ def test_the_queue_has_one_worker_also_while_an_old_one_does_not_end(service: Se
     os.kill(web[0], signal.SIGCONT)
     wait_until(lambda: web[0] not in service.pids("web"), "the end of the old one")
     wait_until(lambda: service.ready() == 200, "being ready")
+
+
+def test_a_process_that_hangs_is_killed_and_begun_again(service: Service) -> None:
+    web, jobs = service.pids("web"), service.pids("jobs")
+    os.kill(web[0], signal.SIGSTOP)
+    taken = wait_until(lambda: web[0] not in service.pids("web") and len(service.pids("web")) == 2, "another")
+    assert taken > SILENT_FOR - 2 * BEAT, "half a minute is not silence but work"
+    assert [event["pid"] for event in service.events("process_silent")] == [web[0]]
+    assert web[1] in service.pids("web") and service.pids("jobs") == jobs
+    assert service.ready() == 200
 
 
 def test_one_process_does_the_queued_work(service: Service) -> None:

@@ -141,7 +141,10 @@ async def test_a_poll_from_draft_to_result_by_the_api_alone(town, tmp_path):
     assert (await first.get("/polls/square-2026/participation")).json() == {"day": receipt["day"]}
     assert (await first.get("/polls/square-2026")).json()["you"]["may_vote"] is False
     for login in logins[1:]:
-        assert (await (await town.client(login)).vote("square-2026", a_key(), {"1": 1})).status_code == 201
+        other = await town.client(login)
+        used = problem(await other.vote("square-2026", key, {"1": 2}), 409, "key_used")
+        assert "facts" not in used, "whose it is, nobody is told"
+        assert (await other.vote("square-2026", a_key(), {"1": 1})).status_code == 201
 
     hidden = problem(await visitor.get("/polls/square-2026/results"), 403, "results_hidden")
     assert hidden["facts"]["until"].startswith(shown["in_force"]["closes_at"][:16])

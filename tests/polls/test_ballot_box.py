@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import secrets
+import time
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
 from datetime import UTC, datetime
@@ -26,14 +27,15 @@ from tests.builders import (
     close_now,
 )
 
-from polls.authoring import close_early, lock_key
+from polls.authoring import close_early
 from polls.box_batch import SHARDS, one_of_each, shard_of_this_process, write_votes
-from polls.casting import ATTEMPTS, BallotBox, Cast, cast_ballot
+from polls.casting import ATTEMPTS, BallotBox, BoxFigures, Cast, cast_ballot
 from polls.catalogue import SealedPoll, cast_counts
 from polls.errors import (
     AlreadyVoted,
     Busy,
     InvalidAnswer,
+    KeyUsed,
     NotCounted,
     NotEligible,
     OutcomeUnknown,
@@ -44,6 +46,7 @@ from polls.errors import (
     Unavailable,
 )
 from polls.pausing import pause_poll
+from polls.poll_lock import lock_key
 from polls.register import territory_tree
 from polls.sessions import Session
 from polls.votes import Outcome, Vote
@@ -183,14 +186,11 @@ async def test_a_batch_of_several_polls_writes_each_ballot_to_its_own(fresh_data
         named = (await session.execute(text("SELECT count(*), count(DISTINCT citizen_id) FROM named_ballot"))).one()
         assert tuple(named) == (40, 40)
         assert await cast_counts(session, [poll.id for poll in found]) == {poll.id: 40 for poll in found}
-        okrugs = dict(
-            (
-                await session.execute(
-                    text("SELECT okrug, sum(n)::int FROM turnout_minute WHERE poll_id = :p GROUP BY okrug"),
-                    {"p": found[0].id},
-                )
-            ).all()
-        )  # type: ignore[arg-type]
+        rows = await session.execute(
+            text("SELECT okrug, sum(n)::int FROM turnout_minute WHERE poll_id = :p GROUP BY okrug"),
+            {"p": found[0].id},
+        )
+        okrugs = dict(map(tuple, rows))
         assert okrugs == {tree.by_code["msk-cao"].id: 20, tree.by_code["msk-sao"].id: 20}
         shards = set(await session.scalars(text("SELECT DISTINCT shard FROM turnout_shard")))
         assert shards == {shard_of_this_process()} and all(0 <= shard < SHARDS for shard in shards)
@@ -318,13 +318,112 @@ async def test_a_ballot_the_database_refuses_fails_alone(fresh_database: Databas
     assert isinstance(await outcome_of(box, a_vote(poll, citizens[40], 2)), Cast), "nothing was left of the bad one"
 
 
-async def test_a_key_somebody_else_has_used_harms_nobody_but_its_sender(fresh_database: Database) -> None:
-    poll, citizens = await a_town(fresh_database, 10)
+# ---- keys used twice
+
+
+@pytest.mark.parametrize("number", [0, 1, 5])
+async def test_keys_of_other_ballots_fail_alone_and_cost_one_transaction(fresh_database: Database, number: int) -> None:
+    poll, citizens = await a_town(fresh_database, 202)
+    box, keys = a_box(fresh_database), [a_key(), a_key()]
+    for one, key in zip(citizens[200:], keys, strict=True):
+        await box.cast(a_vote(poll, one, 1, key))
+    votes = [a_vote(poll, one, 1) for one in citizens[:200]]
+    poisoned = range(3, 200, 40)[:number]
+    for place in poisoned:
+        votes[place] = a_vote(poll, citizens[place], 1, keys[place % 2])
+    box.figures = BoxFigures()
+    began = time.monotonic()
+    results = await cast_all(box, votes)
+    print(f"200 votes, {number} with keys of others: {1000 * (time.monotonic() - began):.0f} ms")  # noqa: T201
+    assert [place for place, one in enumerate(results) if isinstance(one, KeyUsed)] == list(poisoned)
+    assert len(acknowledged(results)) == 200 - number
+    assert (box.figures.batches, box.figures.repeated) == (1, int(number > 0))
+    assert await stored(fresh_database, poll) == (202 - number,) * 4
+    again = await cast_all(box, [a_vote(poll, citizens[place], 1) for place in poisoned])
+    assert len(acknowledged(again)) == number, "nothing was left of them, and another key will do"
+
+
+async def test_of_votes_with_one_key_in_one_batch_the_first_is_taken(fresh_database: Database) -> None:
+    poll, citizens = await a_town(fresh_database, 20)
     box, key = a_box(fresh_database), a_key()
-    assert isinstance(await outcome_of(box, a_vote(poll, citizens[0], key=key)), Cast)
-    results = await cast_all(box, [a_vote(poll, one, key=key if one == citizens[5] else None) for one in citizens[1:]])
-    assert len(acknowledged(results)) == 8 and not isinstance(results[4], Cast)
-    assert await stored(fresh_database, poll) == (9, 9, 9, 9)
+    votes = [a_vote(poll, one, 1, key if one in citizens[7:10] else None) for one in citizens]
+    results = await cast_all(box, votes)
+    assert [place for place, one in enumerate(results) if isinstance(one, KeyUsed)] == [8, 9]
+    assert len(acknowledged(results)) == 18 and box.figures.batches == 1
+    assert await stored(fresh_database, poll) == (18, 18, 18, 18)
+    [first, *others] = await cast_all(a_box(fresh_database), votes[7:10])
+    assert isinstance(first, Cast) and first.repeated and first.receipt == acknowledged(results)[7].receipt
+    assert all(isinstance(one, KeyUsed) and not one.facts for one in others), "nobody is told whose it is"
+
+
+async def test_a_retry_beside_a_key_used_twice_gets_its_receipt(fresh_database: Database) -> None:
+    poll, citizens = await a_town(fresh_database, 30)
+    box = a_box(fresh_database)
+    votes = [a_vote(poll, one) for one in citizens]
+    firsts = acknowledged(await cast_all(box, votes[:10]))
+    stolen = [a_vote(poll, one, key=votes[0].key) for one in citizens[20:22]]
+    # Who has voted hears so: another key would not help them.
+    results = await cast_all(box, [*stolen, *votes[:20], a_vote(poll, citizens[22]), a_vote(poll, citizens[3])])
+    assert [type(one) for one in results[:2]] == [KeyUsed, KeyUsed]
+    assert [one.receipt for one in acknowledged(results[2:12])] == [one.receipt for one in firsts]
+    assert len(acknowledged(results[12:23])) == 11 and isinstance(results[23], AlreadyVoted)
+    assert await stored(fresh_database, poll) == (21, 21, 21, 21)
+
+
+async def test_two_citizens_with_one_key_through_two_processes_make_one_ballot(
+    fresh_database: Database, fresh_database_url: str
+) -> None:
+    poll, citizens = await a_town(fresh_database, 240)
+    other = Database.from_url(fresh_database_url)
+    boxes = [a_box(fresh_database), a_box(other)]
+    pairs = [(citizens[2 * n], citizens[2 * n + 1], a_key()) for n in range(120)]
+    for start in (0, 1, 2, 3, 4, 20, 60):  # alone, then many at once
+        some = pairs[start : {4: 20, 20: 60, 60: 120}.get(start, start + 1)]
+        here, there = await asyncio.gather(
+            cast_all(boxes[0], [a_vote(poll, one, 1, key) for one, _, key in some]),
+            cast_all(boxes[1], [a_vote(poll, two, 1, key) for _, two, key in reversed(some)]),
+        )
+        for one, two in zip(here, reversed(there), strict=True):
+            assert sorted(type(found).__name__ for found in (one, two)) == ["Cast", "KeyUsed"]
+    assert await stored(fresh_database, poll) == (120, 120, 120, 120)
+    assert boxes[0].figures.batches + boxes[1].figures.batches < 60, "none was looked for by halves"
+    await other.close()
+
+
+@pytest.mark.parametrize("privacy", ["named", "named, may change"])
+async def test_the_key_of_a_named_ballot_leads_nobody_else_to_it(fresh_database: Database, privacy: str) -> None:
+    names = {"ru": "правление", "en": "the board"}
+    change = privacy != "named"
+    poll, [one, other, third] = await a_town(fresh_database, 3, privacy="named", may_change=change, names_seen_by=names)
+    box, key = a_box(fresh_database), a_key()
+    first = await box.cast(a_vote(poll, one, 1, key))
+    assert isinstance(await outcome_of(box, a_vote(poll, other, 1, key)), KeyUsed), "not the receipt of another"
+    await box.cast(a_vote(poll, other, 2))
+    outcomes = await cast_all(box, [a_vote(poll, other, 1, key), a_vote(poll, third, 1), a_vote(poll, one, 1, key)])
+    assert isinstance(outcomes[0], KeyUsed if change else AlreadyVoted)
+    assert isinstance(outcomes[1], Cast) and isinstance(outcomes[2], Cast)
+    assert outcomes[2].repeated and outcomes[2].receipt == first.receipt
+    async with fresh_database.open_session() as session:
+        assert await session.scalar(text("SELECT count(*) FROM named_ballot")) == 3
+        assert await session.scalar(text("SELECT count(*) FROM superseded")) == 0
+        with pytest.raises(KeyUsed if change else AlreadyVoted):
+            await cast_ballot(session, poll, other, {"1": 1}, key, SIGNER, NOW)
+
+
+async def test_after_the_end_a_used_key_hears_of_the_end(fresh_database: Database) -> None:
+    poll, [one, other] = await a_town(fresh_database, 2)
+    key = a_key()
+    async with fresh_database.open_session() as session:
+        await cast_ballot(session, poll, one, {"1": 1}, key, SIGNER, NOW)
+        with pytest.raises(KeyUsed):
+            await cast_ballot(session, poll, other, {"1": 1}, key, SIGNER, NOW)
+        await close_now(session, poll)
+    async with fresh_database.open_session() as session:
+        with pytest.raises(PollClosed):
+            await cast_ballot(session, poll, other, {"1": 1}, key, SIGNER, NOW)
+
+
+# ---- the database's own troubles
 
 
 async def test_a_deadlock_is_lost_by_nobody(fresh_database: Database) -> None:
@@ -652,7 +751,7 @@ async def test_an_end_in_the_middle_of_a_rush_is_exact(
             return await session.scalar(query, {"p": poll.id}) or 0
 
     *results, at_the_end = await asyncio.gather(*(vote(n, one) for n, one in enumerate(citizens)), end())
-    taken = acknowledged(results)
+    taken = [one for one in results if isinstance(one, Cast)]
     refused = [one for one in results if not isinstance(one, Cast)]
     assert {type(one) for one in refused} <= {PollClosed if ending == "close" else PollPaused, Busy}
     assert 50 <= len(taken) <= 550 and len(taken) == at_the_end

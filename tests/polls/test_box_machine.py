@@ -4,12 +4,18 @@ Two boxes stand for two web processes, each with connections of its own to the r
 what a resident may expect. After every run: one counted ballot per citizen, every acknowledged vote in it with its
 answers, none that was admitted after closing, retries with the same receipt, counters of turnout equal to
 participations. `make soak` runs 100,000 steps, with new ones every time.
+
+A run ends by itself: most polls are closed and counted after a number of steps that is drawn, whichever rules were
+drawn. A step that takes longer than `STALL` fails with its name, and with what the database was doing.
 """
 
 from __future__ import annotations
 
 import asyncio
 import os
+import sys
+import time
+from collections import Counter
 from collections.abc import Coroutine, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -18,7 +24,14 @@ from typing import Any, ClassVar, TypeVar
 import pytest
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule, run_state_machine_as_test
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    initialize,
+    invariant,
+    precondition,
+    rule,
+    run_state_machine_as_test,
+)
 from sqlalchemy import event, text
 from tests.builders import SEALER, ASigner, a_city, a_key, an_open_poll
 from tests.crash.voters import settle_residents
@@ -32,6 +45,7 @@ from polls.counting import count_poll
 from polls.errors import (
     AlreadyVoted,
     Busy,
+    KeyUsed,
     NotCounted,
     OutcomeUnknown,
     PollClosed,
@@ -48,6 +62,7 @@ STEPS = 50  # of a run
 RUNS = int(os.environ.get("VECHE_SOAK_STEPS", "1000")) // STEPS
 CITIZENS = 5
 PEOPLE = 500
+STALL = 30.0  # seconds no step takes, on a busy machine neither
 SIGNER = ASigner()
 OFFICIAL = 1
 Result = TypeVar("Result")
@@ -68,10 +83,64 @@ class World:
     people: list[int]
     steps: int = 0
     runs: int = 0
-    seen: dict[str, int] = field(default_factory=dict)
+    step: str = ""
+    """What is being done."""
+    seen: Counter[str] = field(default_factory=Counter)
+    spent: Counter[str] = field(default_factory=Counter)
+    """Seconds by kind of step."""
+    longest: dict[str, float] = field(default_factory=dict)
+
+    def begin(self, step: str) -> None:
+        """A step of this name begins."""
+        self.steps += 1
+        self.step = step
+        self.seen[f"step: {step}"] += 1
 
     def do(self, work: Coroutine[Any, Any, Result]) -> Result:
-        return self.runner.run(work)
+        """Do a part of the step; fails with its name if it does not end."""
+
+        async def watched() -> Result:
+            task = asyncio.ensure_future(work)
+            done, _ = await asyncio.wait([task], timeout=STALL)
+            if done:
+                return task.result()
+            waits = [str(frame) for one in asyncio.all_tasks() for frame in one.get_stack(limit=2)]
+            busy = await self.activity()
+            task.cancel()
+            raise AssertionError(f"step {self.steps}, {self.step}: over {STALL} s; {waits}; the database: {busy}")
+
+        began = time.monotonic()
+        try:
+            return self.runner.run(watched())
+        finally:
+            took = time.monotonic() - began
+            self.spent[self.step] += took  # type: ignore[assignment]
+            self.longest[self.step] = max(took, self.longest.get(self.step, 0.0))
+
+    async def activity(self) -> list[str]:
+        """What the connections to the database do."""
+        aside = Database.from_url(self.url)
+        query = (
+            "SELECT concat_ws(' ', pid, state, wait_event, now() - query_start, left(query, 90)) FROM pg_stat_activity"
+            " WHERE datname = current_database() AND pid <> pg_backend_pid()"
+        )
+        async with aside.open_session() as session:
+            found = list(await session.scalars(text(query)))
+        await aside.close()
+        return found
+
+    def told(self) -> str:
+        """What a soak has been through, and what it cost."""
+        kinds = ", ".join(
+            f"{step} {spent:.1f} s ({1000 * spent / max(1, self.seen[f'step: {step}']):.0f} ms each,"
+            f" at most {1000 * self.longest[step]:.0f})"
+            for step, spent in self.spent.most_common()
+        )
+        return (
+            f"{self.runs} runs, {self.seen['count']} of them counted, {self.steps} steps,"
+            f" {time.process_time() / max(1, self.steps) * 1000:.1f} ms of our processor time each\n"
+            f"seen: {dict(sorted(self.seen.items()))}\ntime: {kinds}"
+        )
 
 
 class Process:
@@ -101,10 +170,12 @@ class BoxMachine(RuleBasedStateMachine):
 
     world: ClassVar[World]
 
-    @initialize()
-    def open_a_poll(self) -> None:
+    @initialize(ends_after=st.integers(5, 2 * STEPS))
+    def open_a_poll(self, ends_after: int) -> None:
         world = self.world
+        world.begin("open a poll")
         world.runs += 1
+        self.done, self.ends_after = 0, ends_after
         start = world.runs * CITIZENS % PEOPLE
         self.people = (world.people + world.people)[start : start + CITIZENS]
         self.taken: dict[int, tuple[Sent, dict[str, Any]]] = {}
@@ -122,11 +193,13 @@ class BoxMachine(RuleBasedStateMachine):
 
     @rule(citizen=citizens, box=boxes, option=options)
     def cast(self, citizen: int, box: int, option: int) -> None:
+        self.begin("cast")
         self.send_all([(box, Sent(citizen, a_key(), option))])
 
     @rule(citizen=citizens, box=boxes, option=options, same=st.booleans())
     def retry(self, citizen: int, box: int, option: int, same: bool) -> None:
         """Send what was taken, or may have been, once more; or other answers with its key."""
+        self.begin("retry")
         known = [self.taken[citizen][0]] if citizen in self.taken else self.unknown.get(citizen, [])
         if known:
             self.send_all([(box, Sent(citizen, known[0].key, known[0].option if same else option))])
@@ -134,7 +207,19 @@ class BoxMachine(RuleBasedStateMachine):
     @rule(votes=st.lists(st.tuples(boxes, citizens, options, st.booleans()), min_size=2, max_size=8))
     def race(self, votes: list[tuple[int, int, int, bool]]) -> None:
         """Many at once through both boxes, some of them the same vote twice."""
+        self.begin("race")
         self.send_all(self.drawn(votes))
+
+    @rule(two=st.permutations(range(CITIZENS)), option=options, away=boxes)
+    def share_a_key(self, two: list[int], option: int, away: int) -> None:
+        """Two residents with one key, and a retry of one of them beside: one ballot, and its receipt to one of them."""
+        self.begin("share a key")
+        fresh = [one for one in two if one not in self.taken and one not in self.unknown][:2]
+        if len(fresh) == 2:
+            key = a_key()
+            mine, theirs = (Sent(citizen, key, option) for citizen in fresh)
+            self.send_all([(0, mine), (away, theirs), (1, mine)])
+            assert sum(one in self.taken for one in fresh) == (not self.closed and not self.paused)
 
     # ---- what officials and the clock do
 
@@ -147,6 +232,7 @@ class BoxMachine(RuleBasedStateMachine):
                 later = closes_at + timedelta(hours=1)
                 await extend_poll(session, self.poll.public_id, OFFICIAL, later, "more time", datetime.now(UTC))
 
+        self.begin("extend")
         self.note("extend")
         self.world.do(move())
 
@@ -160,6 +246,7 @@ class BoxMachine(RuleBasedStateMachine):
                 else:
                     await pause_poll(session, self.poll.public_id, OFFICIAL, "an outage", datetime.now(UTC))
 
+        self.begin("pause or go on")
         self.note("resume" if self.paused else "pause")
         self.world.do(move())
         self.paused = not self.paused
@@ -168,7 +255,10 @@ class BoxMachine(RuleBasedStateMachine):
     @rule(votes=st.lists(st.tuples(boxes, citizens, options, st.booleans()), max_size=8), early=st.booleans())
     def close(self, votes: list[tuple[int, int, int, bool]], early: bool) -> None:
         """An official closes it, or the clock reaches the closing time, with votes on their way."""
+        self.begin("close")
+        self.close_it(votes, early=early or self.paused)  # the clock of a paused poll stands still
 
+    def close_it(self, votes: list[tuple[int, int, int, bool]], *, early: bool) -> None:
         async def move() -> None:
             async with self.world.beside.open_session() as session:
                 if early:
@@ -178,8 +268,6 @@ class BoxMachine(RuleBasedStateMachine):
                         text("UPDATE poll SET closes_at = clock_timestamp() WHERE id = :p"), {"p": self.poll.id}
                     )
 
-        if self.paused and not early:
-            return  # the clock of a paused poll stands still
         self.note("close early" if early else "close by the clock")
         self.send_all(self.drawn(votes), beside=move())
         self.closed, self.paused = True, False
@@ -187,6 +275,22 @@ class BoxMachine(RuleBasedStateMachine):
     @precondition(lambda self: self.closed and not self.counted)
     @rule()
     def count(self) -> None:
+        self.begin("count")
+        self.count_it()
+
+    @invariant()
+    def end(self) -> None:
+        """Whatever is drawn: after so many steps the poll is closed, and some later counted."""
+        if not hasattr(self, "poll"):
+            return
+        if self.done >= self.ends_after and not self.closed:
+            self.begin("close at the end")
+            self.close_it([(self.done % 2, self.done % CITIZENS, 1, True)], early=self.paused or self.done % 2 == 0)
+        elif self.done >= self.ends_after + 3 and not self.counted:
+            self.begin("count at the end")
+            self.count_it()
+
+    def count_it(self) -> None:
         async def move() -> None:
             async with self.world.beside.open_session() as session:
                 await count_poll(session, self.poll.public_id, datetime.now(UTC), SEALER)
@@ -204,6 +308,7 @@ class BoxMachine(RuleBasedStateMachine):
     )  # fmt: skip
     def crash(self, box: int, votes: list[tuple[int, int]], after: int, whole: bool) -> None:
         """A process, or its connection alone, is killed with votes in its box."""
+        self.begin("crash")
         sent = [(box, Sent(citizen, a_key(), option)) for citizen, option in votes]
         self.note("crash of a process" if whole else "crash of a connection")
         self.send_all(sent, beside=self.kill(box, after / 2000, whole=whole), leaving=box if whole else None)
@@ -270,7 +375,7 @@ class BoxMachine(RuleBasedStateMachine):
         """Compare one answer with what the resident may expect."""
         before = self.taken.get(vote.citizen)
         maybe = self.unknown.get(vote.citizen, [])
-        self.world.seen[type(answer).__name__] = self.world.seen.get(type(answer).__name__, 0) + 1
+        self.note(type(answer).__name__)
         if isinstance(answer, Cast):
             if before is None:
                 assert could or vote in maybe, "admitted after closing or while paused"
@@ -290,6 +395,9 @@ class BoxMachine(RuleBasedStateMachine):
         elif isinstance(answer, RetryDiffers):
             same_key = [sent for sent in [*maybe, *([before[0]] if before else [])] if sent.key == vote.key]
             assert same_key and all(sent.option != vote.option for sent in same_key)
+        elif isinstance(answer, KeyUsed):
+            assert any(sent.key == vote.key and sent.citizen != vote.citizen for _, sent in self.batch)
+            assert before is None and could, "who has voted, or cannot, is told so"
         elif isinstance(answer, PollClosed | PollPaused):
             assert before is None or ending, "who has voted is told so"
             assert ending or (self.closed if isinstance(answer, PollClosed) else self.paused)
@@ -297,7 +405,11 @@ class BoxMachine(RuleBasedStateMachine):
             assert isinstance(answer, NotCounted) and ending, repr(answer)
 
     def note(self, name: str, count: int = 1) -> None:
-        self.world.seen[name] = self.world.seen.get(name, 0) + count
+        self.world.seen[name] += count
+
+    def begin(self, step: str) -> None:
+        self.done += 1
+        self.world.begin(step)
 
     # ---- what must hold
 
@@ -333,6 +445,8 @@ class BoxMachine(RuleBasedStateMachine):
     def teardown(self) -> None:
         if not hasattr(self, "poll"):
             return
+        self.world.step = "end of a run"
+        self.world.seen["step: end of a run"] += 1
         if not self.wrong:
             self.check()
             self.send_all([(0, vote) for vote, _ in self.taken.values()])
@@ -363,14 +477,26 @@ def world(fresh_database_url: str) -> Iterator[World]:
 @pytest.mark.timeout(0)
 def test_no_order_of_events_loses_doubles_or_admits_a_vote_too_late(world: World) -> None:
     BoxMachine.world = world
-    run_state_machine_as_test(  # type: ignore[no-untyped-call]
+    run_state_machine_as_test(
         BoxMachine,
         settings=settings(
             max_examples=RUNS, stateful_step_count=STEPS, deadline=None, phases=[Phase.generate],
             suppress_health_check=list(HealthCheck),
         ),
     )  # fmt: skip
-    seen = dict(sorted(world.seen.items()))
-    print(f"{world.runs} runs: {seen}")  # noqa: T201  -- what a soak has been through
-    needed = {"Cast", "AlreadyVoted", "PollClosed", "RetryDiffers", "Unavailable", "count", "crash of a process"}
-    assert needed <= seen.keys()
+    print(world.told())  # noqa: T201  -- what a soak has been through
+    needed = {"Cast", "AlreadyVoted", "PollClosed", "RetryDiffers", "Unavailable", "KeyUsed", "crash of a process"}
+    assert needed <= world.seen.keys()
+    assert 3 * world.seen["count"] >= world.runs, "too few polls are counted"
+
+
+def test_a_step_that_hangs_is_named(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys.modules[__name__], "STALL", 0.5)
+
+    async def hang() -> None:
+        async with world.beside.open_session() as session:
+            await session.execute(text("SELECT pg_sleep(30)"))
+
+    world.begin("sleep")
+    with pytest.raises(AssertionError, match=r"step 1, sleep: over 0.5 s;.*hang.*pg_sleep"):
+        world.do(hang())

@@ -22,7 +22,7 @@ from tests.builders import (
     close_now,
 )
 
-from polls.authoring import cancel_poll, close_early, lock_key
+from polls.authoring import cancel_poll, close_early
 from polls.board import ballot_id, entry, leaf_hash, nonce, signed_message
 from polls.casting import Cast, cast_ballot
 from polls.catalogue import SealedPoll
@@ -39,6 +39,7 @@ from polls.errors import (
     Superseded,
 )
 from polls.journal import poll_events
+from polls.poll_lock import lock_key
 from polls.sessions import Session
 from voting.db import Database
 
@@ -51,7 +52,7 @@ async def cast(session: Session, poll: SealedPoll, citizen: int, answer: object 
 
 async def intake(session: Session, poll: SealedPoll) -> list[tuple[bytes, list[str], int, int]]:
     rows = await session.execute(text(f"SELECT ballot_id, answers, style, stratum FROM intake_{poll.id}"))
-    return [tuple(row) for row in rows]  # type: ignore[misc]
+    return [tuple(row) for row in rows]
 
 
 async def participations(session: Session, poll: SealedPoll) -> int:

@@ -7,14 +7,16 @@ import json
 import resource
 import signal
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import httpx
 import pytest
 from sqlalchemy import text
+from structlog.testing import capture_logs
 from tests.builders import SEALER, ASigner, a_citizen, a_city, a_key, a_multiple_choice, a_single_choice, an_open_poll
-from tests.sites import browser, fast_passwords, site_settings
+from tests.flows.pages import Resident, a_site
+from tests.sites import add_account, browser, fast_passwords, site_settings
 
 import veche_verify as verifier
 from polls.authoring import close_early
@@ -27,6 +29,7 @@ from polls.counting import count_poll
 from polls.journal import poll_events
 from polls.tie_breaking import decide_tie
 from polls.tlog import merkle_root, read_bundle, tiles_of
+from voting import board_tries
 from voting.app import create_app
 from voting.board_files import (
     BoardDraft,
@@ -39,6 +42,7 @@ from voting.board_files import (
     is_published,
 )
 from voting.board_jobs import board_differences, publish_board, publish_boards
+from voting.board_tries import forget_others, is_due, note_failure, tries_of
 from voting.db import Database
 from voting.jobs import Work
 from voting.keys import board_sealer, record_keys
@@ -92,7 +96,7 @@ def test_the_files_of_trees_of_every_size(tmp_path: Path, n: int) -> None:
 
 
 @pytest.mark.parametrize("spoil", [lambda r: r[::-1], lambda r: [*r, r[-1]], lambda r: [r[1], r[0], *r[2:]]])
-def test_records_out_of_order_make_no_board(tmp_path: Path, spoil) -> None:  # type: ignore[no-untyped-def]
+def test_records_out_of_order_make_no_board(tmp_path: Path, spoil) -> None:
     files = TreeFiles(lambda path, data: None)
     with pytest.raises(BoardFault, match="order"):  # noqa: PT012 -- either may see it
         files.add(spoil(entries(300)))
@@ -329,3 +333,72 @@ async def test_a_manifest_made_by_hand_is_written_by_the_job(fresh_database: Dat
         data = await publish_manifest(session, poll.public_id, board_sealer(settings), datetime.now(UTC))
     await publish_boards(Work(fresh_database, settings))
     assert (boards_in(settings.data_dir) / poll.public_id / "manifest.json").read_bytes() == data
+
+
+# ---- boards that cannot be made
+
+
+def test_the_pauses_double_up_to_ten_minutes(tmp_path: Path) -> None:
+    now, pauses = datetime(2026, 11, 22, tzinfo=UTC), []
+    for _ in range(40):
+        assert is_due(tmp_path, POLL, now)
+        tries = note_failure(tmp_path, POLL, "no room", now)
+        assert not is_due(tmp_path, POLL, now) and not is_due(tmp_path, POLL, tries.next_at - timedelta(seconds=1))
+        assert is_due(tmp_path, POLL, now - timedelta(seconds=1)), "a clock put back does not put it off for hours"
+        pauses.append((tries.next_at - now).total_seconds())
+        now = tries.next_at
+    assert pauses[:8] == [10, 20, 40, 80, 160, 320, 600, 600] and set(pauses[8:]) == {600}
+    known = tries_of(tmp_path, POLL)
+    board_tries._known.clear()  # another process
+    assert tries_of(tmp_path, POLL) == known
+    [path] = (tmp_path / "board-tries").iterdir()
+    path.write_bytes(b'{"failed": 3')
+    assert tries_of(tmp_path, POLL) is None
+    forget_others(tmp_path, {POLL})
+    assert path.exists()
+    forget_others(tmp_path, set())
+    assert not path.exists()
+
+
+@pytest.mark.usefixtures("small_files")
+def test_what_cannot_be_written_down_is_put_off_all_the_same(tmp_path: Path) -> None:
+    tries = note_failure(tmp_path, POLL, "x" * 10_000, datetime(2026, 11, 22, tzinfo=UTC))
+    assert list((tmp_path / "board-tries").iterdir()) == []
+    assert tries_of(tmp_path, POLL) == tries and not is_due(tmp_path, POLL, tries.at)
+    forget_others(tmp_path, set())
+    assert tries_of(tmp_path, POLL) is None
+
+
+async def test_a_board_that_fails_is_put_off_told_to_officials_and_made_when_it_can_be(
+    fresh_database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    app = a_site(fresh_database, tmp_path)
+    settings = app.state["settings"]
+    poll = await a_counted_poll(fresh_database, settings, 12)
+    other = await a_counted_poll(fresh_database, settings, 12)
+    await add_account(fresh_database, "boss@city.test", "official")
+    boss = await Resident(app).sign_in("boss@city.test")
+    address, work = f"/officials/polls/{poll.public_id}", Work(fresh_database, settings)
+    assert "It appears by itself" in (await boss.get(address)).words
+    boards = boards_in(settings.data_dir)
+    boards.mkdir(parents=True)
+    (boards / poll.public_id).write_bytes(b"")  # in the way of its directory: no write there succeeds
+    with capture_logs() as told:
+        for _ in range(5):
+            await publish_boards(work)
+    [line] = [line for line in told if line["event"] == "board_failed"]
+    assert line["poll"] == poll.public_id and (line["failed"], line["again_in"]) == (1, 10) and line["why"]
+    assert is_published(boards, other.public_id, 1), "it keeps no other waiting"
+    shown = await boss.get(address)
+    assert "not published yet" in shown.words and "Failed tries: 1" in shown.words and str(line["why"]) in shown.words
+    assert "not published" not in (await boss.get(f"/officials/polls/{other.public_id}")).words
+    monkeypatch.setattr(board_tries, "FIRST_PAUSE", 0)
+    with capture_logs() as told:
+        await publish_boards(work)
+        (boards / poll.public_id).unlink()
+        await publish_boards(work)
+        await publish_boards(work)
+    assert [line["failed"] for line in told if line["event"] == "board_failed"] == [2]
+    assert [line["poll"] for line in told if line["event"] == "board_published"] == [poll.public_id]
+    assert tries_of(settings.data_dir, poll.public_id) is None
+    assert "not published" not in (await boss.get(address)).words

@@ -28,6 +28,7 @@ from polls.errors import (
     FieldError,
     Invalid,
     InvalidAnswer,
+    KeyUsed,
     NotCounted,
     NotEligible,
     NotFound,
@@ -135,7 +136,7 @@ class _PlainHandler(HTTPRouteHandler):
         },
         refuses=[
             PollNotFound, NotEligible, AlreadyVoted, PollNotOpen, PollPaused, PollClosed, RetryDiffers, InvalidAnswer,
-            NotCounted, Busy, OutcomeUnknown,
+            KeyUsed, NotCounted, Busy, OutcomeUnknown,
         ],
         headers=[KEY],
         body_example={"answers": {"1": 3}},
@@ -149,6 +150,7 @@ async def cast(request: AnyRequest, slug: FromPath[str]) -> ASGIResponse:
     get 409 `already_voted` with the day, or, with the same key, 200 and the same receipt. A service at its limit
     answers 503 `busy` with `Retry-After`: nothing was taken, and the same request may be sent again. After 503
     `outcome_unknown` the vote may have been taken; the same request with the same key tells, and never votes twice.
+    409 `key_used`: another ballot has this key, nothing was taken; draw a new one, at random, for every ballot.
     """
     # What it needs comes from the application's state, since the framework spends more on the dependencies of a handler
     # than the rest of a vote takes. `voting.fast_casting` takes the same steps for nearly every vote.

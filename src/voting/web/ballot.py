@@ -8,6 +8,7 @@ with the receipt itself: reloading it sends the same key again and gets the same
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from datetime import datetime
 from functools import lru_cache
 from typing import Any
@@ -22,7 +23,16 @@ from polls.board import Receipt
 from polls.casting import BallotBox, Vote
 from polls.catalogue import SealedPoll
 from polls.definition import EVERYBODY_ELSE
-from polls.errors import AlreadyVoted, InvalidAnswer, NotEligible, PollClosed, PollNotOpen, Refusal, RetryDiffers
+from polls.errors import (
+    AlreadyVoted,
+    InvalidAnswer,
+    KeyUsed,
+    NotEligible,
+    PollClosed,
+    PollNotOpen,
+    Refusal,
+    RetryDiffers,
+)
 from polls.known_polls import KnownPolls
 from polls.lifecycle import State
 from polls.public_keys import find_key
@@ -120,6 +130,9 @@ async def cast(
         return stopped_page(request, poll, refusal.code, reasons=refusal.reasons, names=names, sent=True)
     except FINAL as refusal:
         return stopped_page(request, poll, refusal.code, refusal.facts, sent=True)
+    except KeyUsed as refusal:  # nothing of theirs is there: the same answers with a key of their own
+        fresh = replace(filled, key=new_ballot().key)
+        return step_page(request, poll, sheet, Place(fresh, None), refusal)
     except InvalidAnswer as refusal:  # the register moved the resident to another ballot meanwhile
         errors = {int(error.path.rpartition("/")[2]): error for error in refusal.errors}
         known = next((page for page in sheet.steps(filled) if any(asked.id in errors for asked in page)), None)

@@ -37,6 +37,7 @@ from polls.questions import takes_words
 from polls.register import territory_tree
 from polls.sessions import ReadSession, Session
 from results.decisions import Status, decision_of, record_decision
+from voting.board_jobs import standing_of_board
 from voting.identity.guards import official
 from voting.identity.names import names_of
 from voting.identity.sessions import Viewer
@@ -231,6 +232,7 @@ async def _sealed_page(
         moves=_moves(draft, poll), statuses=[status.value for status in Status],
         errata=await errata_of(session, draft.poll_id), pauses=await pauses_of(session, draft.poll_id),
         resumed_closing=_if_resumed(poll, now), words_waiting=await words_waiting(session, poll),
+        board=await standing_of_board(session, request.app.state["settings"].data_dir, draft.public_id),
         lots=poll is not None and any(one.rule.tie is not Tie.JOINT for one in poll.definition.questions),
         form=form or EditorForm(), move=move,
         done=request.query_params.get("done", ""),

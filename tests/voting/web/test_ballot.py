@@ -29,9 +29,10 @@ from tests.builders import (
 from tests.flows.pages import Page, Resident, a_site
 from tests.sites import add_account, browser, site_settings
 
-from polls.authoring import cancel_poll, lock_key
+from polls.authoring import cancel_poll
 from polls.board import signed_message
 from polls.catalogue import SealedPoll
+from polls.poll_lock import lock_key
 from voting.db import Database, Session
 from voting.secrets import receipt_signer
 
@@ -202,6 +203,30 @@ async def test_the_same_key_with_other_answers_changes_nothing(city: City) -> No
     other = await anna.press(check, "", q_1="1")
     assert other.status == 422
     assert "first answers stand" in other.words
+
+
+async def test_a_key_of_another_ballot_is_replaced_and_the_answers_stay(city: City) -> None:
+    poll = await city.poll(questions=FOUR)
+    async with city.database.open_session() as session:
+        other = await a_citizen(session)
+    await add_account(city.database, "other@city.test", "resident", citizen_id=other)
+    anna, stranger = await city.resident(), await city.resident("other@city.test")
+    check = await fill_four(anna, poll)
+    assert (await anna.press(check, "")).status == 200
+    theirs = await fill_four(stranger, poll)
+    key = check.form("/cast").value("key")
+    refused = await stranger.post(
+        f"/polls/{poll.slug}/cast",
+        [pair if pair[0] != "key" else ("key", key[0]) for pair in theirs.form("/cast").fields],
+    )
+    assert refused.status == 409 and "The page has drawn a new one" in refused.words
+    assert "The vote was not taken yet" in refused.words and "<send-again" not in refused.html
+    assert await city.votes(poll) == 1
+    left = [pair for pair in refused.form("/cast").fields if pair[0].startswith("q-")]
+    assert left == [pair for pair in theirs.form("/cast").fields if pair[0].startswith("q-")]
+    assert refused.form("/cast").value("key") not in (key, theirs.form("/cast").value("key"))
+    taken = await stranger.press(refused, "")
+    assert taken.status == 200 and await city.votes(poll) == 2
 
 
 async def test_a_second_vote_is_refused_with_the_day_of_the_first(city: City) -> None:
