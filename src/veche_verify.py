@@ -38,8 +38,10 @@ import io
 import json
 import os
 import re
+import shutil
 import ssl
 import sys
+import tempfile
 import threading
 import time
 from bisect import bisect_left
@@ -593,6 +595,25 @@ class Site:
                     yield waiting.popleft().result()
             finally:
                 pool.shutdown(wait=False, cancel_futures=True)
+
+
+class Keeping(Site):
+    """A site whose files are written below a directory as they are read."""
+
+    def __init__(self, base: str, into: Path) -> None:
+        super().__init__(base)
+        self.into = into
+
+    def read(self, path: str, limit: int) -> bytes:
+        """The bytes of a file, kept."""
+        data = super().read(path, limit)
+        place = self.into / path
+        try:
+            place.parent.mkdir(parents=True, exist_ok=True)
+            place.write_bytes(data)
+        except OSError as error:
+            raise Unchecked(say(f"Cannot save {place}: {error}", f"Не сохраняется {place}: {error}")) from None
+        return data
 
 
 Source = Directory | Site
@@ -1968,12 +1989,13 @@ class Board:
     def read_log(self) -> None:
         """The site's registry log, with what it says of this poll and of keys."""
         if self.registry is None:
-            self.report.notes.append(say(
-                "Nothing was compared with the registry log: whether this very board was entered there, with these keys, and "
-                "whether the secrets of lots were fixed before voting began. Give it with --registry.",
-                "С журналом сайта ничего не сверялось: та ли доска в нём, те ли ключи, и были ли секреты жребия "
-                "закреплены до голосования. Журнал указывают в --registry."))  # fmt: skip
-            return
+            raise Unchecked(say(
+                "The board was not compared with the site's registry log: whether this very board was entered there, with "
+                "these keys, at these times, and the secrets of lots before voting began. Give the log with --registry DIR, "
+                "or its address with --registry https://SITE/registry/.",
+                "Доска не сверена с журналом сайта: та ли она в нём, с теми ли ключами и сроками, и были ли секреты жребия "
+                "закреплены до голосования. Укажите журнал: --registry ПАПКА или --registry "
+                "https://САЙТ/registry/."))  # fmt: skip
         log = read_whole_registry(self.registry, self.trust, self.report, [], self.manifest["poll"], self.origin)[0]
         wanted = self.origin.split("/")[0] + "/registry"
         if log.checkpoint.origin != wanted:
@@ -1990,11 +2012,12 @@ class Board:
             raise Invalid(say("The times of the manifest are not those sealed, or the count came before closing.",
                               "Сроки в описи не те, что опечатаны, или подсчёт был до закрытия."))  # fmt: skip
         sealed = moment(self.definition["closes_at"])
-        if sealed != closes:
+        if sealed != closes and self.log is None:
             self.report.notes.append(say(
-                f"Voting was sealed to close at {sealed.isoformat()} and closed at {closes.isoformat()}; the site's "
-                "registry log says why.", f"По документу голосование закрывалось {sealed.isoformat()}, а закрылось "
-                f"{closes.isoformat()}; причина — в журнале сайта."))  # fmt: skip
+                f"Voting was sealed to close at {sealed.isoformat()} and closed at {closes.isoformat()}. The registry log "
+                "has to say so and why; it was not read.", f"По документу голосование закрывалось {sealed.isoformat()}, а "
+                f"закрылось {closes.isoformat()}. Об этом и о причине должен говорить журнал сайта; он не "
+                "прочитан."))  # fmt: skip
 
     def check_numbers(self) -> None:
         """Records ≤ ballots ≤ participations ≤ roll, and what follows from the sealed document."""
@@ -2298,6 +2321,7 @@ class Board:
                     raise Invalid(say(f"The manifest lists the {purpose} key {key['key_id']}, the registry log does not.",
                                       f"В описи есть ключ {key['key_id']} ({purpose}), а в журнале сайта "
                                       "нет."))  # fmt: skip
+        self.check_course(log)
         self.check_lot_was_first(log)
         waiting = False
         trees = {"roots": {str(q["id"]): q["root"] for q in m["questions"]},
@@ -2327,6 +2351,56 @@ class Board:
         self.report.passed.append(say(
             f"The registry log of {log.checkpoint.size} events has this board, this document and these keys.",
             f"В журнале сайта (событий: {log.checkpoint.size}) — эта доска, этот документ и эти ключи."))  # fmt: skip
+
+    def check_course(self, log: Log) -> None:
+        """Sealed, opened, closed and counted, in this order and at the times of the manifest, and every move of the closing
+        entered before the count. What the log lacks is hidden, unless the board itself is not entered yet either."""
+        wanted = {name: moment(self.manifest[name]) for name in ("opens_at", "closes_at")}
+        closes, moves = moment(self.definition["closes_at"]), list[tuple[int, Json]]()
+        places: dict[str, int] = {}
+        for position, event in log.events:
+            kind, body = event["kind"], event["body"]
+            if kind in ("poll_opened", "poll_closed"):
+                said = tuple(moment(body.get(name)) for name in ("opens_at", "closes_at"))
+                if said != (wanted["opens_at"], closes):
+                    raise Invalid(say(
+                        f"Entry {position} of the registry log ({kind}) says that voting is from {body.get('opens_at')} to "
+                        f"{body.get('closes_at')}. By the sealed document and the entries before it, it was to be from "
+                        f"{wanted['opens_at'].isoformat()} to {closes.isoformat()}: an entry that moved it is missing or false.",
+                        f"По записи {position} журнала сайта ({kind}) голосование идёт с {body.get('opens_at')} по "
+                        f"{body.get('closes_at')}, а по документу и записям до неё — с {wanted['opens_at'].isoformat()} по "
+                        f"{closes.isoformat()}: записи о переносе нет, или она ложна."))  # fmt: skip
+            elif kind in MOVES and "poll_counted" not in places:
+                closes = moment(body.get("closes_at"))
+                moves.append((position, event))
+            places.setdefault(kind, position)
+        if "board_published" not in places:
+            return  # which is said elsewhere
+        if lacking := [kind for kind in COURSE if kind not in places]:
+            raise Invalid(say(f"The registry log conceals what every counted poll has: {', '.join(lacking)}.",
+                              "Журнал сайта скрывает то, что есть у каждого подсчитанного опроса: "
+                              f"{', '.join(lacking)}."))  # fmt: skip
+        if closes != wanted["closes_at"]:
+            raise Invalid(say(
+                f"By the sealed document and the registry log voting closed at {closes.isoformat()}, by the manifest at "
+                f"{wanted['closes_at'].isoformat()}: nothing in the log moved it there before the count.",
+                f"По документу и журналу сайта голосование закрылось {closes.isoformat()}, а по описи "
+                f"{wanted['closes_at'].isoformat()}: до подсчёта в журнале его туда никто не переносил."))  # fmt: skip
+        # A poll that an earlier release counted may have its opening and closing written down after the count.
+        late = all(key.position > places["poll_counted"] for key in log.keys if key.purpose == "board")
+        course = [places[kind] for kind in COURSE if not late or kind in ("poll_sealed", "poll_counted")]
+        if course != sorted(course):
+            raise Invalid(say("In the registry log sealing, opening, closing and counting do not come in this order.",
+                              "В журнале сайта опечатывание, открытие, закрытие и подсчёт идут не по порядку."))  # fmt: skip
+        for position, event in moves:
+            self.report.notes.append(say(
+                f"The closing was moved to {event['body']['closes_at']}: entry {position} of the registry log, "
+                f"{event['kind']}. Reason given: {event['body'].get('reason') or 'none'}.",
+                f"Закрытие перенесено на {event['body']['closes_at']}: запись {position} журнала сайта, {event['kind']}. "
+                f"Названная причина: {event['body'].get('reason') or 'нет'}."))  # fmt: skip
+        self.report.passed.append(say(
+            "By the registry log the poll was sealed, opened, closed and counted in this order, at the published times.",
+            "По журналу сайта опрос опечатан, открыт, закрыт и подсчитан по порядку и в объявленные сроки."))  # fmt: skip
 
     def check_lot_was_first(self, log: Log) -> None:
         """Both parties' commitments stand in the log before the opening. What is said there of times does not count where
@@ -2820,10 +2894,16 @@ class LoggedKey:
     retired: datetime | None = None
 
 
+COURSE = ("poll_sealed", "poll_opened", "poll_closed", "poll_counted")
+"""What the log has of every counted poll, in this order."""
+MOVES = ("poll_extended", "poll_closed_early", "poll_resumed")
+"""Entries with a new closing time."""
+
+
 class Log:
     """What a registry log says of keys, and of one poll if one is asked for; the rest of it is only hashed."""
 
-    OF_A_POLL = ("poll_sealed", "poll_opened", "lot_committed", "poll_counted", "board_published")
+    OF_A_POLL = (*COURSE, *MOVES, "lot_committed", "board_published")
     ENTRY: ClassVar[Json] = {"position": int, "kind": str, "at": str, "poll": (str, None), "body": {}}
     MOST = 20_000  # of these events of one poll, or of keys
 
@@ -3002,9 +3082,11 @@ def check_previous_manifest(board: Board, where: str, text: str) -> None:
                           f"Версию {lines[2]} описи подменили с тех пор, как сохранена {where}."))  # fmt: skip
 
 
-def read_previous(path: str) -> list[tuple[str, bytes]]:
-    """The signed notes a reader kept: one file, or all checkpoints and manifest notes of a saved directory."""
+def read_previous(path: str, what: str) -> list[tuple[str, bytes]]:
+    """The signed notes a reader kept: one file, or all checkpoints and manifest notes of a saved directory. `what`: of a
+    board, or of the registry; --save leaves both below one directory."""
     place = Path(path)
+    place = place / what if (place / what).is_dir() else place
     files = sorted([*place.rglob("checkpoint"), *place.glob("manifest*.note")]) if place.is_dir() else [place]
     if not files:
         raise Unchecked(say(f"There is no checkpoint in {path}.", f"В {path} нет контрольных точек."))
@@ -3051,8 +3133,13 @@ def resolve(target: str, poll: str | None) -> Target:
         place = Path(target) / poll if poll else Path(target)
         if not place.is_dir():
             raise Unchecked(say(f"{place} is neither an address nor a directory.", f"{place} — не адрес и не папка."))
-        log = (place / "checkpoint").is_file() and not (place / "manifest.json").exists()
-        return Target("registry" if log else "board", Directory(place))
+        log = place / "registry"  # as --save leaves them
+        if (place / "board/manifest.json").is_file():
+            return Target("board", Directory(place / "board"), None, Directory(log) if log.is_dir() else None)
+        if (log / "checkpoint").is_file() and not (place / "manifest.json").exists():
+            return Target("registry", Directory(log))
+        alone = (place / "checkpoint").is_file() and not (place / "manifest.json").exists()
+        return Target("registry" if alone else "board", Directory(place))
     parts = urlsplit(target)
     site = f"{parts.scheme}://{parts.netloc}/"
     way = [part for part in parts.path.split("/") if part]
@@ -3086,16 +3173,46 @@ def check_target(options: argparse.Namespace, trust: Trust, report: Report) -> N
     """A board with its receipts, or a registry log."""
     target = resolve(options.target, options.poll)
     registry = registry_at(options.registry) if options.registry else target.registry
-    previous = [note for path in options.previous for note in read_previous(path)]
+    previous = [note for path in options.previous for note in read_previous(path, target.what)]
+    unfinished = None
+    if options.save:
+        unfinished = place_to_save(Path(options.save), target.source)
+        target = replace(target, source=Keeping(str(target.source), unfinished / target.what))
+        registry = Keeping(str(registry), unfinished / "registry") if isinstance(registry, Site) else registry
     try:
         if target.what == "registry":
             check_registry(target.source, trust, report, previous)
         else:
             board = Board(target.source, trust, report, target.poll, registry)
             check_board(options, board, previous)
+        if unfinished is not None and not report.wrong and report.passed:
+            unfinished.rename(options.save)
+            report.facts["saved"] = options.save
+            report.notes.append(say(f"What was read is saved in {options.save}: check it again with that directory, and what "
+                                    f"the site gives later with --previous {options.save}.",
+                                    f"Прочитанное сохранено в {options.save}: эту папку можно проверить снова, а то, что сайт "
+                                    f"даст потом, — с --previous {options.save}."))  # fmt: skip
     finally:
+        if unfinished is not None:
+            shutil.rmtree(unfinished, ignore_errors=True)
         for source in {target.source, target.registry, registry} - {None}:
             source.close()  # type: ignore[union-attr]
+
+
+def place_to_save(wanted: Path, source: Source) -> Path:
+    """A directory of its own beside the one wanted, which it becomes once nothing was found wrong."""
+    if not isinstance(source, Site):
+        raise Unchecked(say("--save keeps what is read from a site; this is a directory.",
+                            "--save сохраняет прочитанное с сайта, а это папка."))  # fmt: skip
+    if wanted.exists():
+        raise Unchecked(
+            say(f"{wanted} is there already: name a new directory.", f"{wanted} уже есть: назовите новую папку.")
+        )
+    try:
+        wanted.parent.mkdir(parents=True, exist_ok=True)
+        return Path(tempfile.mkdtemp(prefix=f".{wanted.name}-", dir=wanted.parent))
+    except OSError as error:
+        raise Unchecked(say(f"Cannot save to {wanted}: {error}", f"Не сохраняется в {wanted}: {error}")) from None
 
 
 def check_board(options: argparse.Namespace, board: Board, previous: Sequence[tuple[str, bytes]]) -> None:
@@ -3114,8 +3231,8 @@ def check_board(options: argparse.Namespace, board: Board, previous: Sequence[tu
         report.attempt(lambda: check_previous(board, previous))
     else:
         report.notes.append(say(
-            "Whether the board was the same earlier was not checked: keep its files and give them next time with "
-            "--previous.", "Была ли доска прежде такой же, не проверялось: сохраните её файлы и в другой раз укажите их в "
+            "Whether the board was the same earlier was not checked: keep it with --save DIR and give that next time with "
+            "--previous.", "Была ли доска прежде такой же, не проверялось: сохраните её (--save ПАПКА) и в другой раз укажите в "
             "--previous."))  # fmt: skip
     report.facts |= {"origin": board.origin, "poll_hash": board.manifest["poll_hash"], "version": board.manifest["version"],
                      "ballots": board.manifest["ballots"], "participations": board.manifest["participations"],
@@ -3123,8 +3240,25 @@ def check_board(options: argparse.Namespace, board: Board, previous: Sequence[tu
                                    for q, tree in board.trees.items()}}  # fmt: skip
 
 
-def print_report(report: Report, complaint: bool) -> None:
-    """The findings in plain words, for somebody who is no engineer."""
+OF_A_FILE = {
+    "complaint": (
+        ("The complaint holds: the service signed that it had taken this ballot, and the board it signed lacks it.",
+         "Жалоба обоснована: сервис подписал, что принял этот бюллетень, а в подписанной им доске его нет."),
+        ("The complaint does NOT hold: it proves nothing.", "Жалоба НЕ обоснована: она ничего не доказывает."),
+        ("Whether the complaint holds could not be told.", "Обоснована ли жалоба, установить не удалось."),
+    ),
+    "proof": (
+        ("The proof holds: the record is in the signed tree. Nothing else of the poll was checked.",
+         "Доказательство верно: запись есть в подписанном дереве. Ничего другого в опросе не проверялось."),
+        ("The proof does NOT hold: it proves nothing.", "Доказательство НЕВЕРНО: оно ничего не доказывает."),
+        ("Whether the proof holds could not be told.", "Верно ли доказательство, установить не удалось."),
+    ),
+}  # fmt: skip
+"""The last line for a file that was checked alone, by exit code, in English and Russian."""
+
+
+def print_report(report: Report, file: Literal["complaint", "proof"] | None) -> None:
+    """The findings in plain words, for somebody who is no engineer. `file`: it was not a poll that was checked."""
     code = report.exit_code()
     lines = []
     for title, found in ((say("Checked:", "Проверено:"), report.passed), (say("Note:", "К сведению:"), report.notes),
@@ -3140,10 +3274,8 @@ def print_report(report: Report, complaint: bool) -> None:
         2: say("INCOMPLETE: not everything could be checked. This is neither «valid» nor «invalid».",
                "НЕПОЛНО: проверено не всё. Это не «верно» и не «неверно»."),
     }[code]  # fmt: skip
-    if complaint and code == 1:
-        verdict = say(
-            "The complaint does NOT hold: it proves nothing.", "Жалоба НЕ обоснована: она ничего не доказывает."
-        )
+    if file is not None:
+        verdict = OF_A_FILE[file][code][LANGUAGE == "ru"]
     if report.of_board and code == 0:
         lines += [say("This proves: the announced outcome follows from the published records by the sealed rule, and the "
                       "service has signed these records once and for all.",
@@ -3160,8 +3292,10 @@ def parser(name: str) -> argparse.ArgumentParser:
         prog=name,
         description=say("Check a closed poll of Veche, or a receipt, without trusting the site.",
                         "Проверить закрытый опрос Вече или квитанцию, не доверяя сайту."),
-        epilog=say("Exit code: 0 valid, 1 invalid, 2 not everything could be checked.",
-                   "Код выхода: 0 верно, 1 неверно, 2 проверено не всё."),
+        epilog=say("Exit code: 0 valid, 1 invalid, 2 not everything could be checked. Of a complaint or a proof: 0 it holds, "
+                   "1 it does not, 2 it could not be told.",
+                   "Код выхода: 0 верно, 1 неверно, 2 проверено не всё. Для жалобы и доказательства: 0 обоснованы, 1 нет, 2 "
+                   "установить не удалось."),
     )  # fmt: skip
     made.add_argument("target", nargs="?", help=say("a poll's page, its /board/… address, a site, or a directory",
                                                     "страница опроса, адрес /board/…, сайт или папка"))  # fmt: skip
@@ -3169,6 +3303,8 @@ def parser(name: str) -> argparse.ArgumentParser:
     made.add_argument("--receipt", action="append", default=[], metavar="FILE")
     made.add_argument("--previous", action="append", default=[], metavar="CHECKPOINT_OR_DIR",
                       help=say("what you kept earlier: a checkpoint, or a saved board", "сохранённое прежде"))  # fmt: skip
+    made.add_argument("--save", metavar="DIR",
+                      help=say("keep what was read, unless it is wrong", "сохранить прочитанное, если оно верно"))  # fmt: skip
     made.add_argument("--key", action="append", default=[], metavar="VKEY",
                       help=say("the service's key, from a source you trust", "ключ сервиса из надёжного места"))  # fmt: skip
     made.add_argument("--keys", action="append", default=[], metavar="FILE", help=say("keys, one a line", "ключи"))
@@ -3237,7 +3373,7 @@ def run(arguments: Sequence[str] | None = None, name: str = "veche-verify") -> i
                           "not_checked": report.unchecked, "wrong": report.wrong, **report.facts},
                          ensure_ascii=False, indent=1))  # fmt: skip
     else:
-        print_report(report, bool(options.complaint))
+        print_report(report, "complaint" if options.complaint else "proof" if options.check_proof else None)
     return code
 
 

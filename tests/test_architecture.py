@@ -16,7 +16,7 @@ SOURCES = sorted((ROOT / "src").rglob("*.py"))
 MAY_COMMIT = {"src/voting/db.py", "src/voting/migrations.py"}
 LONGEST_MODULE = 450
 # One file by design: whoever doubts the count downloads it, reads it and runs it, with nothing of ours beside it.
-MAY_BE_LONG = {"src/veche_verify.py": 3_300}
+MAY_BE_LONG = {"src/veche_verify.py": 3_450}
 LONGEST_FUNCTION = 60
 
 

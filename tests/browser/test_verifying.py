@@ -27,6 +27,7 @@ from polls.casting import cast_ballot
 from polls.catalogue import sealed_poll
 from voting.keys import receipt_signer
 
+FOUND_BY_CODE = "A record with this number is among those counted"
 BUNDLE: Final = "q1/tile/entries/000.p/120"
 
 
@@ -185,10 +186,10 @@ async def test_a_receipt_is_found_and_leaves_the_page_in_no_way(
         if way == "quick":
             await visitor.page.locator("#way-quick").check()
         await visitor.page.locator("[data-file]").set_input_files(path)
-    await ends(visitor, "Your ballot is counted", "ballot")
+    await ends(visitor, FOUND_BY_CODE if way == "typed" else "Your ballot is counted", "ballot")
     shown = visitor.page.locator("[data-ballot] dl")
     await expect(shown).to_be_hidden()
-    await visitor.button("Show my answers").click()
+    await visitor.button("Show the answers of this record" if way == "typed" else "Show my answers").click()
     await expect(shown).to_be_visible()
     await expect(shown.locator("div")).to_have_count(4)
     secrets = [code, code.lower(), receipt["signature"], *receipt["receipt"]["leaves"]]
@@ -244,6 +245,40 @@ async def test_what_is_no_receipt_is_said(
     await visitor.button("Look for the ballot").click()
     await expect(visitor.page.locator("[data-receipt-error]")).to_have_text(visitor.words(words))
     await expect(visitor.page.locator("[data-typed]")).to_be_focused()
+    assert not published.asked
+
+
+async def test_a_code_never_speaks_like_a_receipt(visit: Visit, city: City, published: Published) -> None:
+    """The ballot was changed before the count: its code finds the record all the same."""
+    service = published.service
+    vote = service.votes[11]
+    receipt = service.receipt(vote)
+    vote.answers = {**vote.answers, 1: "[2]" if vote.answers[1] != "[2]" else "[1]"}
+    published.files = service.files(times_of(service.definition))
+    visitor = await arrive(visit, city, published)
+    await visitor.page.locator("[data-typed]").fill(short_code(service.ballot(vote)))
+    await visitor.button("Look for the ballot").click()
+    await ends(visitor, FOUND_BY_CODE, "ballot")
+    box = visitor.page.locator("[data-ballot]")
+    assert await box.get_attribute("data-kind") == "incomplete"
+    words = await box.inner_text()
+    assert visitor.words("Your ballot is counted") not in words
+    assert visitor.words("Show the answers of this record") in words
+    await visitor.page.locator("[data-typed]").fill(json.dumps(receipt))
+    await visitor.button("Look for the ballot").click()
+    await ends(visitor, "Your ballot is missing", "ballot")
+
+
+@pytest.mark.parametrize("data", [b"", b"\x89PNG\r\n\x1a\n" + bytes(range(256)), b'{"receipt": {', b" " * 200_000])
+async def test_a_file_that_is_no_receipt_is_called_so(
+    visit: Visit, city: City, published: Published, data: bytes
+) -> None:
+    visitor = await arrive(visit, city, published)
+    chosen: Any = {"name": "photo.json", "mimeType": "application/json", "buffer": data}
+    await expect(visitor.page.locator("[data-file]")).to_be_visible()  # the script is there
+    await visitor.page.locator("[data-file]").set_input_files(chosen)
+    words = visitor.words("This file is not a receipt.")
+    await expect(visitor.page.locator("[data-receipt-error]")).to_have_text(words)
     assert not published.asked
 
 
@@ -385,8 +420,8 @@ async def test_a_real_poll_from_the_vote_to_the_check_of_its_receipt(
     await ends(voter, "Your ballot is counted", "ballot")
     await voter.page.locator("[data-typed]").fill(code)
     await voter.button("Look for the ballot").click()
-    await ends(voter, "Your ballot is counted", "ballot")
-    await voter.button("Show my answers").click()
+    await ends(voter, FOUND_BY_CODE, "ballot")
+    await voter.button("Show the answers of this record").click()
     await expect(voter.page.locator("[data-ballot] dd")).to_have_count(1)
     bundle = next(folder.glob("q1/tile/entries/000.p/*"))
     bundle.write_bytes(bundle.read_bytes().replace(b",[1],", b",[2],", 1))

@@ -10,6 +10,7 @@ import json
 import random
 from copy import deepcopy
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import rfc8785
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -265,7 +266,8 @@ class Service:
             made.append(
                 self.event("lot_committed", "2026-10-25T09:00:00+00:00", party=party, commitment=half["commitment"])
             )
-        times = {"opens_at": "2026-11-01T09:00:00+00:00", "closes_at": "2026-11-15T09:00:00+00:00"}
+        stated = self.definition.as_json()
+        times = {"opens_at": stated["opens_at"], "closes_at": stated["closes_at"]}
         made.append(self.event("poll_opened", "2026-11-01T09:00:03+00:00", **times))
         made.append(self.event("poll_closed", "2026-11-15T09:00:03+00:00", **times))
         made.append(self.event("poll_counted", "2026-11-15T09:00:05+00:00", ballots=len(self.votes),
@@ -314,6 +316,60 @@ class Service:
             return decided
 
         return order
+
+
+def log_of(files):
+    """The registry log that an honest site has beside a board, made from the board's own files."""
+    manifest, definition = json.loads(files["manifest.json"]), json.loads(files["definition.json"])
+    host, registry_key = manifest["origin"].split("/")[0], key("registry")
+
+    def event(kind, at, poll=True, **body):
+        return {"v": 1, "kind": kind, "at": at, "poll": manifest["poll"] if poll else None,
+                "poll_hash": manifest["poll_hash"] if poll else None, "body": body}  # fmt: skip
+
+    opens, sealed, closes, counted = (
+        manifest["opens_at"], definition["closes_at"], manifest["closes_at"], manifest["counted_at"]
+    )  # fmt: skip
+    made = [
+        event("key_added", one["valid_from"], poll=False,
+              purpose=one["purpose"], key_id=one["key_id"], public=one["public"])
+        for one in manifest["keys"]
+    ]  # fmt: skip
+    made.append(event("poll_sealed", opens, poll_hash=manifest["poll_hash"], revision=1, reviewed=False))
+    for party, half in (manifest["lot"] or {}).items():
+        made.append(event("lot_committed", opens, party=party, commitment=half["commitment"]))
+    made.append(event("poll_opened", opens, opens_at=opens, closes_at=sealed))
+    if sealed != closes:
+        made.append(event("poll_closed_early", closes, reason="Так решили.", closes_at=closes))
+    made.append(event("poll_closed", closes, opens_at=opens, closes_at=closes))
+    made.append(event("poll_counted", counted, ballots=manifest["ballots"], poll_hash=manifest["poll_hash"]))
+    for version in range(1, manifest["version"] + 1):
+        data = files[f"manifest-{version}.json"]
+        listed = json.loads(data)["questions"]
+        made.append(event(
+            "board_published", counted, version=version, manifest=hashlib.sha256(data).hexdigest(),
+            roots={str(q["id"]): q["root"] for q in listed}, sizes={str(q["id"]): q["size"] for q in listed},
+        ))  # fmt: skip
+    entries = [rfc8785.dumps({"position": n, **one}) for n, one in enumerate(made)]
+    log, _ = tree_files("", entries, f"{host}/registry", registry_key)
+    public = base64.b64encode(raw(registry_key)).decode()
+    listed = {"key_id": key_id(registry_key), "purpose": "registry", "public": public, "valid_to": None,
+              "vkey": vkey(f"{host}/registry", registry_key)}  # fmt: skip
+    return log | {"keys.json": json.dumps({"v": 1, "origin": host, "keys": [listed]}).encode()}
+
+
+def with_log(*arguments):
+    """A verifier's arguments, and for a board in a directory the honest log beside it, unless they name one."""
+    given = [str(one) for one in arguments]
+    board_at = next((Path(one) for one in given[:2] if not one.startswith("--")), None)
+    if "--registry" in given or board_at is None or not (board_at / "manifest.json").is_file():
+        return given
+    try:
+        files = {path.name: path.read_bytes() for path in board_at.glob("*.json")}
+        log = write(log_of(files), board_at.with_name(board_at.name + ".registry"))
+    except (KeyError, TypeError, ValueError):  # no board that could be in a log
+        return given
+    return [*given, "--registry", str(log)]
 
 
 def key_id(private):

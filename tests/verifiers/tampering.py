@@ -60,14 +60,17 @@ def case(name: str) -> Case:
     kind, _, which = name.partition("-")
     service = boards.SAMPLES[which]() if kind == "honest" else boards.one_choice()
     if kind == "honest":
-        return Case(name, service.files(), service.vkey, (0,))
+        files = service.files()
+        return Case(name, files, service.vkey, (0,), registry=service.registry(files, others=0))
     if kind == "tampered":
         files = service.files()
         TAMPERED[which](files, service)
         return Case(name, files, service.vkey, REFUSED if which in CANNOT_SAY else (1,))
     if kind == "lie":
         expected = (2,) if which in UNKNOWN else REFUSED if which in CANNOT_SAY else (1,)
-        return Case(name, LIES[which](service), service.vkey, expected)
+        files = LIES[which](service)
+        log = boards.log_of(files) if which in UNKNOWN else None  # a lie is seen without the log too
+        return Case(name, files, service.vkey, expected, registry=log)
     if kind == "registry":
         found, files, log, expected = REGISTRY[which]()
         return Case(name, files, found.vkey, expected, registry=log)
@@ -79,7 +82,8 @@ def case(name: str) -> Case:
     if name == "key-of-another-host":
         return Case(name, service.files(), boards.vkey("other.example", service.board_key), (2,))
     half = boards.with_styles(withheld=(1,))
-    return Case(name, half.files(), half.vkey, (2,))
+    files = half.files()
+    return Case(name, files, half.vkey, (2,), registry=half.registry(files, others=0))
 
 
 def mutations(files: dict, n: int, seed: int = 1) -> Iterator[tuple[str, bytes]]:
@@ -774,6 +778,52 @@ def bodies_say(kind, **facts):
     return lambda events: [event["body"].update(facts) for event in kinds(events, kind)]
 
 
+MOVES = ("poll_extended", "poll_closed_early", "poll_resumed")
+LATEST = ("poll_closed", "poll_counted", "board_published")
+
+
+def moved_closing(*moves, at="2026-11-14T09:00:00Z", expected: tuple = (1,), change: Callable = lambda events: None):
+    """A board whose voting closed at another time than was sealed, and a log with the moves that led there; `change`
+    edits that honest log."""
+
+    def enter(events):
+        closed = kinds(events, "poll_closed")[0]
+        for number, kind in enumerate(moves, start=1):
+            last = number == len(moves)
+            body = {"closes_at": at if last else "2026-11-14T12:00:00Z", "reason": "Сбой."}
+            events.insert(events.index(closed), {**closed, "kind": kind, "body": body})
+        closed["body"]["closes_at"] = at
+        change(events)
+
+    return logged(enter, expected, say=lambda manifest: manifest.update(closes_at=at))
+
+
+def moved_and_back(events):
+    """Moved and moved again, to what was sealed."""
+    closed = kinds(events, "poll_closed")[0]
+    for at in ("2026-11-14T12:00:00Z", "2026-11-15T09:00:00Z"):
+        events.insert(events.index(closed), {**closed, "kind": "poll_extended", "body": {"closes_at": at}})
+
+
+def moved_only_in_the_log(events):
+    """Log and manifest disagree: by the log voting closed a day before."""
+    closed = kinds(events, "poll_closed")[0]
+    closed["body"]["closes_at"] = "2026-11-14T09:00:00Z"
+    body = {"closes_at": "2026-11-14T09:00:00Z", "reason": "Сбой."}
+    events.insert(events.index(closed), {**closed, "kind": "poll_closed_early", "body": body})
+
+
+def drop_time(events):
+    for event in kinds(events, "poll_closed_early"):
+        del event["body"]["closes_at"]
+
+
+def hidden_with_its_closing(events):
+    """No word of the move, and the closing is said to have been as sealed."""
+    without_kind("poll_closed_early")(events)
+    bodies_say("poll_closed", closes_at="2026-11-15T09:00:00Z")(events)
+
+
 def of_purpose(events, purpose):
     return next(event for event in kinds(events, "key_added") if event["body"]["purpose"] == purpose)
 
@@ -926,7 +976,36 @@ REGISTRY: dict[str, Callable] = {
     **{f"honest_{name}": logged(expected=(0,), make=make) for name, make in boards.SAMPLES.items()},
     "honest_body_as_hash": logged(body_as_hash, (0,)),
     "honest_key_retired_later": logged(retires("board", "2026-11-20T00:00:00+00:00"), (0,)),
-    "honest_without_opening": logged(without_kind("poll_opened"), (0,), boards.tied_by_lot),
+    "without_sealing": logged(without_kind("poll_sealed")),
+    "without_opening": logged(without_kind("poll_opened"), make=boards.tied_by_lot),
+    "without_closing": logged(without_kind("poll_closed")),
+    "without_counting": logged(without_kind("poll_counted")),
+    "behind_the_board": logged(
+        lambda events: events.__setitem__(slice(None), [e for e in events if e["kind"] not in LATEST]), (2,)
+    ),
+    "opened_at_another_time": logged(bodies_say("poll_opened", opens_at="2026-11-02T09:00:00+00:00")),
+    "opened_for_another_time": logged(bodies_say("poll_opened", closes_at="2026-11-16T09:00:00+00:00")),
+    "closed_at_another_time": logged(bodies_say("poll_closed", closes_at="2026-11-16T09:00:00+00:00")),
+    "counted_before_closing": logged(moved_behind("poll_closed", "poll_counted")),
+    "opened_after_closing": logged(moved_behind("poll_opened", "poll_closed")),
+    **{f"honest_{kind}": moved_closing(kind, expected=(0,)) for kind in MOVES},
+    "honest_moved_twice": moved_closing("poll_extended", "poll_closed_early", expected=(0,)),
+    "honest_moved_and_back": logged(moved_and_back, (0,)),
+    "move_hidden": moved_closing("poll_closed_early", change=without_kind("poll_closed_early")),
+    "extension_hidden": moved_closing("poll_extended", at="2026-11-15T09:00:04Z", change=without_kind("poll_extended")),
+    "move_to_another_time": moved_closing(
+        "poll_closed_early", change=bodies_say("poll_closed_early", closes_at="2026-11-13T09:00:00+00:00")
+    ),
+    "move_without_a_time": moved_closing("poll_closed_early", change=drop_time),
+    "move_after_the_count": moved_closing(
+        "poll_closed_early", change=moved_behind("poll_closed_early", "board_published")
+    ),
+    "move_hidden_and_its_closing_too": moved_closing("poll_closed_early", change=hidden_with_its_closing),
+    "move_of_another_poll": moved_closing(
+        "poll_closed_early",
+        change=lambda events: [e.update(poll="e0" * 16) for e in kinds(events, "poll_closed_early")],
+    ),
+    "move_that_the_manifest_hides": logged(moved_only_in_the_log),
     "not_yet_entered": logged(without_kind("board_published"), (2,)),
     "one_version_not_entered": logged(
         lambda events: events.remove(kinds(events, "board_published")[0]), (2,), boards.tied_by_lot
@@ -1045,9 +1124,12 @@ def forged(service, vote):
     return made
 
 
+WITHOUT_LOG = (0, 2)
+"""A board alone is incomplete; a verifier that judges only the receipt may go on."""
+
 RECEIPTS: dict[str, Callable] = {
     "counted": receipt_case(expected=(0,)),
-    "counted_without_log": receipt_case(expected=(0,), log=None),
+    "counted_without_log": receipt_case(expected=WITHOUT_LOG, log=None),
     "missing": receipt_case(lost=True),
     "clash": receipt_case(receipt=of_others_record),
     "without_leaves": receipt_case(receipt=lambda service, vote: service.receipt(vote, leaves=[])),
@@ -1070,7 +1152,7 @@ RECEIPTS: dict[str, Callable] = {
         receipt=lambda service, vote: service.receipt(vote, day="2025-12-31"), expected=(0,)
     ),
     "counted_by_a_key_retired_before": receipt_case(expected=(0,), log=retires("receipt", "2026-11-01T00:00:00+00:00")),
-    "counted_by_a_key_the_manifest_ends_early": receipt_case(expected=(0,), say=receipt_key_ends, log=None),
+    "counted_by_a_key_the_manifest_ends_early": receipt_case(expected=WITHOUT_LOG, say=receipt_key_ends, log=None),
     "counted_under_another_key_id": receipt_case(
         receipt=lambda service, vote: {**service.receipt(vote), "key_id": "00000000"}, expected=(0,)
     ),
@@ -1097,9 +1179,11 @@ def main() -> None:
             index[found.name]["receipt"] = f"{found.name}.receipt.json"
     service = boards.one_choice()
     honest = service.files()
+    boards.write(service.registry(honest), root / "mutation.registry")
     for number, (path, data) in enumerate(mutations(honest, n)):
         boards.write({**honest, path: data}, root / f"mutation-{number}")
-        index[f"mutation-{number}"] = {"expected": [1, 2], "key": service.vkey, "file": path}
+        index[f"mutation-{number}"] = {"expected": [1, 2], "key": service.vkey, "file": path,
+                                        "registry": "mutation.registry"}  # fmt: skip
     (root / "index.json").write_text(json.dumps(index, indent=1))
 
 

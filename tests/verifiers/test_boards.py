@@ -20,11 +20,11 @@ from polls import board
 
 
 def verify(*arguments, language="en"):
-    return verifier.run([f"--lang={language}", *map(str, arguments)])
+    return verifier.run([f"--lang={language}", *boards.with_log(*arguments)])
 
 
 def report_of(capsys, *arguments):
-    code = verifier.run(["--lang=en", "--json", *map(str, arguments)])
+    code = verifier.run(["--lang=en", "--json", *boards.with_log(*arguments)])
     found = json.loads(capsys.readouterr().out)
     assert found["exit"] == code
     return found
@@ -215,10 +215,14 @@ def test_a_receipt_of_a_retired_key_stays_good(service, tmp_path, capsys):
 def test_trees_signed_after_the_count_need_a_key_that_somebody_vouches_for(service, tmp_path, capsys):
     """Of polls that an earlier release counted: nobody had a key then."""
     late = boards.write(service.files(tampering.younger_key()), tmp_path / "board")
-    assert verify(late) == 2
+    assert verifier.run(["--lang=en", str(late)]) == 2
     assert "younger than the count" in capsys.readouterr().out
-    assert verify(late, "--key", service.vkey) == 0
-    assert "made and signed after the count" in capsys.readouterr().out
+    assert verifier.run(["--lang=en", str(late), "--key", service.vkey]) == 2  # for the log alone
+    said = capsys.readouterr().out
+    assert "made and signed after the count" in said and "younger than the count" not in said
+    change = tampering.moved_behind("key_added", "poll_counted", tampering.is_board_key)
+    log = boards.write(service.registry(service.files(tampering.younger_key()), change), tmp_path / "log")
+    assert verify(late, "--registry", log) == 0
 
 
 @pytest.mark.parametrize("half", ["json", "note"])
@@ -476,6 +480,58 @@ def test_a_board_of_another_poll_than_was_asked_for(site, service, capsys):
     assert "Asked for the board of poll a1" in capsys.readouterr().out
 
 
+def test_what_was_read_is_kept_and_taken_again(site, service, tmp_path, capsys):
+    address, kept = f"{site}/board/{'5f' * 16}/", tmp_path / "deep" / "kept"
+    assert verify(address, "--key", service.vkey, "--save", kept) == 0
+    for folder, there in (("board", tmp_path / "site/board" / ("5f" * 16)), ("registry", tmp_path / "site/registry")):
+        files = {path.relative_to(there): path.read_bytes() for path in there.rglob("*") if path.is_file()}
+        saved = {
+            path.relative_to(kept / folder): path.read_bytes() for path in (kept / folder).rglob("*") if path.is_file()
+        }
+        assert saved == files
+    assert verify(kept, "--key", service.vkey) == 0
+    assert verify(address, "--previous", kept) == 0
+    assert verify(f"{site}/registry/", "--previous", kept) == 0
+    assert verify(address, "--save", kept) == 2, "it is there already"
+    assert verify(kept, "--save", tmp_path / "again") == 2, "it is no site"
+    assert verify(f"{site}/registry/", "--save", tmp_path / "log") == 0
+    assert verify(tmp_path / "log") == 0
+    (tmp_path / "site/board" / ("5f" * 16) / "definition.json").write_bytes(b"{}")
+    assert verify(address, "--save", tmp_path / "wrong") == 1
+    assert not (tmp_path / "wrong").exists()
+    assert [path.name for path in (tmp_path / "deep").iterdir()] == ["kept"]
+    (kept / "board/q1/tile/entries/000").write_bytes(b"")
+    assert verify(kept) == 1
+    capsys.readouterr()
+
+
+@pytest.mark.parametrize(("language", "words"), [("en", "The complaint holds"), ("ru", "Жалоба обоснована")])
+def test_a_complaint_and_a_proof_have_last_lines_of_their_own(language, words, service, tmp_path, capsys):
+    """So that nobody takes «valid» for a word about the poll."""
+
+    def last(*arguments):
+        code = verify(*arguments, language=language)
+        said = capsys.readouterr().out
+        assert "VALID" not in said and "\nВЕРНО" not in said
+        return code, said.strip().splitlines()[-1]
+
+    proven = save(tmp_path / "receipt.json", service.receipt(service.votes[3]))
+    receipt = save(tmp_path / "lost.json", lost(service))
+    directory = boards.write(service.files(), tmp_path / "board")
+    proof = tmp_path / "mine.tlog-proof"
+    verify(directory, "--receipt", receipt, "--receipt", proven, "--proof", proof, "--out", tmp_path)
+    capsys.readouterr()
+    [complaint] = tmp_path.glob("complaint-*.json")
+    code, line = last("--complaint", complaint, "--key", service.vkey)
+    assert code == 0 and line.startswith(words)
+    assert last("--complaint", complaint)[0] == 2
+    code, line = last("--check-proof", proof, "--key", service.vkey)
+    assert code == 0 and line.startswith({"en": "The proof holds", "ru": "Доказательство верно"}[language])
+    proof.write_text(proof.read_text().replace("index ", "index 1"))
+    code, line = last("--check-proof", proof, "--key", service.vkey)
+    assert code == 1 and ("does NOT hold" in line or "НЕВЕРНО" in line)
+
+
 def test_a_site_without_its_registry_log_is_not_wholly_checked(site, service, tmp_path, capsys):
     log = (tmp_path / "site" / "registry").rename(tmp_path / "moved")
     address = f"{site}/board/{'5f' * 16}/"
@@ -485,10 +541,30 @@ def test_a_site_without_its_registry_log_is_not_wholly_checked(site, service, tm
     capsys.readouterr()
 
 
-def test_a_saved_board_says_what_the_log_would_tell(directory, service, capsys):
-    found = report_of(capsys, directory, "--key", service.vkey)
+def test_a_saved_board_without_its_log_is_not_called_valid(directory, service, tmp_path, capsys):
+    assert verifier.run(["--lang=en", "--json", "--key", service.vkey, str(directory)]) == 2
+    found = json.loads(capsys.readouterr().out)
+    assert not found["wrong"]
+    assert ["not compared with the site's registry log" in line for line in found["not_checked"]] == [True]
+    assert "--registry DIR" in found["not_checked"][0] and "https://SITE/registry/" in found["not_checked"][0]
+    log = boards.write(service.registry(service.files()), tmp_path / "log")
+    assert verify(directory, "--key", service.vkey, "--registry", log) == 0
+
+
+def test_a_moved_closing_is_told_with_its_reason(tmp_path, capsys):
+    _, files, log, _ = tampering.REGISTRY["honest_poll_closed_early"]()
+    directory, log = boards.write(files, tmp_path / "board"), boards.write(log, tmp_path / "log")
+    found = report_of(capsys, directory, "--registry", log)
     assert found["exit"] == 0
-    assert any("Nothing was compared with the registry log" in line for line in found["notes"])
+    assert any("poll_closed_early" in line and "Сбой." in line for line in found["notes"])
+
+
+def test_a_hidden_move_of_the_closing_is_said_plainly(tmp_path, capsys):
+    _, files, log, _ = tampering.REGISTRY["move_hidden_and_its_closing_too"]()
+    directory, log = boards.write(files, tmp_path / "board"), boards.write(log, tmp_path / "log")
+    found = report_of(capsys, directory, "--registry", log)
+    assert found["exit"] == 1
+    assert ["nothing in the log moved it there before the count" in line for line in found["wrong"]] == [True]
 
 
 @pytest.mark.parametrize("times", [1, 2, 3])
@@ -598,7 +674,7 @@ def test_the_file_runs_alone(directory, service, tmp_path):
 
     alone = shutil.copy(verifier.__file__, tmp_path / "veche_verify.py")
     found = subprocess.run(
-        [sys.executable, "-P", str(alone), str(directory), "--key", service.vkey],
+        [sys.executable, "-P", str(alone), *boards.with_log(directory), "--key", service.vkey],
         capture_output=True, text=True, check=False, cwd=tmp_path, env={"LANG": "ru_RU.UTF-8", "PYTHONUTF8": "1"},
     )  # fmt: skip
     assert found.returncode == 0, found.stderr

@@ -51,8 +51,21 @@ def test_looking_one_up_reads_a_part_of_the_board(service, directory):
 def test_a_typed_code_finds_the_ballot(spelled, service, directory):
     vote = service.votes[5]
     ballot = asked("board", directory, spelled(short_code(service.ballot(vote))))["ballot"]
-    assert ballot["state"] == "counted"
+    assert ballot["state"] == "numbered"
     assert ballot["found"][0]["answer"] == vote.answers[1]
+
+
+def test_a_code_does_not_say_that_a_changed_ballot_is_counted(service, tmp_path):
+    """Changed before the count: the nonce follows from the code alone, so the record is found, with another answer."""
+    vote = service.votes[5]
+    receipt, before = service.receipt(vote), vote.answers[1]
+    vote.answers = {1: "[2]" if before != "[2]" else "[3]"}
+    directory = boards.write(service.files(), tmp_path / "changed")
+    ballot = asked("board", directory, short_code(service.ballot(vote)))["ballot"]
+    assert (ballot["state"], ballot["complaint"]) == ("numbered", None)
+    assert ballot["found"][0]["answer"] == vote.answers[1] != before
+    for way in WAYS:
+        assert asked(way, directory, receipt)["ballot"]["state"] == "missing"
 
 
 def test_a_code_of_nobody_is_nowhere_and_proves_nothing(directory):

@@ -47,7 +47,7 @@ SECRETS = {Party.OFFICIAL: b"o" * 32, Party.OBSERVER: b"w" * 32}
 
 
 def verify(*arguments):
-    return verifier.run(["--lang=en", "--key", KEY, *map(str, arguments)])
+    return verifier.run(["--lang=en", "--key", KEY, *boards.with_log(*arguments)])
 
 
 async def a_voted_poll(session, votes, **more):
@@ -250,8 +250,8 @@ async def test_the_command_compares_the_database_with_what_was_signed(
 ):
     environment = {"VECHE_DATABASE_URL": fresh_database_url, "VECHE_DATA_DIR": str(tmp_path), "VECHE_DEMO": "false"}
 
-    async def ask():
-        return await asyncio.to_thread(CliRunner().invoke, cli, ["verify", "--database"], env=environment)
+    async def ask(*names):
+        return await asyncio.to_thread(CliRunner().invoke, cli, ["verify", "--database", *names], env=environment)
 
     assert (await ask()).exit_code == 2, "nothing is counted yet"
     async with fresh_database.open_session() as session:
@@ -259,6 +259,10 @@ async def test_the_command_compares_the_database_with_what_was_signed(
         await publish(session, poll, tmp_path / "board")
     agrees = await ask()
     assert agrees.exit_code == 0, agrees.output
+    nobody = await ask("nobody-knows-it", poll.public_id)
+    assert nobody.exit_code == 2, nobody.output
+    assert "There is no poll «nobody-knows-it»" in nobody.output and f"\n  {poll.slug}\n" in nobody.output
+    assert f"{poll.public_id}: as it was signed" in nobody.output
     async with fresh_database.open_session() as session:
         await forge_a_ballot(session, poll)
     differs = await ask()

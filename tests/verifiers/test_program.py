@@ -19,7 +19,7 @@ PROGRAM = Path(verifier.__file__).read_bytes()
 def test_the_command_is_the_program(tmp_path):
     service = boards.tied_by_lot()
     directory = boards.write(service.files(), tmp_path / "board")
-    found = CliRunner().invoke(cli, ["verify", str(directory), "--key", service.vkey, "--lang", "en"])
+    found = CliRunner().invoke(cli, ["verify", *boards.with_log(directory), "--key", service.vkey, "--lang", "en"])
     assert found.exit_code == 0, found.output
     assert "VALID" in found.output
     (directory / "definition.json").write_bytes(b"{}")

@@ -34,12 +34,15 @@ def test_a_tampered_board_is_refused_and_an_honest_one_is_not(name, tmp_path, ca
 def test_every_changed_byte_is_refused(name, tmp_path, capsys):
     service = boards.SAMPLES[name]()
     files = service.files()
-    boards.write(files, tmp_path)
+    boards.write(files, tmp_path / "board")
+    log = boards.write(service.registry(files, others=0), tmp_path / "registry")
     share = {"one_choice": 0.6, "tied_by_lot": 0.35, "every_rule": 0.05}[name]
     for path, data in tampering.mutations(files, int(MUTATIONS * share)):
-        (tmp_path / path).write_bytes(data)
+        (tmp_path / "board" / path).write_bytes(data)
         at = next(i for i, (a, b) in enumerate(zip(data, files[path], strict=True)) if a != b)
-        assert verify(tmp_path) in (1, 2), f"{path} byte {at}: {files[path][at]} -> {data[at]}"
-        (tmp_path / path).write_bytes(files[path])
+        assert verify(tmp_path / "board", "--registry", log) in (1, 2), (
+            f"{path} byte {at}: {files[path][at]} -> {data[at]}"
+        )
+        (tmp_path / "board" / path).write_bytes(files[path])
     capsys.readouterr()
-    assert verify(tmp_path) == 0
+    assert verify(tmp_path / "board", "--registry", log) == 0

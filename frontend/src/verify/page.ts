@@ -157,17 +157,18 @@ class BoardVerifier extends HTMLElement {
     const kind = { counted: "valid", withheld: "valid", superseded: "incomplete", missing: "invalid", clash: "invalid", improper: "invalid", not_signed: "invalid" }[ballot.state as string] ?? "incomplete";
     const box = this.#box("ballot", kind, this.#word(`ballot-${ballot.state}-title`));
     box.append(this.#paragraph(this.#word(`ballot-${ballot.state}`)));
+    if (ballot.state === "numbered") box.append(this.#paragraph(say(this.#word("ballot-numbered-of"), { n: this.#number(new Set(ballot.found.map((one) => one.question)).size), total: this.#number((JSON.parse(this.dataset.questions ?? "[]") as number[]).length) })));
     if (ballot.state === "nowhere" && ballot.withheld) box.append(this.#paragraph(this.#word("ballot-nowhere-withheld")));
     if (ballot.compared !== "whole") box.append(this.#paragraph(this.#word(`compared-${ballot.compared}`)));
-    if (ballot.found.length) box.append(...this.#answers(ballot.found));
+    if (ballot.found.length) box.append(...this.#answers(ballot.found, ballot.state === "numbered" ? "record" : "answers"));
     if (ballot.complaint) box.append(this.#save(ballot.complaint));
     announce(this.#word(`ballot-${ballot.state}-title`));
     box.focus();
   }
 
   // The answers stay folded: somebody may be looking over the shoulder.
-  #answers(found: BallotFound["found"]): HTMLElement[] {
-    const button = this.#button(this.#word("show-answers"));
+  #answers(found: BallotFound["found"], whose: "record" | "answers"): HTMLElement[] {
+    const button = this.#button(this.#word(`show-${whose}`));
     const answers = document.createElement("dl");
     answers.className = "summary rules";
     answers.hidden = true;
@@ -176,7 +177,7 @@ class BoardVerifier extends HTMLElement {
     button.addEventListener("click", () => {
       answers.hidden = !answers.hidden;
       button.setAttribute("aria-expanded", String(!answers.hidden));
-      button.textContent = this.#word(answers.hidden ? "show-answers" : "hide-answers");
+      button.textContent = this.#word(`${answers.hidden ? "show" : "hide"}-${whose}`);
     });
     return [button, answers];
   }
@@ -203,8 +204,7 @@ class BoardVerifier extends HTMLElement {
     if (!form || !typed || !file || !drop) return;
     const take = async (chosen: File | undefined): Promise<void> => {
       if (!chosen) return;
-      if (chosen.size > LONGEST_FILE) this.#refuse("file");
-      else this.#check((await chosen.text()).trim());
+      this.#check(chosen.size > LONGEST_FILE ? "" : (await chosen.text()).trim(), true);
     };
     form.addEventListener("submit", (event) => {
       event.preventDefault();
@@ -229,12 +229,13 @@ class BoardVerifier extends HTMLElement {
     });
   }
 
-  #check(text: string): void {
+  // A file that is no receipt is not called a code of another length.
+  #check(text: string, ofFile = false): void {
     try {
       readToken(text);
     } catch (error) {
       if (!(error instanceof NotAReceipt)) throw error;
-      this.#refuse(error.message);
+      this.#refuse(ofFile && error.message !== "qr" && error.message !== "acceptance" ? "file" : error.message);
       return;
     }
     this.#error("");

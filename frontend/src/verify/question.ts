@@ -84,6 +84,7 @@ export interface Definition {
   late_registration: boolean;
   quorum: { share: string | null; ballots: number | null } | null;
   opens_at: string | null;
+  closes_at: string | null;
   time_zone: string;
 }
 

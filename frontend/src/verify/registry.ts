@@ -35,7 +35,9 @@ export interface Registry {
 
 const TRIES = 3;
 const MOST_EVENTS = 20_000; // of one poll, or of keys
-const OF_A_POLL = ["poll_sealed", "poll_opened", "lot_committed", "poll_counted", "board_published"];
+const COURSE = ["poll_sealed", "poll_opened", "poll_closed", "poll_counted"]; // of every counted poll, in this order
+const MOVES = ["poll_extended", "poll_closed_early", "poll_resumed"]; // with a new closing time
+const OF_A_POLL = [...COURSE, ...MOVES, "lot_committed", "board_published"];
 
 // Reads all of the log of `host` and hashes it anew. The files of a growing log move on: a partial one that has gone is
 // looked for again under the next checkpoint.
@@ -136,16 +138,39 @@ const wasThere = (since: bigint, day: string): boolean => !isDay(day) || since <
 export type Entered = "entered" | "not_entered" | "newer";
 
 // The log's word on a poll: sealed by this hash, the lots committed to before the opening, this board in every version.
-// Throws where it says otherwise; gives whether all versions are there already, or one after them. `draws`: the sealed
-// rules have lots.
-export function checkEntered(registry: Registry, { newest: { manifest }, versions }: Opened, draws: boolean): Entered {
+// Throws where it says otherwise; gives whether all versions are there already, or one after them. Of the sealed rules it
+// needs the closing time, and whether they draw lots; null where they could not be read.
+export function checkEntered(registry: Registry, { newest: { manifest }, versions }: Opened, sealed: { closes: string | null; draws: boolean } | null): Entered {
   const of = (kind: string): Event[] => registry.events.filter((event) => event.kind === kind);
   if (of("poll_sealed").at(-1)?.body.poll_hash !== manifest.poll_hash) throw new Error("the registry does not have these rules as the sealed ones");
-  checkLotWasFirst(registry, manifest, draws);
+  if (sealed) checkCourse(registry, manifest, sealed.closes);
+  checkLotWasFirst(registry, manifest, sealed?.draws ?? false);
   const published = of("board_published");
   const missing = versions.filter((version) => !isEntered(registry, published, manifest, version));
   if (published.some(({ body }) => typeof body.version === "number" && body.version > manifest.version)) return "newer";
   return missing.length ? "not_entered" : "entered";
+}
+
+// Sealed, opened, closed and counted in this order, at the manifest's times, every move of the closing entered before the
+// count. What is lacking is hidden, unless the board is not entered yet either.
+function checkCourse(registry: Registry, manifest: Manifest, sealed: string | null): void {
+  const opens = instant(manifest.opens_at);
+  let closes = instant(sealed);
+  const places = new Map<string, number>();
+  for (const { kind, position, body } of registry.events) {
+    if (kind === "poll_opened" || kind === "poll_closed") {
+      if (instant(body.opens_at) !== opens || instant(body.closes_at) !== closes) throw new Error(`the registry's entry ${position} (${kind}) has other times than were in force`);
+    } else if (MOVES.includes(kind) && !places.has("poll_counted")) closes = instant(body.closes_at);
+    if (!places.has(kind)) places.set(kind, position);
+  }
+  if (!places.has("board_published")) return;
+  const lacking = COURSE.filter((kind) => !places.has(kind));
+  if (lacking.length) throw new Error(`the registry conceals what every counted poll has: ${lacking.join(", ")}`);
+  if (closes !== instant(manifest.closes_at)) throw new Error("voting closed at another time than was sealed, and nothing in the registry moved it there before the count");
+  // Of a poll that an earlier release counted, opening and closing may be written down after the count.
+  const late = registry.keys.every((key) => key.purpose !== "board" || key.added.position > places.get("poll_counted")!);
+  const course = COURSE.filter((kind) => !late || kind === "poll_sealed" || kind === "poll_counted").map((kind) => places.get(kind)!);
+  if (course.some((position, i) => i > 0 && position < course[i - 1]!)) throw new Error("sealing, opening, closing and counting do not stand in the registry in this order");
 }
 
 // Commitments stand before the opening: by their places in the log, and by the time they tell of themselves only where the

@@ -33,9 +33,10 @@ export interface Report {
   progress(done: number, total: number): void;
 }
 
-// What a board says about one ballot. `nowhere`: a code alone, found in no question; only a receipt can prove it.
+// What a board says about one ballot. Of a code alone: `numbered`, there are records of this number, and whether they say
+// what was chosen it does not tell; `nowhere`, there are none. Only a receipt can prove either.
 export interface BallotFound {
-  state: Standing | Outcome | "acceptance" | "nowhere" | "unsure";
+  state: Standing | Outcome | "acceptance" | "numbered" | "nowhere" | "unsure";
   found: (Found & { text: Text; options: { id: number; text: Text }[]; kind: string })[];
   withheld: number;
   complaint: Facts | null;
@@ -128,8 +129,8 @@ class Run {
   }
 
   #entered(log: Registry): void {
-    const draws = this.#definition?.questions.some((question) => question.rule.tie === "lot") ?? false;
-    const found = checkEntered(log, this.#opened!, draws);
+    const sealed = this.#definition && { closes: this.#definition.closes_at, draws: this.#definition.questions.some((question) => question.rule.tie === "lot") };
+    const found = checkEntered(log, this.#opened!, sealed);
     if (found !== "entered") this.#skip("registry", found, "the registry's newest version of this board is another");
   }
 
@@ -225,10 +226,10 @@ class Run {
     if (!token) return null;
     const found = this.#seekers.flatMap((seeker) => seeker.found).map((one) => this.#worded(one));
     const withheld = this.#signed?.manifest.questions.reduce((sum, listed) => sum + listed.withheld.records, 0) ?? 0;
-    const says = (state: BallotFound["state"], made: Facts | null = null): BallotFound => ({ state, found: state === "counted" || state === "withheld" ? found : [], withheld, complaint: made, compared: "whole" });
+    const says = (state: BallotFound["state"], made: Facts | null = null): BallotFound => ({ state, found: state === "counted" || state === "withheld" || state === "numbered" ? found : [], withheld, complaint: made, compared: "whole" });
     if (!this.#signed) return says("unsure");
     const { manifest } = this.#signed;
-    if ("code" in token) return says(!this.#recordsAreGood ? "unsure" : found.length ? "counted" : "nowhere");
+    if ("code" in token) return says(!this.#recordsAreGood ? "unsure" : found.length ? "numbered" : "nowhere");
     if (!this.#definition) return says("unsure");
     const log = this.#registry;
     const keys = (day: string): Uint8Array[] => (log ? receiptKeys(log, day) : listedOn(manifest, day));

@@ -33,17 +33,26 @@ async def _verify_database(named: tuple[str, ...]) -> int:
 
     from polls.board_check import differences
     from polls.catalogue import sealed_poll
+    from polls.errors import PollNotFound
     from polls.lifecycle import COUNTED
     from polls.tables import poll
     from voting.db import opened_database
     from voting.settings import Settings
 
-    wrong = False
+    wrong = unknown = False
     async with opened_database(Settings.from_env()) as database, database.open_read_session() as session:
-        counted = select(poll.c.public_id).where(poll.c.state.in_(COUNTED)).order_by(poll.c.counted_at)
-        names = named or tuple(await session.scalars(counted))
+        counted = select(poll.c.slug).where(poll.c.state.in_(COUNTED)).order_by(poll.c.counted_at)
+        known = tuple(await session.scalars(counted))
+        names = named or known
         for name in names:
-            found = await differences(session, await sealed_poll(session, name))
+            try:
+                asked = await sealed_poll(session, name)
+            except PollNotFound:
+                click.echo(f"There is no poll «{name}», so not everything was checked. Counted polls:", err=True)
+                click.echo("\n".join(f"  {one}" for one in known) or "  none", err=True)
+                unknown = True
+                continue
+            found = await differences(session, asked)
             wrong = wrong or bool(found)
             click.echo(f"{name}: {'DIFFERS from what was signed' if found else 'as it was signed'}")
             for sentence in found:
@@ -51,4 +60,4 @@ async def _verify_database(named: tuple[str, ...]) -> int:
     if not names:
         click.echo("No poll has been counted, so nothing was checked.", err=True)
         return 2
-    return int(wrong)
+    return 1 if wrong else 2 if unknown else 0
