@@ -1,6 +1,7 @@
 """Pages remembered for many readers: nothing of anybody's is handed to another, and nothing is older than it may be."""
 
 import asyncio
+import gzip
 import re
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
@@ -208,6 +209,19 @@ async def test_pages_are_kept_apart_by_language_address_and_compression(town: To
     assert "lang=ru" in switched.headers["set-cookie"]
     assert "etag" not in switched.headers
     assert "Сквер" in (await visitor.http.get("/")).text
+
+
+async def test_a_page_made_anew_keeps_its_tag_while_nothing_in_it_changes(
+    town: Town, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await town.poll()
+    visitor = Resident(town.app)
+    tags = set()
+    for moment in (1_000_000, 2_000_000):
+        monkeypatch.setattr(gzip, "time", SimpleNamespace(time=lambda moment=moment: moment))
+        tags.add((await visitor.http.get("/", headers={"accept-encoding": "gzip"})).headers["etag"])
+        town.clock.go(seconds=5)
+    assert len(tags) == 1
 
 
 async def test_nothing_personal_or_broken_is_remembered(town: Town) -> None:
