@@ -48,21 +48,10 @@ screens: .venv/dev-ready src/voting/static/dist/manifest.json ## Take the screen
 	$(VENV)/python tests/browser/screens.py
 
 bench: .venv/dev-ready src/voting/static/dist/manifest.json ## Run all benchmarks, each with its baseline in the same run
-	$(VENV)/python bench/casting.py
-	$(VENV)/python bench/pages.py
-	$(VENV)/python bench/growth.py
-	$(VENV)/python bench/counting.py
-	$(VENV)/python bench/tally.py
-	$(VENV)/python bench/dry_run.py
-	$(VENV)/python bench/board.py --verify
-	$(VENV)/python bench/register_import.py
-	$(VENV)/python bench/board.py
+	$(VENV)/python bench/summary.py
 
 bench-quick: .venv/dev-ready src/voting/static/dist/manifest.json ## The same ratios at small sizes, in under two minutes
-	$(VENV)/python bench/casting.py --quick
-	$(VENV)/python bench/pages.py --quick
-	$(VENV)/python bench/counting.py --quick
-	$(VENV)/python bench/tally.py --ballots 700000 --distinct 4000 --repeat 3
+	$(VENV)/python bench/summary.py --quick
 
 soak: .venv/dev-ready src/voting/static/dist/manifest.json ## Look for new failures for an hour or more: orders of events, examples, crashes, load
 	VECHE_SOAK_STEPS=100000 HYPOTHESIS_PROFILE=search $(VENV)/python -m pytest -q -s tests/polls/test_box_machine.py

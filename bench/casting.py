@@ -32,7 +32,7 @@ import psycopg
 ROOT = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(ROOT), str(ROOT / "src")]
 
-from bench import rig  # noqa: E402
+from bench import rig, summary  # noqa: E402
 
 from voting.db import Database, database_url_for  # noqa: E402
 
@@ -214,6 +214,8 @@ def report(given: argparse.Namespace, loads: dict[str, list[rig.Load]], ceiling:
     print(f"  ours is {ours / base:.1f} × the plain application (bar: 15); {told} (bar: 70 %)")
     by_cpu = cpu["plain Django, 2 processes x 8 threads"] / cpu["ours, one process"]
     print(f"  by processor time of the service a vote, which others on the machine do not move: {by_cpu:.1f} ×")
+    summary.record("P1", "votes a second, to the plain application", ours / base, 15, "×", least=True)
+    summary.record("P1", "of our path without its commit", 100 * shares["ours, rolled back"], 70, "%", least=True)
     return ours / base >= 15 and shares["ours, rolled back"] >= 0.7
 
 
@@ -230,6 +232,8 @@ def latency(
             for _ in range(max(1, given.times // (5 if given.quick else 2)))
         ]
         print(rig.row(f"one process, {connections} connections", found))
+        summary.record("P2", f"p99, {connections} connections", rig.median([load.p99 for load in found]), bar, "ms")
+        summary.record("P2", f"errors, {connections} connections", sum(load.errors for load in found), 0)
         good &= rig.median([load.p99 for load in found]) <= bar and not sum(load.errors for load in found)
     if given.quick:
         return good

@@ -26,6 +26,7 @@ from sqlalchemy import TextClause, text
 ROOT = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(ROOT), str(ROOT / "src")]
 
+from bench import summary  # noqa: E402
 from tests.databases import Databases, running_server  # noqa: E402
 
 from polls.audience import dry_run, entitled_by_stratum  # noqa: E402
@@ -156,6 +157,7 @@ async def compare(database: Database, times: int, plain: TextClause) -> None:
         dry, run = await median(times, lambda d=draft: reading(lambda s: dry_run(s, d, seconds=600)))  # type: ignore[misc]
         rolled, strata = await median(times, lambda d=draft: reading(lambda s: entitled_by_stratum(s, d)))  # type: ignore[misc]
         assert sum(strata.values()) == run.entitled
+        summary.record("P8", f"dry run: {name}", dry, 2, "s")
         print(
             f"  {name:30} dry run {dry:6.3f} s ({dry / baseline:5.1%} of the baseline), roll {rolled:6.3f} s: "
             f"{run.entitled:,} of {run.registered:,}, {len(run.refused_by)} reasons, "

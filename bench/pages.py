@@ -25,7 +25,7 @@ from sqlalchemy import text
 ROOT = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(ROOT), str(ROOT / "src")]
 
-from bench import rig  # noqa: E402
+from bench import rig, summary  # noqa: E402
 
 from polls.casting import cast_ballot  # noqa: E402
 from polls.catalogue import sealed_poll  # noqa: E402
@@ -116,6 +116,8 @@ def compare(
     print(rig.row(f"{view.name} ({size / 1000:.0f} kB)", mine, base))
     print(rig.row("  bare handler, the same bytes", theirs))
     print(f"  {'':44} bars: {view.bar:,}/s, and half of the bare handler: {rate / base:.0%}", flush=True)
+    summary.record("P4", view.name, rate, view.bar, "/s", least=True)
+    summary.record("P4", f"{view.name}, of a bare handler", 100 * rate / base, 50, "%", least=True)
     return rate >= view.bar and rate >= base / 2 and not sum(load.errors for load in mine)
 
 

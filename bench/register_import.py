@@ -27,6 +27,7 @@ from sqlalchemy import text
 ROOT = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(ROOT), str(ROOT / "src")]
 
+from bench import summary  # noqa: E402
 from tests.databases import Databases, running_server  # noqa: E402
 
 from polls.register_import import import_register  # noqa: E402
@@ -94,10 +95,12 @@ async def measure(url: str, rows: int, again: bool) -> None:
                 with path.open("wb") as file:
                     file.writelines(demo_register(rows, city_territories(), "another seed"))
             seconds = await one_import(database, path, **options)
+            summary.record("P10", f"{name}, {rows:,} rows", seconds, 120 * rows / 1_000_000, "s")
             print(
                 f"{name}: {seconds:.1f} s, {rows / seconds:,.0f} rows/s, peak {peak_megabytes():.0f} MB, "
                 f"{seconds / plain:.1f} × COPY"
             )
+    summary.record("P10", "its memory", peak_megabytes(), 500, "MB")
     await database.close()
 
 

@@ -19,6 +19,7 @@ from polls.definition import Definition
 from polls.register import TerritoryRow, load_territories, territory_tree
 from polls.sessions import Session
 from polls.tables import citizen, citizen_period
+from polls.tables import poll as poll_table
 
 NOW = datetime(2026, 11, 22, 9, 0, tzinfo=UTC)
 AUTHOR = 1
@@ -145,6 +146,21 @@ async def an_open_poll(session: Session, **more: Any) -> SealedPoll:
     more.setdefault("opens_at", (clock - timedelta(hours=1)).replace(microsecond=0))
     more.setdefault("closes_at", (clock + timedelta(days=1)).replace(microsecond=0))
     return await a_sealed_poll(session, a_definition(**more))
+
+
+async def copies_of(session: Session, poll: SealedPoll, n: int, topic: str = "other") -> list[int]:
+    """So many more rows of a sealed poll, for lists; nothing but the row: no document, no ballots. Gives their ids."""
+    own = ("id", "public_id", "slug", "topic")
+    kept = [column.name for column in poll_table.c if column.name not in own and column.computed is None]
+    rows = await session.execute(
+        text(
+            f"INSERT INTO poll (public_id, slug, topic, {', '.join(kept)})"
+            f" SELECT md5(public_id || g), slug || '-' || g, :topic, {', '.join(kept)}"
+            " FROM poll, generate_series(1, :n) g WHERE id = :poll RETURNING id"
+        ),
+        {"n": n, "poll": poll.id, "topic": topic},
+    )
+    return list(rows.scalars())
 
 
 async def close_now(session: Session, poll: SealedPoll) -> SealedPoll:

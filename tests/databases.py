@@ -111,7 +111,7 @@ class Databases:
         return [name for (name,) in rows]
 
     def _execute(self, command: str, *names: str) -> None:
-        self._admin.execute(sql.SQL(command).format(*map(sql.Identifier, names)))  # type: ignore[arg-type]
+        self._admin.execute(sql.SQL(command).format(*map(sql.Identifier, names)))
 
 
 def schema_fingerprint() -> str:

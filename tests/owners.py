@@ -98,7 +98,7 @@ async def an_owners_poll(session: Session, buildings: Sequence[str] = ("arbat-1"
     return await a_sealed_poll(session, a_definition(**an_owners_definition(buildings, **{**times, **more})))
 
 
-async def vote(session: Session, poll: SealedPoll, citizen: int, *answers: int | None) -> None:
+async def vote(session: Session, poll: SealedPoll, citizen: int, *answers: Any) -> None:
     """Cast one ballot with an option for each question, None for blank."""
     given = {str(q): a for q, a in zip(poll.question_ids, answers, strict=True) if a is not None}
     await cast_ballot(session, poll, citizen, given, a_key(), ASigner(), datetime.now(UTC))

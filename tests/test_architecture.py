@@ -30,7 +30,7 @@ def test_only_the_database_module_begins_and_commits() -> None:
     for path in SOURCES:
         for node in ast.walk(ast.parse(path.read_text())):
             called = isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr
-            if called in {"commit", "begin"} and relative(path) not in MAY_COMMIT:
+            if isinstance(node, ast.Call) and called in {"commit", "begin"} and relative(path) not in MAY_COMMIT:
                 found.append(f"{relative(path)}:{node.lineno} {called}")
     assert not found
 
@@ -62,6 +62,20 @@ def test_files_are_named_for_what_they_do() -> None:
 
 def test_every_module_says_what_it_is_for() -> None:
     assert not [relative(path) for path in SOURCES if not ast.get_docstring(ast.parse(path.read_text()))]
+
+
+def test_refusals_of_the_engine_and_of_results_stand_together() -> None:
+    """One file lists what may be refused; `voting.problems` has those of HTTP alone."""
+    found = [
+        (relative(path), node.name)
+        for path in SOURCES
+        if relative(path).startswith(("src/polls/", "src/results/"))
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.ClassDef)
+        and any(isinstance(base, ast.Name) and base.id == "Refusal" for base in node.bases)
+    ]
+    assert len(found) > 30
+    assert {where for where, _ in found} == {"src/polls/errors.py"}, found
 
 
 def test_alembic_folder_never_shadows_the_library() -> None:

@@ -12,6 +12,7 @@ import psycopg
 import pytest
 from alembic import command
 from alembic.script import ScriptDirectory
+from alembic.util import CommandError
 from procrastinate.schema import SchemaManager
 from psycopg.types.json import Jsonb
 from sqlalchemy import text
@@ -124,7 +125,7 @@ def test_the_migrated_schema_equals_the_models(fresh_database_url: str) -> None:
 def test_the_comparison_would_notice_a_difference(fresh_database_url: str) -> None:
     with psycopg.connect(database_url_for(fresh_database_url, "postgresql")) as connection:
         connection.execute("ALTER TABLE refusal ADD COLUMN extra integer")
-    with pytest.raises(command.util.CommandError, match="extra"):
+    with pytest.raises(CommandError, match="extra"):
         command.check(migrations.alembic_config(fresh_database_url))
 
 

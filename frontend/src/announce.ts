@@ -1,6 +1,9 @@
 // One polite live region for what islands change out of sight. It must be in the page before it speaks, so it is made
 // as soon as the first island asks for it.
 let region: HTMLElement | null = null;
+let speaks = 0; // by the clock of the page
+let waiting = 0;
+const HEARD_AFTER = 300; // milliseconds until readers of screens have noticed that there is a region to listen to
 
 export function prepareRegion(): void {
   if (region?.isConnected) return;
@@ -8,11 +11,18 @@ export function prepareRegion(): void {
   region.className = "sr";
   region.setAttribute("role", "status");
   (document.querySelector("main") ?? document.body).append(region);
+  speaks = performance.now() + HEARD_AFTER;
 }
 
 export function announce(words: string): void {
   prepareRegion();
-  if (region) region.textContent = words;
+  clearTimeout(waiting);
+  const spoken = (): void => {
+    if (region) region.textContent = words;
+  };
+  const early = speaks - performance.now();
+  if (early > 0) waiting = window.setTimeout(spoken, early);
+  else spoken();
 }
 
 // "«{name}»: place {place}" with its facts.

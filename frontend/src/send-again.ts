@@ -23,7 +23,6 @@ class SendAgain extends HTMLElement {
     this.querySelector("button")?.addEventListener("click", () => this.#stop(true));
     form.addEventListener("submit", () => this.#stop(false));
     this.#wait(form, this.dataset.waiting);
-    announce(this.#words());
   }
 
   disconnectedCallback(): void {
@@ -34,6 +33,7 @@ class SendAgain extends HTMLElement {
     this.#told = told;
     this.#left = this.#pause;
     this.#show();
+    announce(this.#words()); // once a try: every second of a countdown would be chatter
     this.#timer = window.setInterval(() => void this.#tick(form), 1000);
   }
 

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import func, insert, select, text, update
+from sqlalchemy import func, insert, or_, select, text, update
 from sqlalchemy.dialects import postgresql
 
 from polls.audience import roll_total, stratum_of_participants, take_roll
@@ -27,7 +27,7 @@ from polls.errors import WrongState
 from polls.journal import record_event
 from polls.lifecycle import Move, State, may
 from polls.poll_lock import lock_alone, lock_live_step, share_lock
-from polls.published import leaf_sql
+from polls.published import counted_ballots, leaf_sql
 from polls.sessions import ReadSession, Session
 from polls.strata import Stratum, coarsen
 from polls.style_roll import take_style_roll
@@ -78,6 +78,21 @@ async def due_polls(session: ReadSession, limit: int = 100) -> list[str]:
         )
         .order_by(poll.c.closes_at)
         .limit(limit)
+    )
+    return list(rows)
+
+
+async def live_polls(session: ReadSession, now: datetime) -> list[str]:
+    """Public ids of all open polls that show figures while they run: the sooner one closes, the earlier it stands."""
+    rows = await session.scalars(
+        select(poll.c.public_id)
+        .where(
+            poll.c.state == State.SCHEDULED,
+            poll.c.opens_at <= now,
+            or_(poll.c.closes_at > now, poll.c.paused_at.is_not(None)),
+            poll.c.card["live"].as_boolean(),
+        )
+        .order_by(poll.c.closes_at, poll.c.id)
     )
     return list(rows)
 
@@ -306,21 +321,28 @@ async def _merge_strata(session: Session, source: str, found: SealedPoll) -> Non
 async def _write_profile(session: Session, found: SealedPoll) -> None:
     """One GROUP BY a question over the counted ballots, from table to table: what is distinct may be millions of rows.
 
+    Grouped into a temporary table first: PostgreSQL groups with several processes for that, and with one for an INSERT
+    into a table that stays. Places not shown are left out of the groups, which is less work than out of the ballots.
     Ballots of separated polls carry their merged strata; those of named polls are merged here, in the profile alone.
     """
     named = found.definition.privacy is Privacy.NAMED
     if named:
         await _merge_strata(session, _source(found), found)
-    source = "named_ballot b JOIN merging m USING (stratum)" if named else "ballot b"
+    made = "stratum, answer, n FROM grouped WHERE answer <> :hidden"
+    if named:
+        made = "into_, answer, sum(n) FROM grouped JOIN merging USING (stratum) WHERE answer <> :hidden GROUP BY 3, 4"
     for index, question in enumerate(found.definition.questions, start=1):
         await session.execute(
             text(
-                "INSERT INTO profile (poll_id, question_id, stratum, answer, n)"
-                f" SELECT b.poll_id, :question, {'m.into_' if named else 'b.stratum'}, b.answers[{index}], count(*)"
-                f" FROM {source} WHERE b.poll_id = :poll AND b.answers[{index}] <> :hidden GROUP BY 1, 3, 4"
-            ),
+                f"CREATE TEMPORARY TABLE grouped ON COMMIT DROP AS SELECT stratum, answers[{index}] AS answer,"
+                f" count(*) AS n FROM {counted_ballots(found)} WHERE poll_id = {int(found.id)} GROUP BY 1, 2"
+            )
+        )
+        await session.execute(
+            text(f"INSERT INTO profile (poll_id, question_id, stratum, answer, n) SELECT :poll, :question, {made}"),
             {"poll": found.id, "question": question.id, "hidden": NOT_SHOWN},
         )
+        await session.execute(text("DROP TABLE grouped"))
     if named:
         await session.execute(text("DROP TABLE merging"))
 

@@ -101,6 +101,14 @@ class NotAllowed(Refusal):
     next_step = "Ask an administrator for the role, or sign in with another account."
 
 
+class NotYourHouse(Refusal):
+    """Signed in, but neither an official nor an owner in this house. Facts: `building`."""
+
+    code = "not_your_house"
+    detail = "Only officials and the owners of flats in this house see it flat by flat."
+    next_step = "The totals of the house are on the results page."
+
+
 class BadCredentials(Refusal):
     """The login or the password is not right; which of the two is not said."""
 
@@ -356,7 +364,7 @@ class LotPending(Refusal):
     next_step = "Wait for both secrets, or for the end of the time to reveal them."
 
 
-# ---- files
+# ---- files and registers
 
 
 class BadFile(Refusal):
@@ -365,6 +373,22 @@ class BadFile(Refusal):
     code = "bad_file"
     detail = "The file cannot be read."
     next_step = "Correct the line named and try again."
+
+
+class ListExists(Refusal):
+    """There is a list with this code, and a list never changes. Facts: `list`."""
+
+    code = "list_exists"
+    detail = "There is a list with this code already, and a list never changes."
+    next_step = "Upload the new list under another code."
+
+
+class RegisterAhead(Refusal):
+    """The register holds periods that begin or end after the import's moment. Facts: `register`."""
+
+    code = "register_ahead"
+    detail = "The register already holds changes later than the moment of this import."
+    next_step = "Check the clocks of the machines that load the register."
 
 
 class RuleUnknown(Refusal):

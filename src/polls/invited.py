@@ -14,7 +14,7 @@ from datetime import datetime
 from sqlalchemy import insert, select, text
 
 from polls.definition import Text
-from polls.errors import FieldError, Invalid, Refusal
+from polls.errors import FieldError, Invalid, ListExists
 from polls.file_copy import Source, copy_file
 from polls.file_lines import Errors
 from polls.file_matching import citizen_joins, report_rows
@@ -25,14 +25,6 @@ from polls.unit_tables import invited_list
 
 CODE = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}\Z")
 MAX_TITLE = 500
-
-
-class ListExists(Refusal):
-    """There is a list with this code, and a list never changes. Facts: `list`."""
-
-    code = "list_exists"
-    detail = "There is a list with this code already, and a list never changes."
-    next_step = "Upload the new list under another code."
 
 
 @dataclass(frozen=True)

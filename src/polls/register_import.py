@@ -20,7 +20,7 @@ from zoneinfo import ZoneInfo
 
 from sqlalchemy import TextClause, text
 
-from polls.errors import Refusal
+from polls.errors import RegisterAhead
 from polls.file_copy import Source, copy_file
 from polls.file_matching import citizen_joins, report_rows
 from polls.journal import record_event
@@ -31,17 +31,9 @@ from polls.roll_corrections import amend_rolls
 from polls.sessions import ReadSession, Session
 from polls.tables import citizen_group
 
-__all__ = ["BadRegister", "ImportReport", "RegisterAhead", "RowError", "import_register"]
+__all__ = ["BadRegister", "ImportReport", "RowError", "import_register"]
 
 MANY = 10_000
-
-
-class RegisterAhead(Refusal):
-    """The register holds periods that begin or end after the import's moment. Facts: `register`."""
-
-    code = "register_ahead"
-    detail = "The register already holds changes later than the moment of this import."
-    next_step = "Check the clocks of the machines that load the register."
 
 
 @dataclass(frozen=True)

@@ -364,7 +364,7 @@ text_answer = Table(
 profile = Table(
     "profile",
     metadata,
-    Column("poll_id", ForeignKey("poll.id"), primary_key=True),
+    Column("poll_id", BigInteger, primary_key=True, autoincrement=False),  # unchecked: see migration 0006
     Column("question_id", SmallInteger, primary_key=True, autoincrement=False),
     Column("stratum", Integer, primary_key=True, autoincrement=False, comment="coarsened"),
     Column("answer", Text, primary_key=True),

@@ -20,12 +20,13 @@ from zoneinfo import ZoneInfo
 
 from sqlalchemy import TextClause, text
 
+from polls.errors import RegisterAhead
 from polls.file_copy import Source, copy_file
 from polls.file_lines import Errors
 from polls.file_matching import citizen_joins, report_rows
 from polls.journal import record_event
 from polls.register import places_named
-from polls.register_import import MANY, RegisterAhead
+from polls.register_import import MANY
 from polls.sessions import Session
 from polls.unit_file import COPIED, UnitReader
 

@@ -6,7 +6,7 @@ and every saving is an event in the poll's public history.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from enum import StrEnum
@@ -105,6 +105,12 @@ async def decision_of(session: ReadSession, poll_id: int) -> CityDecision | None
     """The decision that followed from a poll, or None."""
     row = (await session.execute(_decisions().where(decision.c.poll_id == poll_id))).one_or_none()
     return None if row is None else _read(row)
+
+
+async def decisions_of(session: ReadSession, poll_ids: Sequence[int]) -> Mapping[str, CityDecision]:
+    """The decisions that followed from these polls, by the polls' slugs."""
+    rows = await session.execute(_decisions().where(decision.c.poll_id.in_(poll_ids)))
+    return {found.poll_slug: found for found in map(_read, rows)}
 
 
 async def decisions(session: ReadSession, limit: int = 20, offset: int = 0) -> Sequence[CityDecision]:

@@ -14,7 +14,7 @@ from sqlalchemy import ColumnElement, Select, and_, func, select
 
 from polls.catalogue import SealedPoll
 from polls.definition import SingleChoice, UnitRule
-from polls.errors import NotFound, Refusal, SignInNeeded
+from polls.errors import NotFound, NotYourHouse, SignInNeeded
 from polls.register import buildings_named
 from polls.sessions import ReadSession
 from polls.tables import participation
@@ -28,14 +28,6 @@ from polls.unit_tables import unit_roll, unit_roll_owner
 from polls.units_counting import unit_profile_of
 from results.figures import counted_version, see
 from results.visibility import Need, require
-
-
-class NotYourHouse(Refusal):
-    """Signed in, but neither an official nor an owner in this house. Facts: `building`."""
-
-    code = "not_your_house"
-    detail = "Only officials and the owners of flats in this house see it flat by flat."
-    next_step = "The totals of the house are on the results page."
 
 
 @dataclass(frozen=True)

@@ -46,7 +46,7 @@ from voting.security import ForgeryMiddleware, FormTokens
 from voting.settings import Settings
 from voting.telemetry import TelemetryMiddleware, configure_logging
 from voting.throttling import CASTING, Bucket, Limit, Throttle, ThrottleMiddleware
-from voting.web import account, error_pages, rendering
+from voting.web import account, error_pages, i18n, rendering
 from voting.web.readers import Readers
 
 STATIC = Path(__file__).parent / "static"
@@ -77,6 +77,7 @@ def create_app(
     given stands for the application's own ballot box, for benchmarks; it is closed at shutdown like that one.
     """
     configure_logging()
+    i18n.load_catalogues()
     parts = _gather(settings, database or Database.from_settings(settings), clock, limits, passwords, box)
     pulse = Pulse(parts.desk.database, clock)
     shelf = Shelf(pulse, clock)

@@ -181,7 +181,9 @@ async def _write_tree(
     return await asyncio.to_thread(files.finish)
 
 
-async def board_differences(database: Database, settings: Settings, public_id: str) -> list[str]:
+async def board_differences(
+    database: Database, settings: Settings, public_id: str, progress: Progress = lambda _, __: None
+) -> list[str]:
     """What differs between the ballots, what was signed, and the files on disk, a sentence each."""
     async with database.open_session() as session:
         found = await sealed_poll(session, public_id)
@@ -193,11 +195,14 @@ async def board_differences(database: Database, settings: Settings, public_id: s
         if not board.manifests:
             return told
         comparison = Comparison(directory)
-        for question in board.trees:
+        before, whole = 0, sum(tree.size for tree in board.trees.values())
+        for question, tree in board.trees.items():
             try:
-                await _write_tree(session, found, question, comparison.tree(question), lambda _: None)
+                counted = _from(before, whole, progress)
+                await _write_tree(session, found, question, comparison.tree(question), counted)
             except BoardFault as fault:
                 told.append(f"question {question}: {fault}")
+            before += tree.size
         for path, data in texts.files().items():
             comparison.put(path, data)
         return [*told, *await asyncio.to_thread(comparison.finish)]

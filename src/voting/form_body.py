@@ -5,16 +5,17 @@ means something: it is the order of a ranking, of questions in a draft, of answe
 keeps the last thousand bodies it has parsed in memory: passwords, answers, keys of ballots. So it reads no form here.
 """
 
-from collections.abc import Generator
+from collections.abc import AsyncGenerator, Generator
 from typing import Any
 from urllib.parse import parse_qsl
 
 from litestar import Request
 from litestar.datastructures import FormMultiDict
 from litestar.enums import RequestEncodingType
+from litestar.exceptions import InternalServerException
 
 from polls.errors import Invalid
-from voting.problems import Malformed
+from voting.problems import ClientGone, Malformed
 
 MOST_FIELDS = 20_000
 
@@ -42,7 +43,18 @@ class OrderedForm(FormMultiDict):
 
 
 class OrderedRequest(Request[Any, Any, Any]):
-    """The application's request: `form()` keeps the order of the page."""
+    """The application's request: `form()` keeps the order of the page, and a body cut off is no failure of ours."""
+
+    async def stream(self) -> AsyncGenerator[bytes, None]:
+        """Give the body in parts. Raises ClientGone where its sender went away before it was whole.
+
+        The framework calls that an internal error.
+        """
+        try:
+            async for part in super().stream():
+                yield part
+        except InternalServerException as error:
+            raise ClientGone from error
 
     async def form(self) -> FormMultiDict:
         """Give the form's fields in their order. Files come with multipart forms alone, in the framework's order."""

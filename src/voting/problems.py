@@ -39,6 +39,14 @@ class Malformed(Refusal):
     next_step = "Check that the body is what its Content-Type says."
 
 
+class ClientGone(Refusal):
+    """Whoever sent the request went away in the middle of its body. Nobody is there to read this; the log has it."""
+
+    code = "client_gone"
+    detail = "The connection ended before the request was whole."
+    next_step = "Send it again."
+
+
 class MethodNotAllowed(Refusal):
     """There is something at the address, but not for this method."""
 
@@ -91,6 +99,7 @@ KINDS: Mapping[str, Kind] = {
     "refused": Kind(400, "Refused"),
     "invalid": Kind(422, "Some fields are not right"),
     "malformed": Kind(400, "The request cannot be read"),
+    "client_gone": Kind(499, "The request was cut off"),  # nobody reads it; logs of other servers say 499 too
     "not_found": Kind(404, "Nothing here"),
     "poll_not_found": Kind(404, "No such poll"),
     "method_not_allowed": Kind(405, "Not possible at this address"),

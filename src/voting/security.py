@@ -57,6 +57,25 @@ def dead_cookie(name: str, *, secure: bool) -> Cookie:
     return cookie
 
 
+def read_cookie(scope: Scope, name: str) -> str | None:
+    """Give one cookie's value as it was sent, without parsing the others; None also where two values are sent.
+
+    A browser keeps one cookie of a name for the whole of our host. Two come only if somebody else planted one: a
+    neighbouring subdomain, or a page under another path. Which of them is ours cannot be told, since the order is the
+    planter's to choose, so neither is believed. Over https the prefix `__Host-` keeps browsers from taking such a
+    cookie at all. Whoever needs a cookie asks here: the framework would take the last one.
+    """
+    wanted = name.encode() + b"="
+    found = {
+        part.strip()[len(wanted) :]
+        for header, value in scope["headers"]
+        if header == b"cookie"
+        for part in value.split(b";")
+        if part.strip().startswith(wanted)
+    }
+    return found.pop().decode("latin-1") if len(found) == 1 else None
+
+
 class FormTokens:
     """Makes and checks the tokens of forms."""
 
@@ -181,7 +200,7 @@ class ForgeryMiddleware(ASGIMiddleware):
         if record is not None and self._tokens.fits_session(given, record.token_hash):
             return
         if (record is None or rule == "visitor") and self._tokens.fits_visitor(
-            given, request.cookies.get(self._visitor_cookie)
+            given, read_cookie(request.scope, self._visitor_cookie)
         ):
             return
         raise BadCsrf(reason="token")
@@ -192,7 +211,7 @@ class ForgeryMiddleware(ASGIMiddleware):
         Such a form is the visitor's own work and may be kept through sign-in. Any other gives nothing: a page elsewhere
         must not be able to have its answers carried through somebody's sign-in. Passwords are never kept.
         """
-        cookie = request.cookies.get(self._session_cookie)
+        cookie = read_cookie(request.scope, self._session_cookie)
         if cookie is None or request.content_type[0] != RequestEncodingType.URL_ENCODED:
             return []
         if not self._tokens.fits_session(await _given_token(request), hashlib.sha256(cookie.encode()).digest()):

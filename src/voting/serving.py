@@ -59,7 +59,7 @@ def build_site(settings: Settings, *, jobs: bool | None = None) -> Litestar:
 async def _warm_up() -> None:
     """Load what only results need, once the site answers: otherwise their first reader would wait for it."""
     await asyncio.sleep(WARM_UP_AFTER)
-    await asyncio.to_thread(import_module, "pandas")
+    await asyncio.to_thread(import_module, "numpy")
 
 
 def server_options(settings: Settings) -> Mapping[str, Any]:

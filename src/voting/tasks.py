@@ -12,10 +12,11 @@ from datetime import UTC, datetime
 
 import structlog
 
-from polls.catalogue import Phase, list_polls, sealed_poll
+from polls.catalogue import sealed_poll
 from polls.counting import (
     count_poll,
     due_polls,
+    live_polls,
     polls_without_roll,
     publish_live_step,
     read_live_counts,
@@ -72,11 +73,10 @@ async def apart(event: str, public_id: str) -> AsyncIterator[None]:
 async def _take_live_steps(work: Work) -> None:
     now = datetime.now(UTC)
     async with work.database.open_read_session() as reading:
-        cards = (await list_polls(reading, now, Phase.OPEN, limit=500)).cards
-    for card in cards:
-        if card.live:
-            async with apart("live_step_failed", card.public_id):
-                await _take_live_step(work, card.public_id, now)
+        running = await live_polls(reading, now)
+    for public_id in running:
+        async with apart("live_step_failed", public_id):
+            await _take_live_step(work, public_id, now)
 
 
 async def _take_live_step(work: Work, public_id: str, now: datetime) -> None:

@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 from PIL import Image
 
@@ -17,17 +18,20 @@ ROOT = Path(__file__).parents[2]
 sys.path[:0] = [str(ROOT), str(ROOT / "src")]
 
 from playwright.async_api import Browser, Page  # noqa: E402
-from tests.browser.site import serving, site_settings  # noqa: E402
+from tests.browser.site import serving  # noqa: E402
 from tests.browser.visitors import Visitor, missing, running_chromium  # noqa: E402
 from tests.databases import Databases, running_server  # noqa: E402
 
 from voting.db import Database  # noqa: E402
 from voting.demo.city import build_city  # noqa: E402
+from voting.setting_up import set_up_keys  # noqa: E402
+from voting.settings import Settings  # noqa: E402
 
 SCREENS = ROOT / "docs" / "screens"
 CITIZENS = 6_000
 COLOURS = 192  # enough for flat pages, and a third of the bytes
 LARGEST = 200_000  # bytes
+TRIES, PAUSE = 12, 5.0  # seconds between them, until what was counted has been published
 RESIDENT, OFFICIAL, ANALYST = "resident@demo.example", "official@demo.example", "analyst@demo.example"
 SQUARE, BUDGET, COUNTED = "skver-timiryazevskaya", "byudzhet-severnogo-okruga", "svet-vo-dvorakh"
 
@@ -39,16 +43,36 @@ async def take_all(site_url: str) -> None:
             await take(desktop.page, "home-desktop", "/")
             await take(desktop.page, "poll-desktop", f"/polls/{SQUARE}", height=1100)
             await take(desktop.page, "results-desktop", f"/polls/{COUNTED}/results", height=1500)
+            await take(desktop.page, "verify-choose-desktop", "/verify", height=1100)
+            await take_check(desktop, "verify-desktop", height=1500)
         async with visitor(chromium, site_url, RESIDENT, scheme="dark") as dark:
             await take(dark.page, "home-dark", "/")
+            await take_check(dark, "verify-dark", height=1100)
         async with visitor(chromium, site_url, RESIDENT, size="phone") as phone:
             await take(phone.page, "home-phone", "/")
             await take(phone.page, "results-phone", f"/polls/{COUNTED}/results", height=1300)
+            await take_check(phone, "verify-phone", height=1300)
             await take_ballot(phone)
         async with visitor(chromium, site_url, OFFICIAL) as official:
             await take_office(official)
         async with visitor(chromium, site_url, ANALYST) as analyst:
             await take(analyst.page, "downloads-desktop", "/downloads", height=1000)
+
+
+async def take_check(visitor: Visitor, name: str, *, height: int) -> None:
+    """A count checked in the browser, once its board and its line in the registry log are published."""
+    await visitor.go(f"/polls/{COUNTED}/verify")
+    for _ in range(TRIES):
+        await visitor.button("Check in this browser").click()
+        found = visitor.page.locator("[data-verdict]")
+        await found.locator("h3").wait_for()
+        if await found.get_attribute("data-kind") == "valid":
+            break
+        await asyncio.sleep(PAUSE)
+    else:
+        raise RuntimeError(f"the count could not be checked: {await found.text_content()}")
+    await visitor.page.evaluate("document.activeElement.blur(); scrollTo(0, 0)")
+    await take(visitor.page, name, height=height)
 
 
 async def take_ballot(phone: Visitor) -> None:
@@ -99,7 +123,7 @@ async def take(page: Page, name: str, address: str = "", *, height: int = 0) -> 
 
 
 @asynccontextmanager
-async def visitor(browser: Browser, site_url: str, login: str, **options: str) -> AsyncIterator[Visitor]:
+async def visitor(browser: Browser, site_url: str, login: str, **options: Any) -> AsyncIterator[Visitor]:
     """Somebody signed in, who agrees to leave unsent forms."""
     arrived = await Visitor.arrive(browser, site_url, **options)
     arrived.stays = False
@@ -112,10 +136,11 @@ async def visitor(browser: Browser, site_url: str, login: str, **options: str) -
         raise RuntimeError("\n".join(arrived.problems))
 
 
-async def fill(database_url: str, data_dir: Path) -> None:
-    """Make the demo city."""
-    database = Database.from_url(database_url)
-    await build_city(database, site_settings(database_url, data_dir), CITIZENS, datetime.now(UTC), lambda line: None)
+async def fill(settings: Settings) -> None:
+    """Make the demo city, signed by the keys and under the name of the site that shows it."""
+    assert settings.database_url
+    database = Database.from_url(settings.database_url)
+    await build_city(database, settings, CITIZENS, datetime.now(UTC), lambda line: None)
     await database.close()
 
 
@@ -128,8 +153,9 @@ def main() -> None:
         databases = Databases(server)
         try:
             url = databases.url(databases.create())
-            asyncio.run(fill(url, Path(directory)))
             with serving(url, Path(directory)) as site:
+                set_up_keys(site.settings)
+                asyncio.run(fill(site.settings))
                 asyncio.run(take_all(site.url))
         finally:
             databases.close()

@@ -92,8 +92,8 @@ async def answer_all(voter: Visitor, *, javascript: bool, look: Any = None) -> N
             await tool(voter, option, "add").click()
         await tool(voter, "С восьми", "tie").click()
     else:
-        for option, place in ((1, "1"), (2, "1"), (3, "2")):
-            await number(voter, 8, option).select_option(place)
+        for place_of, place in ((1, "1"), (2, "1"), (3, "2")):
+            await number(voter, 8, place_of).select_option(place)
     await done("a ranking with equal places")
     await number(voter, 9, 1).fill("6")
     await number(voter, 9, 3).fill("4")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -337,6 +338,49 @@ async def test_a_service_that_is_away_does_not_cost_the_ballot(visit: Visit, cit
     await expect(voter.heading).to_have_text(voter.words("Your vote was taken"), timeout=40_000)
     forget_full_box(voter, slug)
     voter.problems[:] = [one for one in voter.problems if "/health/live" not in one and "CONNECTION_REFUSED" not in one]
+
+
+NOTE_REGIONS = """
+window.regions = [];
+new MutationObserver(changes => {
+    for (const one of changes.flatMap(change => [...change.addedNodes])) {
+        if (one.role === "status") window.regions.push(one.textContent);
+    }
+}).observe(document, {childList: true, subtree: true});
+"""
+
+
+async def test_who_hears_the_page_knows_what_it_waits_for(visit: Visit, city: City, site: LiveSite) -> None:
+    """On a phone that loses the network and finds it again: each try is announced, once, with the time to it."""
+    slug = city.slugs["every_kind"]
+    voter = await visit(await city.resident(), javascript=True, size="phone")
+    await voter.context.add_init_script(NOTE_REGIONS)
+    await begin(voter, slug)
+    await answer_all(voter)
+    said = voter.page.locator("[role=status].sr")
+
+    def told(words: str) -> re.Pattern[str]:
+        before, after = voter.words(words).split("{seconds}")
+        return re.compile(re.escape(before) + r"\d+" + re.escape(after))
+
+    with site.full_box():
+        await voter.button("Send my vote").click()
+        await expect(said).to_have_text(
+            told("Your vote has not been taken yet. This page sends it again by itself in {seconds} s.")
+        )
+        assert await voter.page.evaluate("window.regions") == [""]  # words in a region that is new are not heard
+        await voter.context.set_offline(True)
+        await expect(said).to_have_text(told("The service does not answer. This page tries again in {seconds} s."))
+        await expect(voter.page.locator("send-again [data-words]")).to_have_text(
+            told("The service does not answer. This page tries again in {seconds} s.")
+        )
+        width = await voter.page.evaluate("[document.documentElement.scrollWidth, innerWidth]")
+        assert width[0] <= width[1]
+    await voter.context.set_offline(False)
+    await expect(voter.heading).to_have_text(voter.words("Your vote was taken"), timeout=40_000)
+    await expect(voter.page.locator("send-again")).to_have_count(0)
+    forget_full_box(voter, slug)
+    voter.problems[:] = [one for one in voter.problems if "/health/live" not in one and "DISCONNECTED" not in one]
 
 
 async def test_a_page_left_alone_ends_on_the_receipt(visit: Visit, city: City, site: LiveSite) -> None:

@@ -358,8 +358,8 @@ async def test_a_real_poll_from_the_vote_to_the_check_of_its_receipt(
     async with city.database.open_session() as session:
         poll = await sealed_poll(session, slug)
         for n in range(14):
-            voter = await a_citizen(session, born=ADULT)
-            await cast_ballot(session, poll, voter, {"1": 1 + n % 2}, bytes([n]) * 16, signer, datetime.now(UTC))
+            citizen = await a_citizen(session, born=ADULT)
+            await cast_ballot(session, poll, citizen, {"1": 1 + n % 2}, bytes([n]) * 16, signer, datetime.now(UTC))
     voter = await visit(await city.resident())
     await voter.go(f"/polls/{slug}/vote")
     await voter.choice(1, 2).check()

@@ -123,7 +123,7 @@ class Resident:
 
     async def post(self, path: str, fields: list[tuple[str, str]]) -> Page:
         self.visited.append(path)
-        content = httpx.QueryParams(fields)
+        content = httpx.QueryParams(tuple(fields))
         return Page(
             await self.http.post(
                 path, content=str(content), headers={"content-type": "application/x-www-form-urlencoded"}

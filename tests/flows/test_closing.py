@@ -60,7 +60,7 @@ class Rush:
         return moment
 
     async def vote(self, poll: SealedPoll, who: Resident, site: Litestar) -> Told:
-        transport = httpx.ASGITransport(app=site)
+        transport = httpx.ASGITransport(app=site)  # type: ignore[arg-type]
         async with httpx.AsyncClient(transport=transport, base_url=HTTP) as client:
             before = await self.clock()
             reply = await client.post(

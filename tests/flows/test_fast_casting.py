@@ -209,7 +209,7 @@ async def test_whatever_is_wrong_with_a_request_is_told_the_same(town, ways) -> 
         "unknown option": (replace(first, body=(b'{"answers":{"1":77}}',)), 422, "invalid_answer"),
         "words": (replace(first, body=(b'{"answers":{"1":"' + b"x" * 70_000 + b'"}}',)), 422, "invalid_answer"),
         "too large": (replace(vote, body=(b" " * 600_000, b" " * 600_000)), 413, "body_too_large"),
-        "gone": (replace(vote, gone=True), 500, "internal"),
+        "gone": (replace(vote, gone=True), 499, "client_gone"),
         "twice the key": (replace(vote, more=[("idempotency-key", "ab" * 16)]), 200, ""),
         "other host": (vote.but(host="evil.test"), 421, "wrong_host"),
         "no poll": (replace(vote, slug="no-such-poll"), 404, "poll_not_found"),
@@ -258,7 +258,7 @@ async def test_any_mixture_of_right_and_wrong_is_told_the_same(town, ways) -> No
         [b'{"answers":{"1":2}}', b'{"answers":{"1":9}}', b"{", b""],
         [poll.slug, "none"],
     ))  # fmt: skip
-    answers = Counter()
+    answers: Counter[tuple[int, str]] = Counter()
     for cookie, token, origin, fetched, kind, key, body, slug in random.Random(7).sample(mixtures, 300):
         asked = vote.but(
             cookie=cookie, x_csrf_token=token, origin=origin, sec_fetch_site=fetched, content_type=kind,

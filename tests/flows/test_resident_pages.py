@@ -20,6 +20,7 @@ from tests.builders import (
     an_open_poll,
     both,
     close_now,
+    copies_of,
 )
 from tests.flows.pages import Page, Resident, a_site
 from tests.sites import add_account, site_settings
@@ -467,6 +468,20 @@ async def test_the_decision_stands_on_its_result_and_in_the_lists(town: Town) ->
     assert "the deadline has passed" in (await visitor.get(f"/polls/{poll.slug}/results")).words
 
 
+async def test_the_list_of_ended_polls_has_the_decision_of_each_however_many_are_newer(town: Town) -> None:
+    poll = await town.poll(title=both("Автобусы", "Buses"), topic="culture")
+    await town.cast(poll, 12)
+    await town.close(poll)
+    async with town.database.open_session() as session:
+        await record_decision(session, poll.slug, text=Text(ru="Продлены."), owner="Transport",
+                              status=Status.PLANNED, author_id=1, now=now())  # fmt: skip
+        for other in await copies_of(session, poll, 120):
+            await session.execute(text("INSERT INTO decision (poll_id, text_ru, text_en, owner, status, author_id,"
+                                       " published_at) VALUES (:p, 'Позже.', '', 'x', 'done', 1, now())"
+                                       ), {"p": other})  # fmt: skip
+    assert "Продлены." in (await town.visitor().get("/results?topic=culture")).html
+
+
 async def test_the_list_of_ended_polls(town: Town) -> None:
     poll = await town.poll(title=both("Автобусы", "Buses"))
     visitor = town.visitor()
@@ -479,6 +494,17 @@ async def test_the_list_of_ended_polls(town: Town) -> None:
 
 
 # ---- help, languages
+
+
+async def test_the_page_on_secrecy_says_what_old_copies_still_tell(town: Town) -> None:
+    """As plainly as SECURITY.md: before the count everything, afterwards whatever is older, and nobody checks it."""
+    page = (await town.visitor().get("/help/secrecy")).words
+    before, after = page.index("Before the count"), page.index("After the count")
+    assert before < page.index("can learn how a person voted") < page.index("change a ballot, drop it") < after
+    assert after < page.index("matched or copied before the count stays with them")
+    assert (
+        after < page.index("Whoever has one can match them, however much later") < page.index("No program checks that")
+    )
 
 
 @pytest.mark.parametrize("page", ["how-it-works", "secrecy", "accessibility", "data"])

@@ -83,9 +83,9 @@ class Stage:
         assert prepared.url is not None
         assert prepared.method is not None
         headers = {name: value for name, value in prepared.headers.items() if name.lower() not in OURS}
-        sent = client.http.request(
-            prepared.method, prepared.url, content=prepared.body, headers={**headers, **client.headers()}
-        )
+        body: Any = prepared.body
+        given: dict[str, Any] = {**headers, **client.headers()}
+        sent = client.http.request(prepared.method, prepared.url, content=body, headers=given)
         reply = self.runner.run(_read(sent))
         return schemathesis.Response.from_httpx(reply, verify=True)
 
@@ -126,7 +126,7 @@ def test_no_drawn_call_breaks_the_api(fresh_database_url: str, tmp_path: Path) -
     statuses: Counter[int] = Counter()
     failures: list[str] = []
     with Stage(fresh_database_url, tmp_path) as stage:
-        described = schemathesis.openapi.from_dict(describe_api(stage.town.app, title="API", version="1"))
+        described: Any = schemathesis.openapi.from_dict(describe_api(stage.town.app, title="API", version="1"))
         operations = [found.ok() for found in described.get_all_operations()]
         for number, operation in enumerate(operations):
             try:

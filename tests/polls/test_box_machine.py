@@ -477,7 +477,7 @@ def world(fresh_database_url: str) -> Iterator[World]:
 @pytest.mark.timeout(0)
 def test_no_order_of_events_loses_doubles_or_admits_a_vote_too_late(world: World) -> None:
     BoxMachine.world = world
-    run_state_machine_as_test(  # type: ignore[no-untyped-call]
+    run_state_machine_as_test(
         BoxMachine,
         settings=settings(
             max_examples=RUNS, stateful_step_count=STEPS, deadline=None, phases=[Phase.generate],

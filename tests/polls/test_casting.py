@@ -52,7 +52,7 @@ async def cast(session: Session, poll: SealedPoll, citizen: int, answer: object 
 
 async def intake(session: Session, poll: SealedPoll) -> list[tuple[bytes, list[str], int, int]]:
     rows = await session.execute(text(f"SELECT ballot_id, answers, style, stratum FROM intake_{poll.id}"))
-    return [tuple(row) for row in rows]  # type: ignore[misc]
+    return [tuple(row) for row in rows]
 
 
 async def participations(session: Session, poll: SealedPoll) -> int:

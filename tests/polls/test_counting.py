@@ -28,11 +28,13 @@ from polls import counting
 from polls.board import leaf_hashes
 from polls.casting import cast_ballot
 from polls.catalogue import SealedPoll
-from polls.counting import CopyDiffers, Counted, count_poll, due_polls, leaf_sql, take_live_step
+from polls.counting import CopyDiffers, Counted, count_poll, due_polls, take_live_step
 from polls.errors import WrongState
 from polls.journal import poll_events
+from polls.published import leaf_sql
 from polls.sessions import Session
-from polls.strata import LEAST, Stratum
+from polls.strata import LEAST, Stratum, coarsen
+from polls.tally.profile import NOT_SHOWN
 
 SIGNER = ASigner()
 DISTRICTS = ("msk-cao-arbat", "msk-cao-basmanny", "msk-sao-timiryazevsky")
@@ -161,6 +163,35 @@ async def test_a_named_poll_is_counted_from_its_named_ballots(session: Session) 
     counted = await count(session, poll)
     assert {option.id: option.votes for option in counted.outcomes[0].options} == {1: 10, 2: 10, 3: 0}
     assert await session.scalar(text("SELECT count(*) FROM named_ballot WHERE poll_id = :p"), {"p": poll.id}) == 20
+
+
+@pytest.mark.parametrize("privacy", ["separated", "named"])
+async def test_the_profile_is_the_ballots_by_merged_stratum_and_holds_no_place_not_shown(
+    session: Session, privacy: str
+) -> None:
+    follow_up = a_single_choice(2, shown_if={"question": 1, "options": [1]})
+    votes = [{"1": 1, "2": 1 + n % 2} if n % 3 else {"1": 2} for n in range(90)]
+    named = {"privacy": "named", "names_seen_by": {"ru": "правление", "en": "the board"}} if privacy == "named" else {}
+    poll, _ = await a_voted_poll(session, votes, questions=[a_single_choice(1), follow_up], **named)
+    await count(session, poll)
+    table = "named_ballot" if named else "ballot"
+    rows = await session.execute(text(f"SELECT answers, stratum FROM {table} WHERE poll_id = :p"), {"p": poll.id})
+    ballots = [(row.answers, Stratum.of(row.stratum)) for row in rows]
+    strata = Counter(stratum for _, stratum in ballots)
+    merged = coarsen(strata, (await counting._parents(session)).get)
+    wanted = Counter(
+        (question, merged[stratum].code, answers[question - 1])
+        for answers, stratum in ballots
+        for question in (1, 2)
+        if answers[question - 1] != NOT_SHOWN
+    )
+    rows = await session.execute(
+        text("SELECT question_id, stratum, answer, n FROM profile WHERE poll_id = :p"), {"p": poll.id}
+    )
+    found = {(row.question_id, row.stratum, row.answer): row.n for row in rows}
+    assert found == wanted
+    assert sum(n for (question, *_), n in found.items() if question == 2) == 60
+    assert not named or len(merged) > len(set(merged.values())), "some were merged in the profile"
 
 
 async def test_live_figures_come_in_steps_of_a_thousand(session: Session, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -146,7 +146,7 @@ async def look(database: Database, poll: SealedPoll, source: str) -> View:
             {**row._mapping, "ballot_id": bytes(row.ballot_id), "leaves": _leaves(poll, row)}
             for row in await session.execute(text(f"SELECT t.*, {_SYSTEM} FROM {source} t {where}"), {"poll": poll.id})
         ]
-        words = [
+        words: list[Row] = [
             dict(row._mapping)
             for row in await session.execute(
                 text(f"SELECT t.*, {_SYSTEM} FROM text_answer t WHERE poll_id = :poll AND question_id = 2"),

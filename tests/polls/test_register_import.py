@@ -17,7 +17,7 @@ from polls import roll_corrections
 from polls.audience import roll_total, take_roll
 from polls.casting import cast_ballot
 from polls.catalogue import SealedPoll
-from polls.errors import BadFile, NotEligible
+from polls.errors import BadFile, NotEligible, RegisterAhead
 from polls.journal import poll_events
 from polls.poll_lock import lock_key
 from polls.register import (
@@ -31,7 +31,7 @@ from polls.register import (
     load_territories,
     territory_tree,
 )
-from polls.register_import import BadRegister, ImportReport, RegisterAhead, import_register
+from polls.register_import import BadRegister, ImportReport, import_register
 from polls.sessions import ReadSession, Session
 from polls.tables import citizen, citizen_period, identity, registry_event, roll_amendment
 from voting.db import Database

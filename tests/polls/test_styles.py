@@ -135,7 +135,7 @@ async def test_each_question_is_counted_over_those_who_were_asked_it(session: Se
     styles = await session.execute(
         text("SELECT style, count(*) FROM ballot WHERE poll_id = :p GROUP BY 1"), {"p": poll.id}
     )
-    assert dict(styles.all()) == {0: 11, 1: 16}  # type: ignore[arg-type]
+    assert dict(styles.all()) == {0: 11, 1: 16}
 
 
 async def test_shares_of_the_entitled_are_of_those_who_could_be_asked(session: Session) -> None:

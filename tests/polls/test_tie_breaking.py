@@ -27,6 +27,7 @@ from tests.builders import (
 from tests.results.test_figures import body, opener
 
 from polls.board import entry, leaf_hash
+from polls.board_trees import question_root
 from polls.casting import cast_ballot
 from polls.catalogue import SealedPoll, sealed_poll
 from polls.counting import count_poll
@@ -43,7 +44,6 @@ from polls.tie_breaking import (
     decide_tie,
     decided_ties,
     open_ties,
-    question_root,
     reveal_secret,
 )
 from polls.tlog import merkle_root
@@ -210,7 +210,7 @@ async def test_a_secret_that_comes_late_draws_nothing(session: Session) -> None:
 
 async def test_the_city_decides_only_once_no_tie_is_open(session: Session) -> None:
     poll = await a_tied_poll(session, {"tie": "chair"}, committed=False)
-    what = {"text": Text(ru="Строим.", en="We build."), "owner": "Управа", "status": Status.IN_PROGRESS}
+    what: dict[str, Any] = {"text": Text(ru="Строим.", en="We build."), "owner": "Управа", "status": Status.IN_PROGRESS}
     with pytest.raises(TieStillOpen):
         await record_decision(session, poll.public_id, **what, author_id=OFFICIAL, now=NOW)
     await decide_tie(session, poll.public_id, 1, [1, 2], "Первый вариант дешевле.", OFFICIAL, NOW)

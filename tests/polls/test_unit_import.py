@@ -10,8 +10,8 @@ from sqlalchemy import text
 from tests.builders import a_city
 
 from polls.definition import Text
-from polls.errors import BadFile, Invalid
-from polls.invited import ListExists, lists, upload_list
+from polls.errors import BadFile, Invalid, ListExists, RegisterAhead
+from polls.invited import lists, upload_list
 from polls.register import (
     facts_as_of,
     find_citizen,
@@ -20,7 +20,7 @@ from polls.register import (
     read_buildings,
     territory_tree,
 )
-from polls.register_import import BadRegister, RegisterAhead, import_register
+from polls.register_import import BadRegister, import_register
 from polls.sessions import Session
 from polls.unit_import import UnitReport, import_units
 

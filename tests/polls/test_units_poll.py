@@ -47,13 +47,13 @@ async def test_a_meeting_from_the_roll_to_the_stored_result(city: Session) -> No
     counted = await count_poll(city, poll.public_id, NOW, SEALER)
     assert counted is not None
     stored = (await city.execute(count_record.select())).one().outcomes
-    first, second = (HouseResult.from_json(Outcome.from_json(outcome).houses[0]) for outcome in stored)  # type: ignore[index]
+    house, other = (HouseResult.from_json(Outcome.from_json(outcome).houses[0]) for outcome in stored)  # type: ignore[index]
     # a: flats 1 and 10 (90 m²), b: half of flat 2 (25), d: a third and e: two thirds of flat 3 (50 in all)
-    assert first.area == 250_00
-    assert first.area_taking_part == 165_00 and first.quorum_met
-    assert (first.weights["for"], first.weights["against"]) == (90_00 + Fraction(50_00, 3), 25_00)
-    assert (first.share, first.carried) == (Fraction(90_00 + Fraction(50_00, 3), 165_00), True)
-    assert (second.in_favour, second.denominator, second.carried) == (
+    assert house.area == 250_00
+    assert house.area_taking_part == 165_00 and house.quorum_met
+    assert (house.weights["for"], house.weights["against"]) == (90_00 + Fraction(50_00, 3), 25_00)
+    assert (house.share, house.carried) == (Fraction(90_00 + Fraction(50_00, 3), 165_00), True)
+    assert (other.in_favour, other.denominator, other.carried) == (
         90_00 + 25_00 + Fraction(2 * 50_00, 3), 250_00, False,
     )  # fmt: skip
     assert [outcome["winners"] for outcome in stored] == [[1], []]

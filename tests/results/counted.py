@@ -45,7 +45,7 @@ def four_questions(**more: Any) -> Definition:
 def random_ballots(n: int, strata: Sequence[int], seed: int = 1) -> list[Ballot]:
     """Answers to :func:`four_questions`, uneven over options and groups."""
     rng = random.Random(seed)
-    made = []
+    made: list[Ballot] = []
     for _ in range(n):
         stratum = rng.choices(strata, [1 + 40 // (1 + i) for i in range(len(strata))])[0]
         choices = sorted(rng.sample(range(1, 5), rng.randint(0, 2)))
@@ -103,7 +103,8 @@ async def a_counted_poll(
     for position, question in enumerate(definition.questions):
         sums: dict[tuple[int, str], int] = {}
         for row in rows:
-            key = (row["stratum"], row["answers"][position])
+            facts: Any = row
+            key = (facts["stratum"], facts["answers"][position])
             if key[1] == NOT_SHOWN:
                 continue
             sums[key] = sums.get(key, 0) + 1

@@ -146,7 +146,7 @@ def test_tiles_stay_within_the_map_and_never_overlap(found) -> None:
 
 @given(cells)
 def test_a_larger_value_is_never_paler(found) -> None:
-    shown = sorted((tile for tile in tile_map(found).tiles if tile.value is not None), key=lambda tile: tile.value)
+    shown = sorted((tile for tile in tile_map(found).tiles if tile.value is not None), key=lambda tile: tile.value or 0)
     assert [tile.klass for tile in shown] == sorted(tile.klass for tile in shown)
     highs = [step.high for step in tile_map(found).legend]
     assert highs == sorted(highs)

@@ -173,7 +173,7 @@ def test_a_follow_up_gives_away_no_hidden_vote(options: list[int]) -> None:
     def answers(option: int) -> tuple[str, str]:
         return f"[{option}]", follow[option] if option in asked else "null"
 
-    counts = {
+    counts: dict[int, dict[tuple[str, ...], int]] = {
         4: {answers(1): 60, answers(2): 40, answers(3): 4},
         5: {answers(1): 70, answers(2): 50, answers(3): 60},
         6: {answers(1): 80, answers(2): 45, answers(3): 50},

@@ -348,8 +348,8 @@ async def test_a_failure_in_the_middle_breaks_the_stream_and_gives_the_connectio
     with pytest.raises(ConnectionError):
         await body(broken)
     assert fresh_database.read_engine.pool.checkedout() == 0  # type: ignore[attr-defined]
-    async with fresh_database.open_read_session() as session:
-        assert await session.scalar(text("SELECT 1")) == 1
+    async with fresh_database.open_read_session() as afterwards:
+        assert await afterwards.scalar(text("SELECT 1")) == 1
 
 
 async def test_a_stream_that_fails_in_sql_raises(session: Session) -> None:

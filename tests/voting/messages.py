@@ -3,11 +3,14 @@
 import ast
 import importlib
 import pkgutil
+from ast import literal_eval
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
 from babel.messages.extract import extract
+from jinja2 import Environment
 from jinja2.ext import babel_extract
 
 import polls
@@ -41,9 +44,29 @@ class Message(NamedTuple):
     where: str
 
 
+@cache
 def all_messages() -> list[Message]:
     """Everything that needs Russian words."""
     return [*_templates(), *_python(), *_refusals()]
+
+
+def all_literals() -> set[str]:
+    """Every text in quotes in Python and in templates: messages chosen by a code stand in tables and come to
+    `gettext` as a variable."""
+    found = {
+        node.value
+        for path in SOURCE.rglob("*.py")
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.Constant) and isinstance(node.value, str)
+    }
+    for path in (SOURCE / "voting" / "templates").rglob("*.html"):
+        found |= {text for kind, text in _tokens(path) if kind == "string"}
+    return found
+
+
+def _tokens(path: Path) -> Iterator[tuple[str, str]]:
+    for _line, kind, text in Environment().lex(path.read_text()):
+        yield kind, literal_eval(text) if kind == "string" else text
 
 
 def _templates() -> Iterator[Message]:

@@ -96,7 +96,7 @@ def test_the_files_of_trees_of_every_size(tmp_path: Path, n: int) -> None:
 
 
 @pytest.mark.parametrize("spoil", [lambda r: r[::-1], lambda r: [*r, r[-1]], lambda r: [r[1], r[0], *r[2:]]])
-def test_records_out_of_order_make_no_board(tmp_path: Path, spoil) -> None:  # type: ignore[no-untyped-def]
+def test_records_out_of_order_make_no_board(tmp_path: Path, spoil) -> None:
     files = TreeFiles(lambda path, data: None)
     with pytest.raises(BoardFault, match="order"):  # noqa: PT012 -- either may see it
         files.add(spoil(entries(300)))

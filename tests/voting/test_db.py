@@ -73,7 +73,7 @@ async def votes(fresh_database: Database) -> Database:
 @pytest.fixture
 async def client(votes: Database) -> AsyncIterator[httpx.AsyncClient]:
     app = Litestar([vote, vote_and_see, refuse, write_while_reading, rows], dependencies=database_dependencies(votes))
-    transport = httpx.ASGITransport(app, raise_app_exceptions=False)
+    transport = httpx.ASGITransport(app, raise_app_exceptions=False)  # type: ignore[arg-type]
     async with httpx.AsyncClient(transport=transport, base_url="http://test") as client:
         yield client
 

@@ -12,12 +12,12 @@ from polls.catalogue import Phase, list_polls, my_votes, sealed_poll
 from polls.definition import Privacy, Visibility
 from polls.eligibility import reasons_against
 from polls.entitlement import entitlement
-from polls.errors import AlreadyVoted, PollClosed
+from polls.errors import AlreadyVoted, NotYourHouse, PollClosed
 from polls.journal import poll_events
 from polls.lifecycle import State
 from polls.tables import count_record, participation, poll, roll, turnout_day
 from results.decisions import Status, decisions
-from results.houses import NotYourHouse, house_sheet
+from results.houses import house_sheet
 from voting.commands.demo import account_lines
 from voting.db import Database
 from voting.demo import city
@@ -27,6 +27,7 @@ from voting.demo.clock import set_time, story_clock
 from voting.demo.drafts import DRAFTS
 from voting.demo.house import BUILDING, FLATS, MEETING, RENOVATION
 from voting.demo.residents import RESIDENTS
+from voting.demo.script import DemoPoll
 from voting.identity.accounts import find_credentials, normal_login
 from voting.identity.demo import DEMO_ACCOUNTS, PASSWORD
 from voting.identity.passwords import PasswordPool
@@ -37,7 +38,7 @@ CITIZENS = 400
 
 
 @pytest.fixture(scope="module")
-async def town(databases, tmp_path_factory):  # type: ignore[no-untyped-def]
+async def town(databases, tmp_path_factory):
     """A small demo city, made once for the tests that only look at it."""
     name = databases.create()
     url = databases.url(name)
@@ -130,6 +131,7 @@ async def test_everybody_can_sign_in_and_residents_are_in_the_register(town: Tow
         for demo in DEMO_ACCOUNTS:
             known = await find_credentials(reading, normal_login(demo.login))
             assert known is not None
+        assert known is not None
         assert await pool.verify(PASSWORD, known.password_hash)
         roles = set(await reading.scalars(select(account_role.c.role)))
         residents = set(await reading.scalars(select(account.c.citizen_id).where(account.c.citizen_id.is_not(None))))
@@ -186,7 +188,7 @@ async def test_an_interrupted_demo_is_gone_on_with(
     settings = Settings(database_url=fresh_database_url, demo=True, data_dir=tmp_path)
     hold, calls = city.hold_poll, 0
 
-    async def failing(story: city.Story, demo: city.DemoPoll) -> int:
+    async def failing(story: city.Story, demo: DemoPoll) -> int:
         nonlocal calls
         calls += 1
         if calls == 3:

@@ -2,13 +2,16 @@
 
 from datetime import UTC, date, datetime
 from fractions import Fraction
+from pathlib import Path
 from string import Formatter
 from zoneinfo import ZoneInfo
 
 import pytest
 from babel.messages.pofile import read_po
-from tests.voting.messages import all_messages
+from tests.sites import site_settings
+from tests.voting.messages import all_literals, all_messages
 
+from voting.app import create_app
 from voting.web import i18n
 from voting.web.i18n import LOCALE, pick, speaking
 
@@ -53,6 +56,28 @@ def test_every_message_has_russian_words() -> None:
     known = {(message.context, _id(message)) for path in FILES for message in _read(path) if _strings(message)}
     missing = sorted({(m.where, m.msgid) for m in all_messages() if (m.context, m.msgid) not in known})
     assert not missing, "no Russian for:\n" + "\n".join(f"{where}: {msgid!r}" for where, msgid in missing)
+
+
+def test_an_application_has_read_its_catalogues_before_it_answers(tmp_path: Path) -> None:
+    """Otherwise the first refused request of a process waits while they are read."""
+    i18n.catalogue.cache_clear()
+    create_app(site_settings(tmp_path), route_handlers=[])
+    read = i18n.catalogue.cache_info()
+    assert read.currsize == len(i18n.LANGUAGES)
+    i18n.gettext_for("ru")("Nothing here"), i18n.gettext_for("en")("Nothing here")
+    assert i18n.catalogue.cache_info().misses == read.misses
+
+
+def test_no_translation_is_of_a_message_that_nobody_says() -> None:
+    used = {(message.context, message.msgid) for message in all_messages()}
+    literals = all_literals()
+    unused = [
+        f"{path.name}: {_id(message)!r}"
+        for path in FILES
+        for message in _read(path)
+        if (message.context, _id(message)) not in used and _id(message) not in literals
+    ]
+    assert not unused, "no source says:\n" + "\n".join(unused)
 
 
 def test_a_message_in_two_files_is_translated_alike() -> None:

@@ -69,12 +69,16 @@ async def test_a_queueing_lock_keeps_one_job_waiting_and_the_transaction_alive(
     assert {what for what, _ in done} == {"1", "3"}
 
 
+async def no_work() -> None:
+    """A job that does nothing."""
+
+
 async def test_unknown_jobs_and_double_names_are_refused(jobs: Jobs, declared: Registry) -> None:
     async with jobs.database.open_session() as session:
         with pytest.raises(LookupError):
             await defer(session, "nothing", declared=declared)
     with pytest.raises(ValueError, match="already"):
-        declared.job("note")(lambda: None)
+        declared.job("note")(no_work)
 
 
 async def test_a_failing_job_is_retried_later_then_given_up(jobs: Jobs, declared: Registry) -> None:

@@ -14,6 +14,7 @@ from click.testing import CliRunner
 from sqlalchemy import func, select, text
 from tests.builders import SEALER, ASigner
 
+from polls.casting import cast_ballot
 from polls.catalogue import sealed_poll
 from polls.definition import Budget, Dimension
 from polls.errors import BadFile, RuleUnknown
@@ -161,7 +162,7 @@ async def test_a_poll_can_be_placed_in_the_city_itself(session: Session) -> None
 async def test_an_import_that_fails_leaves_nothing(fresh_database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
     from polls import pabulib_import
 
-    cast, calls = pabulib_import.cast_ballot, 0
+    cast, calls = cast_ballot, 0
 
     async def failing(*args: Any, **named: Any) -> Any:
         nonlocal calls

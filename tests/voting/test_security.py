@@ -1,7 +1,9 @@
 """Headers on every reply, forged requests, guards and hosts, each against the whole application."""
 
+import ast
 import gzip
 import json
+from pathlib import Path
 
 import httpx
 import pytest
@@ -10,9 +12,10 @@ from litestar.params import JSONBody, URLEncodedBody
 from pydantic import BaseModel, ConfigDict
 from tests.sites import HTTP, HTTPS, add_account, browser, build_site, form_token, sign_in
 
+import voting
 from voting.boot import UnsafeRoutes
 from voting.identity.guards import any_of, official, public, resident, signed_in
-from voting.security import FormTokens
+from voting.security import FormTokens, read_cookie
 
 LOGIN = "anna@city.test"
 
@@ -364,3 +367,98 @@ def test_a_careless_route_stops_the_start(fresh_database, tmp_path, handler, fau
 async def test_a_route_marked_public_starts(fresh_database, tmp_path):
     async with browser(build_site(fresh_database, tmp_path, handlers=[marked])) as client:
         assert (await client.get("/marked")).text == "fine"
+
+
+@pytest.mark.parametrize(
+    ("path", "kind"),
+    [
+        ("/api/v1/open", b"application/json"),
+        ("/sign-in", b"application/x-www-form-urlencoded"),
+        ("/sign-in", b"multipart/form-data; boundary=x"),
+    ],
+)
+async def test_whoever_goes_away_in_the_middle_of_a_body_is_no_failure_of_ours(site, capsys, path, kind):
+    from voting.telemetry import configure_logging
+
+    configure_logging()
+    heard = iter(
+        [{"type": "http.request", "body": b'--x\r\nContent-Disp{"n', "more_body": True}, {"type": "http.disconnect"}]
+    )
+
+    async def receive():
+        return next(heard)
+
+    sent = []
+
+    async def send(message):
+        sent.append(message)
+
+    headers = [(b"host", b"city.test"), (b"content-type", kind), (b"content-length", b"4000")]
+    await site(
+        {
+            "type": "http", "asgi": {"version": "3.0"}, "http_version": "1.1", "scheme": "http", "method": "POST",
+            "path": path, "raw_path": path.encode(), "query_string": b"", "root_path": "", "headers": headers,
+            "client": ("203.0.113.7", 1), "server": ("city.test", 80), "state": {},
+        },
+        receive,
+        send,
+    )  # fmt: skip
+    (line,) = [json.loads(line) for line in capsys.readouterr().err.splitlines()]
+    assert (line["event"], line["route"], line["status"]) == ("request", path, 499)
+    assert sent[0]["status"] == 499
+
+
+# ---- cookies
+
+
+def with_cookies(*headers: bytes):
+    return {"type": "http", "headers": [(b"cookie", header) for header in headers]}
+
+
+@pytest.mark.parametrize(
+    ("headers", "value"),
+    [
+        ([b"sid=ours"], "ours"),
+        ([b"a=1; sid=ours ;b=2"], "ours"),
+        ([b"a=1", b"sid=ours"], "ours"),
+        ([b"sid=ours; sid=ours"], "ours"),
+        ([b"xsid=theirs; __Host-sid=theirs; Sid=theirs"], None),
+        ([b"sid=theirs; sid=ours"], None),
+        ([b"sid=ours; sid=theirs"], None),
+        ([b"sid=ours", b"sid=theirs"], None),
+        ([b"sid=; sid=ours"], None),
+        ([], None),
+    ],
+)
+def test_of_two_cookies_of_one_name_neither_is_believed(headers, value):
+    assert read_cookie(with_cookies(*headers), "sid") == value
+
+
+async def test_a_planted_session_or_visitor_is_not_taken_for_ours(site, anna):
+    """Somebody's neighbouring site plants a cookie of our name, before ours or after it."""
+    token = anna.cookies["sid"]
+    async with browser(site) as plain:
+        for both in (f"sid={token}; sid=planted", f"sid=planted; sid={token}"):
+            assert (await plain.get("/for-officials", headers={"cookie": both})).status_code == 303
+        assert (await plain.get("/for-officials", headers={"cookie": f"sid={token}"})).status_code == 200
+        page = await plain.get("/sign-in")
+        given, ours = form_token(page), plain.cookies["visitor"]
+        plain.cookies.clear()
+        fields = {"login": LOGIN, "password": "x", "csrf_token": given}
+        for cookies, status in (
+            (f"visitor={ours}", 422), (f"visitor={ours}; visitor=planted", 403), (f"visitor=x; visitor={ours}", 403),
+        ):  # fmt: skip
+            reply = await plain.post("/sign-in", data=fields, headers={"cookie": cookies, "origin": HTTP})
+            assert reply.status_code == status, cookies
+
+
+def test_nobody_reads_cookies_in_another_way():
+    """The framework takes the last of two: whoever asked it would see another session than we do."""
+    found = [
+        path.name
+        for path in Path(voting.__file__).parent.rglob("*.py")
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.Attribute) and node.attr == "cookies"
+        if isinstance(node.value, ast.Name) and node.value.id in ("request", "connection")
+    ]
+    assert not found

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 from sqlalchemy import text
-from tests.builders import ASigner, a_citizen, a_city, a_key, an_open_poll, close_now
+from tests.builders import ASigner, a_citizen, a_city, a_key, an_open_poll, close_now, copies_of
 from tests.sites import site_settings
 
 from polls.casting import cast_ballot
+from polls.counting import take_roll_of
 from polls.sessions import Session
 from voting import tasks
 from voting.db import Database
@@ -36,7 +38,7 @@ async def test_one_broken_poll_keeps_no_other_waiting(
         await session.execute(text(f"UPDATE intake_{broken.id} SET answers = ARRAY['[77]']"))
         await session.execute(text("UPDATE poll SET closes_at = closes_at - interval '1 s' WHERE id = :p"),
                               {"p": broken.id})  # fmt: skip
-    take = tasks.take_roll_of
+    take = take_roll_of
 
     async def take_but_one(session: Session, public_id: str) -> Any:
         if public_id == broken.public_id:
@@ -49,12 +51,31 @@ async def test_one_broken_poll_keeps_no_other_waiting(
         await tasks.follow_the_clock(work)
     found = await states(fresh_database)
     assert (found[broken.id], found[good.id], found[opened.id]) == ("scheduled", "counted", "scheduled")
-    async with fresh_database.open_read_session() as session:
-        rolls = set(await session.scalars(text("SELECT poll_id FROM roll")))
+    async with fresh_database.open_read_session() as reading:
+        rolls = set(await reading.scalars(text("SELECT poll_id FROM roll")))
     assert {good.id, opened.id} <= rolls
     written = "".join(capfd.readouterr())
     assert "count_failed" in written
     assert "roll_failed" in written
+
+
+async def test_live_polls_take_their_steps_however_many_polls_are_open(
+    fresh_database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A list that shows so many at most would leave out the one that closes last."""
+    async with fresh_database.open_session() as session:
+        await a_city(session)
+        usual = await an_open_poll(session)
+        await copies_of(session, usual, 600)
+        live = await an_open_poll(session, visibility="live", closes_at=usual.closes_at + timedelta(days=30))
+    stepped: list[str] = []
+
+    async def step(_: Work, public_id: str, __: datetime) -> None:
+        stepped.append(public_id)
+
+    monkeypatch.setattr(tasks, "_take_live_step", step)
+    await tasks._take_live_steps(Work(fresh_database, site_settings(tmp_path)))
+    assert stepped == [live.public_id]
 
 
 async def test_sweeping_deletes_what_has_run_out(fresh_database: Database, tmp_path: Path) -> None:

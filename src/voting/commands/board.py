@@ -32,7 +32,7 @@ def build(poll: str) -> None:
     began = time.perf_counter()
     if not uvloop.run(_build(settings, poll)):
         raise click.ClickException("Another process is building this board just now.")
-    click.echo(f"\rPublished in {time.perf_counter() - began:.1f} s.{' ' * 40}")
+    click.echo(f"\rPublished in {time.perf_counter() - began:.1f} s.{' ' * 60}")
 
 
 @board.command()
@@ -61,7 +61,9 @@ async def _check(settings: Settings, poll: str) -> tuple[str, list[str]]:
     async with opened_database(settings) as database:
         async with database.open_read_session() as session:
             public_id = await _public_id(session, poll)
-        return public_id, await board_differences(database, settings, public_id)
+        found = await board_differences(database, settings, public_id, _progress_line())
+        click.echo()
+        return public_id, found
 
 
 async def _public_id(session: ReadSession, poll: str) -> str:
@@ -73,6 +75,7 @@ async def _public_id(session: ReadSession, poll: str) -> str:
 
 def _progress_line() -> Progress:
     began = last = time.perf_counter()
+    click.echo("The database puts the records in order; for millions that takes a while.", nl=False)
 
     def show(written: int, whole: int) -> None:
         nonlocal last
@@ -81,6 +84,7 @@ def _progress_line() -> Progress:
             last = now
             pace = written / (now - began)
             left = (whole - written) / pace if pace else 0
-            click.echo(f"\r{written:,} of {whole:,} records, {pace:,.0f} a second, {left:.0f} s left   ", nl=False)
+            told = f"{written:,} of {whole:,} records, {pace:,.0f} a second, {left:.0f} s left"
+            click.echo(f"\r{told:76}", nl=False)
 
     return show

@@ -7,7 +7,7 @@ from litestar.datastructures import Cookie
 
 from voting.identity.recognition import web_session_of
 from voting.identity.sessions import token_hash
-from voting.security import FormTokens, cookie_name, dead_cookie, make_cookie, new_visitor_value
+from voting.security import FormTokens, cookie_name, dead_cookie, make_cookie, new_visitor_value, read_cookie
 
 SESSION = "sid"
 VISITOR = "visitor"
@@ -45,7 +45,7 @@ class IdentityCookies:
         record = web_session_of(request)
         if record is not None:
             return self._tokens.for_session(record.token_hash), []
-        known = request.cookies.get(self.visitor)
+        known = read_cookie(request.scope, self.visitor)
         if known and len(known) <= LONGEST_VISITOR:
             return self._tokens.for_visitor(known), []
         value = new_visitor_value()

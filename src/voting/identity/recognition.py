@@ -19,7 +19,7 @@ from litestar.types import ASGIApp, Receive, Scope, Send
 from voting.db import Database
 from voting.gathering import Gatherer
 from voting.identity.sessions import SessionRecord, Viewer, recognise_many, token_hash
-from voting.security import FormTokens
+from voting.security import FormTokens, read_cookie
 
 STALE_AFTER = timedelta(seconds=5)
 REMEMBERED = 50_000
@@ -104,17 +104,6 @@ class RecognitionMiddleware(ASGIMiddleware):
                     session_expires=min(record.expires_at, record.last_seen_at + self._web_sessions.idle),
                 )
         await next_app(scope, receive, send)
-
-
-def read_cookie(scope: Scope, name: str) -> str | None:
-    """Give one cookie's value without parsing the others."""
-    wanted = name.encode() + b"="
-    for header, value in scope["headers"]:
-        if header == b"cookie":
-            for part in value.split(b";"):
-                if part.strip().startswith(wanted):
-                    return str(part.strip()[len(wanted) :].decode("latin-1"))
-    return None
 
 
 def viewer_of(connection: ASGIConnection[Any, Any, Any, Any]) -> Viewer | None:

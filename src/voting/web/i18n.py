@@ -26,6 +26,8 @@ from babel.numbers import format_decimal, format_percent, get_currency_symbol
 from babel.support import NullTranslations, Translations
 from litestar import Request
 
+from voting.security import read_cookie
+
 LANGUAGES = ("ru", "en")
 DEFAULT = "ru"
 LOCALE = Path(__file__).parents[1] / "locale"
@@ -56,7 +58,7 @@ def _wishes(accepted: str) -> list[str]:
 def language_of(request: Request[Any, Any, Any]) -> str:
     """The language of a request."""
     return pick(
-        request.query_params.get("lang"), request.cookies.get(COOKIE), request.headers.get("accept-language", "")
+        request.query_params.get("lang"), read_cookie(request.scope, COOKIE), request.headers.get("accept-language", "")
     )
 
 
@@ -95,6 +97,12 @@ def catalogue(language: str) -> NullTranslations:
     write_mo(compiled, merged)
     compiled.seek(0)
     return Translations(compiled)
+
+
+def load_catalogues() -> None:
+    """Read every language now: otherwise the first reader of a process would wait while it is read."""
+    for language in LANGUAGES:
+        catalogue(language)
 
 
 def gettext(message: str) -> str:

@@ -11,9 +11,9 @@ from litestar.di import NamedDependency
 from litestar.response import Redirect
 
 from polls.definition import Text
-from polls.errors import FieldError, Invalid
+from polls.errors import FieldError, Invalid, ListExists
 from polls.file_lines import BadRegister
-from polls.invited import ListExists, lists, upload_list
+from polls.invited import lists, upload_list
 from polls.sessions import ReadSession, Session
 from voting.identity.guards import official
 from voting.identity.sessions import Viewer

@@ -27,7 +27,7 @@ from polls.tally.quorum import check_quorum
 from polls.territories import TerritoryTree
 from polls.tie_breaking import DecidedTie, commitments, decided_ties
 from results.charts import Cell, TileMap, day_series, tile_map
-from results.decisions import decisions
+from results.decisions import decisions, decisions_of
 from results.explained import Explained, explain
 from results.figures import PollFigures, counted_version, live_figures, poll_figures, running_turnout, see
 from results.shapes import By, Turnout
@@ -192,8 +192,8 @@ async def _ended(session: ReadSession, wanted: Wanted, now: datetime, zone: str)
     total = await number_found(session, now, Phase.ENDED, narrowing) if wanted.narrowed else None
     offered = await facets(session, now, Phase.ENDED, zone)
     places = places_of(await territory_tree(session), offered.territories)
-    votes = await cast_counts(session, [card.id for card in found.cards])
-    decided = {decision.poll_slug: decision for decision in await decisions(session, limit=100)}
+    shown = [card.id for card in found.cards]
+    votes, decided = await cast_counts(session, shown), await decisions_of(session, shown)
     return {
         "nav": "results", "cards": found.cards, "next_cursor": found.next_cursor, "votes": votes, "decided": decided,
         "wanted": wanted, "topics": TOPICS, "total": total, "facets": offered, "places": places, "now": now,

@@ -111,7 +111,7 @@ EXAMPLES = {
     "plurality": plurality,
     "points": points,
     "ranked-pairs": pairs,
-    "rating": lambda: f"mean {float(mean_of(RATINGS))}, median {median_of(RATINGS)}",
+    "rating": lambda: f"mean {float(mean_of(RATINGS) or 0)}, median {median_of(RATINGS)}",
     "schulze": schulze,
     "stv": stv,
     "trimmed-mean": lambda: f"the mean is {trimmed_mean(RATINGS, Fraction(1, 10))} = 3.625",

@@ -6,6 +6,8 @@ Green Party were published after its election of 24 July 2005; "Voting matters 1
 accuracy using the Meek algorithm", Voting matters 12 (2000).
 """
 
+from typing import Any
+
 GREEN_PARTY_2005 = """
 7 8 9 11 12; 7 8 9 11 12; 13 7 5 4 2 1; 5 13 2 7 4 1; 13 4 1 2; 4 2 13 1 3; 4 13 2 7; 7 8 12 1 13 9 2 4 11 5;
 1 13 3 4 7 5 2; 4 1 13 7 3 5 2; 4 1 13 7 3 5 2; 1 4 13 2 7 5 3 9 8 12 11; 7 1 8 9 13 3 2 4 12 5 11; 7 8 9 11 12;
@@ -23,7 +25,7 @@ GREEN_PARTY_2005 = """
 """94 ballots, four seats, options 1–13 (6 and 10 are write-ins nobody names): 1 Dickinson, 2 Mookerjee, 3 Sevigny,
 4 LaMarche, 5 Piacsek, 7 Rotzler, 8 Olsen, 9 Jones, 11 Greenfield, 12 Leas, 13 Kramer."""
 
-GREEN_PARTY_SCOTTISH = (
+GREEN_PARTY_SCOTTISH: tuple[tuple[Any, ...], ...] = (
     # acted upon, who was elected, non-transferable, votes of 1 2 3 4 5 7 8 9 13 afterwards; quota 19
     ("first", [], [7, 4], "0.00000", "6 3 8 22 2 33 1 1 18"),
     ("surplus", [7], [], "0.00000", "6.84848 3.42424 8.42424 22 2.42424 19 12.45448 1.42424 18"),
@@ -37,7 +39,7 @@ GREEN_PARTY_SCOTTISH = (
 )
 """Without the exclusions of the four options that have no votes, whose order is a matter of lots."""
 
-GREEN_PARTY_MEEK = (
+GREEN_PARTY_MEEK: tuple[tuple[Any, ...], ...] = (
     # quota, elected or excluded, votes of 1 2 3 4 5 7 8 9 13, and keep values of 4, 7 and 13, as far as published
     ("18.800000001", [4, 7], [], "6 3 8 22 2 33 1 1 18", None),
     (
