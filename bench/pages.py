@@ -15,6 +15,7 @@ import asyncio
 import sys
 import tempfile
 import urllib.request
+from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -101,6 +102,17 @@ def measure(given: argparse.Namespace, server: str, stack: ExitStack) -> bool:
     return good
 
 
+def load(view: View, service: rig.Service, given: argparse.Namespace, words: Sequence[str]) -> rig.Load:
+    """One run. Ends the benchmark if any answer is not the page: a rate of refusals says nothing."""
+    found = rig.wrk(service, given.seconds, given.connections, "read.lua", *words)
+    if found.errors or not found.ok:
+        raise SystemExit(
+            f"{view.name}: {found.ok} pages, {found.wrong} other answers (one was {found.odd}), {found.broken} broken "
+            f"connections of {found.requests} requests to {service.url}{view.path}"
+        )
+    return found
+
+
 def compare(
     given: argparse.Namespace, view: View, ours: rig.Service, bare: rig.Service, people: Path, tag: str, size: int
 ) -> bool:
@@ -108,7 +120,7 @@ def compare(
     words = [str(people) if view.signed_in else "-", "0", view.path, tag if view.tagged else '"-"']
     mine, theirs = [], []
     for turn in range(given.times + 1):
-        pair = [rig.wrk(service, given.seconds, given.connections, "read.lua", *words) for service in (ours, bare)]
+        pair = [load(view, service, given, words) for service in (ours, bare)]
         if turn:  # the first is not counted
             mine.append(pair[0])
             theirs.append(pair[1])
@@ -118,7 +130,7 @@ def compare(
     print(f"  {'':44} bars: {view.bar:,}/s, and half of the bare handler: {rate / base:.0%}", flush=True)
     summary.record("P4", view.name, rate, view.bar, "/s", least=True)
     summary.record("P4", f"{view.name}, of a bare handler", 100 * rate / base, 50, "%", least=True)
-    return rate >= view.bar and rate >= base / 2 and not sum(load.errors for load in mine)
+    return rate >= view.bar and rate >= base / 2
 
 
 def main() -> None:

@@ -223,8 +223,13 @@ def _answers(url: str) -> bool:
 
 
 @contextmanager
-def veche(database_url: str, data_dir: Path, *, workers: int = 1, variant: str = "") -> Iterator[Service]:
-    """Our service on a database: as operators run it, or a variant of `bench/serve_variant.py`."""
+def veche(
+    database_url: str, data_dir: Path, *, workers: int = 1, variant: str = "", settle: float = SETTLE
+) -> Iterator[Service]:
+    """Our service on a database: as operators run it, or a variant of `bench/serve_variant.py`.
+
+    Who starts several may settle once, after the last.
+    """
     port = free_port()
     env = {
         "VECHE_DATABASE_URL": database_url, "VECHE_DATA_DIR": str(data_dir), "PORT": str(port), "VECHE_PORT": str(port),
@@ -233,7 +238,7 @@ def veche(database_url: str, data_dir: Path, *, workers: int = 1, variant: str =
     command = [sys.executable, "-m", "voting.cli", "serve", "--workers", str(workers)]
     if variant:
         command = [sys.executable, str(ROOT / "bench" / "serve_variant.py"), *variant.split(" ")]
-    with running(command, port, "/health/ready", env, 0 if variant.startswith("bare") else SETTLE) as service:
+    with running(command, port, "/health/ready", env, 0 if variant.startswith("bare") else settle) as service:
         yield service
 
 
@@ -284,6 +289,8 @@ class Load:
     busy: int
     wrong: int
     broken: int
+    odd: int
+    """The status of one of the wrong answers; 0 if there is none."""
     cpu: float
     """Microseconds of the service's processor time for each answer; says more than the rate where others work too."""
 
@@ -307,7 +314,7 @@ def wrk(service: Service, seconds: float, connections: int, script: str, *words:
     found = json.loads(done.stdout[done.stdout.rindex("RESULT ") + 7 :].split("\n")[0])
     return Load(
         found["ok"] / found["seconds"], found["p50"], found["p99"], found["requests"], found["ok"], found["busy"],
-        found["wrong"], found["broken"], 1e6 * spent / max(1, found["ok"]),
+        found["wrong"], found["broken"], found["odd"], 1e6 * spent / max(1, found["ok"]),
     )  # fmt: skip
 
 
@@ -322,7 +329,7 @@ def row(name: str, loads: Sequence[Load], base: float | None = None) -> str:
     ratio = f"{rate / base:7.2f} ×" if base else " " * 9
     return (
         f"  {name:44} {rate:9,.0f}/s {ratio}  p50 {median([load.p50 for load in loads]):7.1f} ms  "
-        f"p99 {median([load.p99 for load in loads]):7.1f} ms  503 {sum(load.busy for load in loads)}  "
-        f"errors {sum(load.errors for load in loads)}  "
-        f"cpu {median([load.cpu for load in loads]):,.0f} µs"
+        f"p99 {median([load.p99 for load in loads]):7.1f} ms  503 {sum(load.busy for load in loads):5,}  "
+        f"errors {sum(load.errors for load in loads):3,}  "
+        f"cpu {median([load.cpu for load in loads]):6,.0f} µs"
     )

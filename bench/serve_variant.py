@@ -2,7 +2,7 @@
 
     python bench/serve_variant.py rolled-back     every transaction of the ballot box is rolled back: no commit
     python bench/serve_variant.py no-database     the ballot box judges and signs, and asks the database nothing
-    python bench/serve_variant.py bare FILE       Litestar alone: one handler that returns the bytes of a file
+    python bench/serve_variant.py bare FILE       Litestar alone: GET and POST handlers that return the bytes of a file
 
 For benchmarks only; the first two say «taken» of votes that nobody has.
 """
@@ -19,17 +19,17 @@ from pathlib import Path
 from typing import Any
 
 import uvicorn
-from litestar import Litestar, Response, get
-from sqlalchemy.ext.asyncio import AsyncSession
+from litestar import Litestar, Response, get, post
 
 from polls.casting import BallotBox
 from polls.eligibility import CitizenFacts
 from polls.entitlement import Entitlement
+from polls.straight_sql import straight_transaction
 from polls.votes import Taken, Vote, judge
 from voting.app import create_app
 from voting.db import Database
 from voting.secrets import receipt_signer
-from voting.serving import server_options
+from voting.serving import server_options, settle_memory
 from voting.settings import Settings
 
 FACTS = CitizenFacts(
@@ -40,13 +40,8 @@ FACTS = CitizenFacts(
 
 
 def rolled_back(settings: Settings, database: Database) -> BallotBox:
-    @asynccontextmanager
-    async def open_session() -> AsyncIterator[Any]:
-        async with AsyncSession(database.box_engine, expire_on_commit=False) as session:
-            yield session
-            await session.rollback()
-
-    return BallotBox(open_session, cache(partial(receipt_signer, settings)))
+    open_session = partial(straight_transaction, database.box_engine, end="ROLLBACK")
+    return BallotBox(open_session, cache(partial(receipt_signer, settings)), waiting=settings.votes_waiting)
 
 
 def no_database(settings: Settings, _: Database) -> BallotBox:
@@ -59,7 +54,8 @@ def no_database(settings: Settings, _: Database) -> BallotBox:
         await asyncio.sleep(0)
         return [Taken(judge(vote, Entitlement(FACTS, late=False)), today) for vote in votes]
 
-    return BallotBox(open_session, cache(partial(receipt_signer, settings)), write=write)
+    signer = cache(partial(receipt_signer, settings))
+    return BallotBox(open_session, signer, waiting=settings.votes_waiting, write=write)
 
 
 def bare(body: bytes) -> Litestar:
@@ -71,12 +67,14 @@ def bare(body: bytes) -> Litestar:
     def home() -> Response[bytes]:
         return Response(body, media_type="text/html")
 
-    return Litestar([page, home], openapi_config=None, logging_config=None)
+    @post("/{rest:path}", sync_to_thread=False)
+    def taken() -> Response[bytes]:
+        return Response(body, media_type="application/json")
+
+    return Litestar([page, home, taken], openapi_config=None, logging_config=None)
 
 
 def main() -> None:
-    import gc
-
     settings = Settings.from_env()
     kind = sys.argv[1]
     if kind == "bare":
@@ -85,8 +83,7 @@ def main() -> None:
         database = Database.from_settings(settings)
         box = {"rolled-back": rolled_back, "no-database": no_database}[kind](settings, database)
         app = create_app(settings, database=database, box=box)
-    gc.collect()
-    gc.freeze()
+    settle_memory()
     uvicorn.run(app, **server_options(settings))
 
 

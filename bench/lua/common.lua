@@ -2,7 +2,7 @@
 local threads = {}
 function setup(thread)
   thread:set("id", #threads)
-  thread:set("ok", 0); thread:set("busy", 0); thread:set("wrong", 0)
+  thread:set("ok", 0); thread:set("busy", 0); thread:set("wrong", 0); thread:set("odd", 0)
   table.insert(threads, thread)
 end
 function read_people(path, first)
@@ -16,15 +16,16 @@ end
 function response(status)
   if status == 503 then busy = busy + 1
   elseif status < 400 then ok = ok + 1
-  else wrong = wrong + 1 end
+  else wrong = wrong + 1; odd = status end
 end
 function done(summary, latency)
-  local ok, busy, wrong = 0, 0, 0
+  local ok, busy, wrong, odd = 0, 0, 0, 0
   for _, thread in ipairs(threads) do
     ok = ok + thread:get("ok"); busy = busy + thread:get("busy"); wrong = wrong + thread:get("wrong")
+    odd = math.max(odd, thread:get("odd"))
   end
   local e = summary.errors
-  io.write(string.format('RESULT {"ok":%d,"busy":%d,"wrong":%d,"broken":%d,"requests":%d,"seconds":%f,"p50":%f,"p99":%f}\n',
-    ok, busy, wrong, e.connect + e.read + e.write + e.timeout, summary.requests, summary.duration / 1e6,
+  io.write(string.format('RESULT {"ok":%d,"busy":%d,"wrong":%d,"odd":%d,"broken":%d,"requests":%d,"seconds":%f,"p50":%f,"p99":%f}\n',
+    ok, busy, wrong, odd, e.connect + e.read + e.write + e.timeout, summary.requests, summary.duration / 1e6,
     latency:percentile(50) / 1e3, latency:percentile(99) / 1e3))
 end

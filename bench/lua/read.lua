@@ -10,3 +10,6 @@ function request()
   at = at % #people + 1
   return wrk.format("GET", path, { ["Cookie"] = "sid=" .. people[at]:match("(%S+)"), ["Accept-Language"] = "ru" })
 end
+function response(status) -- a page is 200 or 304; a redirect to the sign-in page is none, nor is a 503
+  if status == 200 or status == 304 then ok = ok + 1 else wrong = wrong + 1; odd = status end
+end

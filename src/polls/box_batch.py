@@ -121,10 +121,10 @@ async def _judged(session: Session, votes: Sequence[Vote]) -> list[Judged | Exce
 
 # ---- locks
 
-_SHARE = text(
+_SHARE = (
     "SELECT v.poll, pg_try_advisory_xact_lock_shared(v.key) AS got"
-    " FROM unnest(CAST(:polls AS bigint[]), CAST(:keys AS bigint[])) AS v (poll, key)"
-).bindparams(bindparam("polls", type_=BIGINTS), bindparam("keys", type_=BIGINTS))
+    " FROM unnest($1::bigint[], $2::bigint[]) AS v (poll, key)"
+)
 
 _WAITING = text(
     """
@@ -145,8 +145,8 @@ async def _share_locks(session: Session, polls: set[int]) -> set[int]:
     must not wait for that.
     """
     ids = sorted(polls)
-    rows = await session.execute(_SHARE, {"polls": ids, "keys": [lock_key(poll) for poll in ids]})
-    return {row.poll for row in rows if row.got}
+    rows = await fetch(session, _SHARE, ids, [lock_key(poll) for poll in ids])
+    return {row["poll"] for row in rows if row["got"]}
 
 
 async def _waiting(session: Session, votes: Sequence[Vote]) -> list[Outcome]:

@@ -108,7 +108,15 @@ def _opens(definition: Definition) -> datetime:
 
 
 def _against(facts: CitizenFacts, rule: AnyAudience, on: date) -> tuple[Reason, ...]:
-    match rule:
+    match rule:  # the commonest first: each class that is not the rule's own takes a microsecond to tell
+        case InTerritory():
+            if facts.territories.isdisjoint(rule.codes):
+                return (
+                    Reason(
+                        "other_territory", "correct_address", {"codes": list(rule.codes), "own": facts.district_code}
+                    ),
+                )
+            return ()
         case AllOf():
             return tuple(reason for part in rule.of for reason in _against(facts, part, on))
         case AnyOf():
@@ -119,14 +127,6 @@ def _against(facts: CitizenFacts, rule: AnyAudience, on: date) -> tuple[Reason, 
             return (Reason("excluded", "none", {"rule": rule.of.model_dump(mode="json")}),)
         case Age():
             return _age(facts, rule, on)
-        case InTerritory():
-            if facts.territories.isdisjoint(rule.codes):
-                return (
-                    Reason(
-                        "other_territory", "correct_address", {"codes": list(rule.codes), "own": facts.district_code}
-                    ),
-                )
-            return ()
         case InGroup():
             if facts.groups.isdisjoint(rule.codes):
                 return (Reason("not_in_group", "ask_service_centre", {"codes": list(rule.codes)}),)

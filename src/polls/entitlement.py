@@ -14,6 +14,7 @@ from polls.eligibility import CitizenFacts
 from polls.errors import NotFound
 from polls.register import citizen_facts_many
 from polls.sessions import ReadSession
+from polls.straight_sql import Source
 
 Asked = tuple[SealedPoll, int, datetime]
 """A poll, a citizen and the moment of asking."""
@@ -37,7 +38,7 @@ async def entitlement(session: ReadSession, poll: SealedPoll, citizen_id: int, n
     return found
 
 
-async def entitlements(session: ReadSession, asked: Sequence[Asked]) -> list[Entitlement | None]:
+async def entitlements(source: Source, asked: Sequence[Asked]) -> list[Entitlement | None]:
     """The facts of many, in the order asked; None for an unknown citizen.
 
     One query for each distinct moment of opening, and one more if some were absent then and their poll admits late
@@ -46,7 +47,7 @@ async def entitlements(session: ReadSession, asked: Sequence[Asked]) -> list[Ent
     wanted: dict[datetime, set[int]] = {}
     for poll, citizen_id, now in asked:
         wanted.setdefault(poll.definition.opens_at or now, set()).add(citizen_id)
-    known = {moment: await citizen_facts_many(session, sorted(ids), moment) for moment, ids in wanted.items()}
+    known = {moment: await citizen_facts_many(source, sorted(ids), moment) for moment, ids in wanted.items()}
     found = [known[poll.definition.opens_at or now].get(citizen_id) for poll, citizen_id, now in asked]
     absent = [
         (citizen_id, now)
@@ -55,7 +56,7 @@ async def entitlements(session: ReadSession, asked: Sequence[Asked]) -> list[Ent
     ]
     later: dict[int, CitizenFacts] = {}
     if absent:
-        later = await citizen_facts_many(session, sorted({one for one, _ in absent}), max(now for _, now in absent))
+        later = await citizen_facts_many(source, sorted({one for one, _ in absent}), max(now for _, now in absent))
     return [None if facts is None else _deciding(one, facts, later) for one, facts in zip(asked, found, strict=True)]
 
 

@@ -10,9 +10,10 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import RowMapping, func, insert, select
+from sqlalchemy import RowMapping, insert, select
 
 from polls.sessions import ReadSession, Session
+from polls.straight_sql import Source, fetch
 from polls.tables import registry_event
 
 PUBLIC_FACTS: Mapping[str, frozenset[str]] = {
@@ -65,16 +66,16 @@ async def poll_events(session: ReadSession, poll_id: int) -> list[RowMapping]:
     return [row._mapping for row in rows]
 
 
-async def events_mark(session: ReadSession) -> tuple[int, int]:
+_MARK = f"""
+    SELECT coalesce(max(id), 0) AS highest, count(*) AS near FROM registry_event
+     WHERE id > (SELECT max(id) FROM registry_event) - {LOOK_BACK}
+"""
+
+
+async def events_mark(source: Source) -> tuple[int, int]:
     """The highest number of an event, and how many of the `LOOK_BACK` numbers up to it are there; rises when one comes.
 
     Numbers are given out before the commit, so an event may come below one that is there already: the count tells it.
     """
-    number = registry_event.c.id
-    highest = select(func.max(number)).scalar_subquery()
-    row = (
-        await session.execute(
-            select(func.coalesce(func.max(number), 0), func.count()).where(number > highest - LOOK_BACK)
-        )
-    ).one()
-    return row[0], row[1]
+    [row] = await fetch(source, _MARK)
+    return row["highest"], row["near"]

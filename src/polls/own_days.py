@@ -5,31 +5,29 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import date, datetime
 
-from sqlalchemy import BigInteger, bindparam, select, text
-from sqlalchemy.dialects.postgresql import ARRAY
+from sqlalchemy import select
 
 from polls.catalogue import Phase, _phase
 from polls.sessions import ReadSession
+from polls.straight_sql import Source, fetch
 from polls.tables import poll, territory
 
-_OWN_DAYS = text(
-    """
+_OWN_DAYS = """
     SELECT c.id AS citizen_id, v.poll_id, v.day
-      FROM unnest(:citizens) AS c (id)
+      FROM unnest($1::bigint[]) AS c (id)
      CROSS JOIN LATERAL (SELECT p.poll_id, p.day FROM participation p
-                          WHERE p.citizen_id = c.id AND p.poll_id = ANY (:polls) OFFSET 0) v
-    """
-).bindparams(bindparam("citizens", type_=ARRAY(BigInteger)), bindparam("polls", type_=ARRAY(BigInteger)))
+                          WHERE p.citizen_id = c.id AND p.poll_id = ANY ($2::bigint[]) OFFSET 0) v
+"""
 """Citizen by citizen (OFFSET 0 keeps the planner to it): each is in one partition, looked up by the whole key."""
 
 
 async def participation_days(
-    session: ReadSession, citizen_ids: Sequence[int], poll_ids: Sequence[int]
+    source: Source, citizen_ids: Sequence[int], poll_ids: Sequence[int]
 ) -> dict[int, dict[int, date]]:
     """The days these citizens voted in these polls: citizen → poll → day. Who voted in none has no entry."""
     found: dict[int, dict[int, date]] = {}
-    for row in await session.execute(_OWN_DAYS, {"citizens": list(citizen_ids), "polls": list(poll_ids)}):
-        found.setdefault(row.citizen_id, {})[row.poll_id] = row.day
+    for row in await fetch(source, _OWN_DAYS, list(citizen_ids), list(poll_ids)):
+        found.setdefault(row["citizen_id"], {})[row["poll_id"]] = row["day"]
     return found
 
 

@@ -20,7 +20,7 @@ from polls.eligibility import CitizenFacts
 from polls.errors import BadFile, NotFound
 from polls.identity import identity_key, normal_identifier
 from polls.sessions import ReadSession, Session
-from polls.straight_sql import Row, fetch
+from polls.straight_sql import Row, Source, fetch
 from polls.tables import citizen_group, identity, territory
 from polls.territories import KINDS, Territory, TerritoryTree
 
@@ -321,11 +321,9 @@ Paths are walked once for each district among the citizens asked for, however ma
 """
 
 
-async def citizen_facts_many(
-    session: ReadSession, citizen_ids: Sequence[int], moment: datetime
-) -> dict[int, CitizenFacts]:
+async def citizen_facts_many(source: Source, citizen_ids: Sequence[int], moment: datetime) -> dict[int, CitizenFacts]:
     """The entries of several citizens as they stood at `moment`, by id; unknown ids are left out."""
-    return {row["id"]: _facts(row) for row in await fetch(session, _FACTS, list(citizen_ids), moment)}
+    return {row["id"]: _facts(row) for row in await fetch(source, _FACTS, list(citizen_ids), moment)}
 
 
 def _facts(row: Row) -> CitizenFacts:

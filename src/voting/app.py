@@ -1,7 +1,8 @@
 """Puts the service together: settings, database and the routes of `voting.api` and `voting.web` become an application.
 
-The order of the layers, from outside: request number and log line, host and client address, who is asking, the router;
-then for a route that was found: forged requests, limits, its guard, its parameters, its handler.
+The order of the layers, from outside: request number and log line, host and client address, who is asking, what goes
+past the framework, the router; then for a route that was found: forged requests, limits, its guard, its parameters,
+its handler.
 """
 
 from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
@@ -30,6 +31,7 @@ from voting.boot import check_routes
 from voting.db import Database, database_dependencies
 from voting.edge import EdgeMiddleware
 from voting.fast_casting import FastCasting
+from voting.fast_pages import FastPages
 from voting.form_body import OrderedRequest
 from voting.identity.cookies import IdentityCookies
 from voting.identity.guards import is_public, public
@@ -113,8 +115,8 @@ def create_app(
     check_routes(app)
     recognition = RecognitionMiddleware(parts.desk.web_sessions, parts.tokens, parts.cookies.session)
     remembered = RememberedReplies(shelf, pulse)
-    fast = FastCasting(app, settings, parts.tokens, casting)
-    for layer in (remembered, fast, recognition, EdgeMiddleware(settings, answer), TelemetryMiddleware()):
+    casts, pages = FastCasting(app, settings, parts.tokens, casting), FastPages(app)
+    for layer in (remembered, pages, casts, recognition, EdgeMiddleware(settings, answer), TelemetryMiddleware()):
         app.asgi_handler = layer(app.asgi_handler)
     return app
 

@@ -20,6 +20,7 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker, create_async_engine
 
 from polls.sessions import ReadSession, Session
+from polls.straight_sql import straight_transaction
 from voting import embedded
 from voting.settings import Settings
 
@@ -85,7 +86,7 @@ class Database:
         # each other's second connection could stop the site.
         aside = _build_engine(url, 1, 2, pool_timeout, statement_timeout)
         # The ballot box writes one transaction at a time; pages that are slow to read must not keep votes waiting.
-        box = _build_engine(url, 1, 0, pool_timeout, statement_timeout)
+        box = _build_engine(url, 1, 0, pool_timeout, statement_timeout, isolation_level="AUTOCOMMIT")
         return cls(
             engine,
             read_engine,
@@ -137,8 +138,8 @@ class Database:
     @asynccontextmanager
     async def open_box_session(self) -> AsyncIterator[Session]:
         """Open a transaction on the ballot box's own connection. A process has one box, so nobody waits for it."""
-        async with AsyncSession(self.box_engine, expire_on_commit=False) as session, session.begin():
-            yield Session(ReadSession(session))
+        async with straight_transaction(self.box_engine) as session:
+            yield session
 
     async def close(self) -> None:
         """Close every connection."""
@@ -216,7 +217,9 @@ def database_url_for(url: str, driver: str) -> str:
     return parsed.render_as_string(hide_password=False)
 
 
-def _build_engine(url: str, size: int, overflow: int, pool_timeout: float, statement_timeout: float) -> AsyncEngine:
+def _build_engine(
+    url: str, size: int, overflow: int, pool_timeout: float, statement_timeout: float, **more: Any
+) -> AsyncEngine:
     settings = {
         "application_name": "veche",
         "timezone": "UTC",
@@ -233,6 +236,7 @@ def _build_engine(url: str, size: int, overflow: int, pool_timeout: float, state
         pool_use_lifo=True,
         hide_parameters=True,  # the text of a failure would repeat answers and who gave them
         connect_args={"server_settings": settings, "async_creator_fn": _Connecting()},
+        **more,
     )
     event.listen(engine.sync_engine, "checkout", _refuse_closed)
     return engine

@@ -9,23 +9,26 @@ from collections.abc import Callable
 from typing import Any
 
 from litestar import Request, Response
-from litestar.enums import ScopeType
-from litestar.middleware import ASGIMiddleware
 from litestar.types import ASGIApp, Message, Receive, Scope, Send
 
+from voting.layers import Layer
 from voting.perimeter import client_address, host_allowed
-from voting.problems import WrongHost
+from voting.problems import Malformed, WrongHost
 from voting.settings import Settings
 
 ANY_HOST = "/health/"
 GZIP = re.compile(rb"\bgzip\b(?!\s*;\s*q=0(\.0*)?\s*(,|$))")
 """In Accept-Encoding: gzip, unless it is refused."""
 
+SINGLE = frozenset({
+    b"host", b"origin", b"sec-fetch-site", b"content-type", b"content-length", b"idempotency-key", b"x-csrf-token",
+    b"authorization",
+})  # fmt: skip
+"""Headers that decide: of two, a proxy may have believed the other one."""
 
-class EdgeMiddleware(ASGIMiddleware):
+
+class EdgeMiddleware(Layer):
     """Checks the host's name, finds the client's address, and answers what goes wrong before the router is reached."""
-
-    scopes = (ScopeType.HTTP,)
 
     def __init__(
         self, settings: Settings, answer: Callable[[Request[Any, Any, Any], Exception], Response[Any]]
@@ -51,7 +54,11 @@ class EdgeMiddleware(ASGIMiddleware):
         _settle_encoding(scope)
         scope["state"]["client_address"] = client_address(scope, self._settings.trusted_proxies)
         try:
-            host = next((value.decode("latin-1") for name, value in scope["headers"] if name == b"host"), None)
+            deciding = [(name, value) for name, value in scope["headers"] if name in SINGLE]
+            said = dict(deciding)
+            if len(said) < len(deciding):
+                raise Malformed
+            host = said.get(b"host", b"").decode("latin-1")
             if not scope["path"].startswith(ANY_HOST) and not host_allowed(self._settings, host):
                 raise WrongHost
             await next_app(scope, receive, send_noting)

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from contextlib import suppress
 from typing import Generic, TypeVar
 
 Key = TypeVar("Key")
@@ -45,11 +44,11 @@ class Gatherer(Generic[Key, Found]):
             except BaseException as error:
                 kept = error if isinstance(error, Exception) else ConnectionError("the process is stopping")
                 for _, answer in batch:
-                    with suppress(asyncio.InvalidStateError):  # its reader has gone
+                    if not answer.done():  # its reader has gone
                         answer.set_exception(kept)
                 if not isinstance(error, Exception):
                     raise
                 continue
             for key, answer in batch:
-                with suppress(asyncio.InvalidStateError):
+                if not answer.done():
                     answer.set_result(found.get(key))

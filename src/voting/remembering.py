@@ -14,7 +14,7 @@ import time
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Hashable
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any, Generic, TypeVar
 
 from litestar import Request
@@ -93,7 +93,7 @@ class _Memory(Generic[Value]):
 
 def _young(made: tuple[datetime, float], now: datetime, age: float) -> bool:
     """By both clocks: the site's may stand still or jump, the machine's tells how long a process has slept."""
-    return timedelta(0) <= now - made[0] <= timedelta(seconds=age) and time.monotonic() - made[1] <= age
+    return time.monotonic() - made[1] <= age and 0 <= (now - made[0]).total_seconds() <= age
 
 
 class Shelf:
@@ -117,6 +117,15 @@ class Shelf:
             return None
         self._held.move_to_end(key)
         return held.value
+
+    async def find_or_await(self, key: Hashable) -> Any:
+        """The same, or what somebody is making under the key at this moment; None if nobody is or it cannot be made."""
+        if (found := self.find(key)) is not None:
+            return found
+        if (task := self._making.get((key, self._pulse.beat))) is None:
+            return None
+        await asyncio.wait([task])  # cancelling whoever waits here cancels the waiting alone
+        return None if task.cancelled() or task.exception() else task.result()
 
     def put(
         self, key: Hashable, value: Any, *, size: int = SMALL, age: float = BRIEFLY,

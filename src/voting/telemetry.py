@@ -15,9 +15,9 @@ from typing import Any, TextIO
 
 import msgspec
 import structlog
-from litestar.enums import ScopeType
-from litestar.middleware import ASGIMiddleware
 from litestar.types import ASGIApp, Message, Receive, Scope, Send
+
+from voting.layers import Layer
 
 TELLTALE = ("sqlalchemy", "asyncpg", "psycopg", "pydantic", "pydantic_core", "msgspec", "litestar")
 SILENT_PATHS = ("/health/", "/static/")
@@ -151,10 +151,8 @@ def log_failure(scope: Scope, error: BaseException) -> None:
     )
 
 
-class TelemetryMiddleware(ASGIMiddleware):
+class TelemetryMiddleware(Layer):
     """The outermost layer: numbers the request, times it and writes its line."""
-
-    scopes = (ScopeType.HTTP,)
 
     async def handle(self, scope: Scope, receive: Receive, send: Send, next_app: ASGIApp) -> None:
         """Number, time and log one request; an exception that got this far is logged and raised on."""

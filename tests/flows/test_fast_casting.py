@@ -7,6 +7,7 @@ cast before, so that nothing changes between the two: a retry gets its receipt a
 from __future__ import annotations
 
 import base64
+import gzip
 import io
 import itertools
 import json
@@ -137,6 +138,15 @@ def vote_of(client: Client, slug: str, key: str = KEY) -> Asked:
     })  # fmt: skip
 
 
+def failing_with(error: Exception) -> Any:
+    @asynccontextmanager
+    async def failing():
+        raise error
+        yield
+
+    return failing
+
+
 async def open_poll(town: Town, **more: Any) -> Any:
     async with town.database.open_session() as session:
         return await an_open_poll(session, **more)
@@ -210,7 +220,7 @@ async def test_whatever_is_wrong_with_a_request_is_told_the_same(town, ways) -> 
         "words": (replace(first, body=(b'{"answers":{"1":"' + b"x" * 70_000 + b'"}}',)), 422, "invalid_answer"),
         "too large": (replace(vote, body=(b" " * 600_000, b" " * 600_000)), 413, "body_too_large"),
         "gone": (replace(vote, gone=True), 499, "client_gone"),
-        "twice the key": (replace(vote, more=[("idempotency-key", "ab" * 16)]), 200, ""),
+        "twice the key": (replace(vote, more=[("idempotency-key", "ab" * 16)]), 400, "malformed"),
         "other host": (vote.but(host="evil.test"), 421, "wrong_host"),
         "no poll": (replace(vote, slug="no-such-poll"), 404, "poll_not_found"),
         "no name": (replace(vote, slug="-"), 404, "poll_not_found"),
@@ -219,6 +229,127 @@ async def test_whatever_is_wrong_with_a_request_is_told_the_same(town, ways) -> 
     }  # fmt: skip
     for name, (asked, status, code) in wrong.items():
         assert (name, *await ways.both(asked)) == (name, status, code)
+
+
+async def test_what_an_adversary_sends_is_told_the_same(town, ways) -> None:
+    """Doubled and misleading headers, cookies, lengths, paths and JSON; what is straight is taken on the straight way,
+    so that a check lost there would be seen."""
+    poll = await open_poll(town)
+    client, other = await town.client("resident1"), await town.client("resident2")
+    vote = vote_of(client, poll.slug)
+    mine, theirs = str(vote.headers["cookie"]), str(vote_of(other, poll.slug).headers["cookie"])
+    assert (await ways.ask(vote))[0] == 201
+    ways.straight.clear()
+
+    def body(text: str | bytes) -> Asked:
+        return replace(vote, body=(text.encode() if isinstance(text, str) else text,))
+
+    def twice(name: str, value: str) -> Asked:
+        return replace(vote, more=[(name, value)])
+
+    full = b'{"answers":{"1":2}}'.ljust(64 * 1024)
+    straight = {
+        "64 kB": (body(full), 200, ""),
+        "compressed by its header": (vote.but(content_encoding="gzip"), 200, ""),
+        "chunked as well": (vote.but(transfer_encoding="chunked"), 200, ""),
+        "expecting": (vote.but(expect="100-continue"), 200, ""),
+        "forwarded": (vote.but(x_forwarded_for="10.0.0.1", x_forwarded_host="evil.test"), 200, ""),
+        "by another method": (vote.but(x_http_method_override="DELETE"), 200, ""),
+        "typed by hand": (vote.but(sec_fetch_site="none"), 200, ""),
+        "token with its padding": (vote.but(x_csrf_token=f"{client.token}=="), 200, ""),
+        "space around": (body(' \n{"answers" : {"1" : 2}}\r\n'), 200, ""),
+        "in a list": (body('{"answers":{"1":[2]}}'), 200, ""),
+        "a query that is none": (replace(vote, query=b"%00&&=&answers=%7B%7D"), 200, ""),
+        "true for one": (body('{"answers":{"1":true}}'), 422, "retry_differs"),
+        "a fraction": (body('{"answers":{"1":2.0}}'), 422, "retry_differs"),
+        "more than 64 bits": (body('{"answers":{"1":99999999999999999999999}}'), 422, "retry_differs"),
+        "nothing": (body('{"answers":{}}'), 422, "retry_differs"),
+    }  # fmt: skip
+    for name, (asked, status, code) in straight.items():
+        assert (name, *await ways.both(asked)) == (name, status, code)
+    assert ways.straight["cast"] == len(straight)
+    ordinary = {
+        "more than 64 kB": (body(full + b" "), 200, ""),
+        "twice a name in JSON": (body('{"answers":{"1":2},"answers":{"1":2}}'), 400, "malformed"),
+        "twice a question": (body('{"answers":{"1":9,"1":2}}'), 400, "malformed"),
+        "twice a name within": (body('{"answers":{"1":{"own":"a:b","\\u006fwn":"b"}}}'), 400, "malformed"),
+        "two hosts": (twice("host", "evil.test"), 400, "malformed"),
+        "two origins": (twice("origin", "http://evil.test"), 400, "malformed"),
+        "two keys": (twice("idempotency-key", "0" * 32), 400, "malformed"),
+        "two words of the browser": (twice("sec-fetch-site", "same-origin"), None, None),
+        "two tokens": (twice("x-csrf-token", other.token), 400, "malformed"),
+        "two cookies": (twice("cookie", theirs), 401, "sign_in_needed"),
+        "two media types": (twice("content-type", "text/plain"), 400, "malformed"),
+        "two lengths": (twice("content-length", "5"), 400, "malformed"),
+        "theirs before mine": (vote.but(cookie=f"{theirs}; {mine}"), 401, "sign_in_needed"),
+        "mine before theirs": (vote.but(cookie=f"{mine}; {theirs}"), 401, "sign_in_needed"),
+        "a dead one before mine": (vote.but(cookie=f"sid=; {mine}"), 401, "sign_in_needed"),
+        "another's name": (vote.but(cookie=f"x{mine}"), 401, "sign_in_needed"),
+        "a name in capitals": (vote.but(cookie=mine.replace("sid", "SID")), 401, "sign_in_needed"),
+        "null origin": (vote.but(origin="null"), 403, "bad_csrf"),
+        "empty origin": (vote.but(origin=""), 403, "bad_csrf"),
+        "origin in capitals": (vote.but(origin="HTTP://CITY.TEST"), 403, "bad_csrf"),
+        "origin over https": (vote.but(origin="https://city.test"), 403, "bad_csrf"),
+        "origin that begins so": (vote.but(origin="http://city.test.evil.test"), 403, "bad_csrf"),
+        "same-origin in capitals": (vote.but(sec_fetch_site="Same-Origin"), 403, "bad_csrf"),
+        "empty word of the browser": (vote.but(sec_fetch_site=""), 403, "bad_csrf"),
+        "a long token": (vote.but(x_csrf_token=client.token * 9), 403, "bad_csrf"),
+        "an empty token": (vote.but(x_csrf_token=""), 403, "bad_csrf"),
+        "no host": (vote.but(host=None), 421, "wrong_host"),
+        "host in capitals": (vote.but(host="CITY.TEST"), None, None),
+        "host with a path": (vote.but(host="city.test/x"), 421, "wrong_host"),
+        "length in words": (vote.but(content_length="many"), None, None),
+        "length below nothing": (vote.but(content_length="-1"), None, None),
+        "length far too long": (vote.but(content_length="9" * 30), None, None),
+        "length above what may be": (vote.but(content_length="5000000"), 413, "body_too_large"),
+        "media type in capitals": (vote.but(content_type="APPLICATION/JSON"), None, None),
+        "another charset": (vote.but(content_type="application/json; charset=cp1251"), None, None),
+        "two in one": (vote.but(content_type="application/json, text/plain"), None, None),
+        "really compressed": (replace(vote, body=(gzip.compress(full),)), 400, "malformed"),
+        "a mark of order": (body(b"\xef\xbb\xbf" + full[:30]), None, None),
+        "not a number": (body('{"answers":{"1":NaN}}'), 400, "malformed"),
+        "half a character": (body('{"answers":{"1":"\\ud800"}}'), None, None),
+        "a long name": (body('{"answers":{"12345678901":1}}'), 422, "invalid"),
+        "many answers": (body(json.dumps({"answers": {str(n): 1 for n in range(101)}})), 422, "invalid"),
+        "no answers": (body('{"answers":null}'), 422, "invalid"),
+        "another name": (body('{"Answers":{"1":2}}'), 422, "invalid"),
+        "as deep as may be": (body('{"answers":{"1":' + "[" * 28 + "]" * 28 + "}}"), None, None),
+        "a slash within": (replace(vote, path="/api/v1/polls/{}//ballots"), None, None),
+        "a slash before": (replace(vote, path="//api/v1/polls/{}/ballots"), None, None),
+        "a line after": (replace(vote, path="/api/v1/polls/{}/ballots\n"), None, None),
+        "a way up": (replace(vote, path="/api/v1/polls/x/../{}/ballots"), 404, "not_found"),
+        "a letter of another alphabet": (replace(vote, slug=poll.slug.replace("o", "о") + "о"), 404, "poll_not_found"),
+        "a long address": (replace(vote, slug="a" * 65), None, None),
+        "head": (replace(vote, method="HEAD"), None, None),
+        "options": (replace(vote, method="OPTIONS"), None, None),
+        "get": (replace(vote, method="GET"), 405, "method_not_allowed"),
+        "post in small letters": (replace(vote, method="post"), None, None),
+    }  # fmt: skip
+    for name, (sent, *expected) in ordinary.items():
+        found = await ways.both(sent)
+        assert found[0] < 500, (name, found)
+        assert expected in ([None, None], [*found]), (name, found)
+    async with town.database.open_session() as session:
+        assert await session.scalar(text("SELECT count(*) FROM participation")) == 1
+
+
+@pytest.mark.parametrize("ending", ["signed out elsewhere", "disabled", "no resident any more"])
+async def test_whoever_may_no_longer_vote_is_refused_within_five_seconds(fresh_database, tmp_path, monkeypatch, ending):
+    """In another process: here nothing is forgotten at once. What is remembered lasts as long as it may, no longer."""
+    later = timedelta(0)
+    town = await Town(fresh_database, tmp_path, clock=lambda: datetime.now(UTC) + later).settle(residents=1)
+    ways, poll = Ways(town.app, monkeypatch), await open_poll(town)
+    vote = vote_of(await town.client("resident1"), poll.slug)
+    assert (await ways.ask(vote))[0] == 201
+    async with fresh_database.open_session() as session:
+        await session.execute(text({
+            "signed out elsewhere": "DELETE FROM web_session", "disabled": "UPDATE account SET disabled_at = now()",
+            "no resident any more": "DELETE FROM account_role WHERE role = 'resident'",
+        }[ending]))  # fmt: skip
+    later = timedelta(seconds=5.1)
+    expected = (403, "not_allowed") if ending == "no resident any more" else (401, "sign_in_needed")
+    assert await ways.both(vote) == expected
+    assert ways.straight["cast"] == 1
 
 
 async def test_what_the_poll_and_the_register_refuse_is_told_the_same(town, ways) -> None:
@@ -305,7 +436,7 @@ async def test_limits_and_failures_are_told_the_same(fresh_database, tmp_path, m
         await box.close()
 
 
-async def test_the_log_says_the_same(town, ways) -> None:
+async def test_the_log_says_the_same_and_never_an_answer(town, ways, monkeypatch) -> None:
     poll = await open_poll(town)
     vote = vote_of(await town.client("resident1"), poll.slug)
     written = io.StringIO()
@@ -314,10 +445,21 @@ async def test_the_log_says_the_same(town, ways) -> None:
         await ways.ask(vote)
         await ways.both(vote)
         await ways.both(vote.but(idempotency_key="ff" * 16))
+        for body in (b'{"answers":{"1":"SECRET"}}', b'{"answers":"SECRET"}', b'{"answers":{"1":"SECRET'):
+            await ways.both(replace(vote, body=(body,), query=b"SECRET=SECRET"))
+        box = BallotBox(failing_with(ValueError("SECRET")), lambda: None, waiting=10)  # type: ignore[arg-type, return-value]
+        monkeypatch.setitem(town.app.state._state, "box", box)
+        await ways.both(vote)
     finally:
         configure_logging()
     lines = [json.loads(line) for line in written.getvalue().splitlines()]
-    told = [(line["method"], line["route"], line["status"]) for line in lines]
+    told = [(line["method"], line["route"], line["status"]) for line in lines if line["event"] == "request"]
     route = "/api/v1/polls/{slug}/ballots"
-    assert told == [("POST", route, status) for status in (201, 200, 200, 409, 409)]
-    assert not any(KEY in line or poll.slug in line for line in written.getvalue().splitlines())
+    statuses = [201, 200, 200, 409, 409, 422, 422, 422, 422, 400, 400, 500, 500]
+    assert told == [("POST", route, status) for status in statuses]
+    failed = [line for line in lines if line["event"] == "request failed"]
+    assert [(line["method"], line["route"]) for line in failed] == 2 * [("POST", route)]
+    assert all(line.keys() == failed[0].keys() for line in failed)
+    assert {line["request_id"] for line in failed} < {line["request_id"] for line in lines if "status" in line}
+    said = [line for line in written.getvalue().splitlines() if "request" in json.loads(line)["event"]]
+    assert not any(KEY in line or poll.slug in line or "SECRET" in line for line in said)

@@ -5,6 +5,7 @@ import re
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from sqlalchemy import text
@@ -18,6 +19,7 @@ from polls.counting import count_poll
 from polls.definition import Text
 from polls.journal import record_event
 from results.decisions import Status, record_decision
+from voting import remembering
 from voting.app import create_app
 from voting.db import Database
 from voting.gathering import Gatherer
@@ -62,7 +64,8 @@ class Town:
 
 
 @pytest.fixture
-async def town(fresh_database: Database, tmp_path: Path) -> Town:
+async def town(fresh_database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Town:
+    monkeypatch.setattr(remembering, "time", SimpleNamespace(monotonic=lambda: 0.0))  # the town's clock alone goes on
     async with fresh_database.open_session() as session:
         await a_city(session)
     return Town(fresh_database, tmp_path)

@@ -7,7 +7,7 @@ import pytest
 from sqlalchemy import exc, text
 
 from polls.database_failures import is_passing, sqlstate_of
-from polls.straight_sql import fetch, fetch_from
+from polls.straight_sql import fetch, fetch_from, straight_transaction
 from voting.telemetry import describe_exception
 
 ADD = "INSERT INTO throttle (key, window_start, n) VALUES ($1, now(), 1) RETURNING key"
@@ -88,6 +88,18 @@ async def test_a_connection_that_breaks_passes_by_itself(fresh_database) -> None
     assert await keys(fresh_database) == []
 
 
+async def test_a_connection_that_breaks_while_a_statement_is_put_together_passes_by_itself() -> None:
+    """As the driver says it when the server is killed: neither its errors of PostgreSQL nor of its interface."""
+
+    class Breaking:
+        async def fetch(self, *_: object) -> None:
+            raise asyncpg.InternalClientError("cannot switch to state 1; another operation (10) is in progress")
+
+    with pytest.raises(exc.InterfaceError) as broken:
+        await fetch_from(Breaking(), "SELECT 1")
+    assert is_passing(broken.value)
+
+
 @pytest.mark.parametrize("way", ["session", "driver"])
 async def test_a_connection_left_in_the_middle_is_given_to_nobody(fresh_database, way) -> None:
     async def sleep() -> None:
@@ -105,3 +117,87 @@ async def test_a_connection_left_in_the_middle_is_given_to_nobody(fresh_database
             await task
         await run(fresh_database, ("SELECT 1",))
         assert await keys(fresh_database) == []
+
+
+# ---- transactions of the ballot box, begun and ended by the driver
+
+
+async def test_a_straight_transaction_stays_or_goes_whole(fresh_database) -> None:
+    """Statements of SQLAlchemy and savepoints within it are in it."""
+
+    async def add(key: str, *, stays: bool) -> None:
+        async with fresh_database.open_box_session() as session:
+            await fetch(session, ADD, key)
+            await session.execute(text(ADD.replace("$1", ":key")), {"key": f"{key} by SQLAlchemy"})
+            with pytest.raises(exc.IntegrityError):
+                async with session.begin_nested():
+                    await session.execute(text(ADD.replace("$1", ":key")), {"key": key})
+            async with session.begin_nested():
+                await fetch(session, ADD, f"{key} within")
+            assert await keys(fresh_database) == kept
+            if not stays:
+                raise NotToStay
+
+    kept: list[str] = []
+    with pytest.raises(NotToStay):
+        await add("gone", stays=False)
+    await add("kept", stays=True)
+    kept = ["kept", "kept by SQLAlchemy", "kept within"]
+    assert await keys(fresh_database) == kept
+    async with fresh_database.open_box_session():
+        pass  # a batch of which nothing is written
+    async with straight_transaction(fresh_database.box_engine, end="ROLLBACK") as session:
+        await fetch(session, ADD, "measured")
+    assert await keys(fresh_database) == kept
+
+
+async def test_a_commit_that_was_a_rollback_is_a_failure(fresh_database) -> None:
+    async def pass_over() -> None:
+        async with fresh_database.open_box_session() as session:
+            await fetch(session, ADD, "a")
+            with pytest.raises(exc.IntegrityError):
+                await fetch(session, ADD, "a")
+
+    with pytest.raises(exc.InvalidRequestError, match="ROLLBACK"):
+        await pass_over()
+    async with fresh_database.open_box_session() as session:
+        await fetch(session, ADD, "b")
+    assert await keys(fresh_database) == ["b"]
+
+
+@pytest.mark.parametrize("how", ["cancelled", "cancelled in SQLAlchemy", "killed", "ended by its server while idle"])
+async def test_a_box_whose_connection_broke_gets_another(fresh_database, how) -> None:
+    started = asyncio.Event()
+    server: list[int] = []
+
+    async def work() -> None:
+        async with fresh_database.open_box_session() as session:
+            server.append((await fetch(session, "SELECT pg_backend_pid() AS pid"))[0]["pid"])
+            await fetch(session, ADD, "gone")
+            started.set()
+            if how == "killed":
+                await fetch(session, "SELECT pg_terminate_backend(pg_backend_pid())")
+            elif how == "cancelled":
+                await fetch(session, "SELECT pg_sleep(30)")
+            elif how == "cancelled in SQLAlchemy":
+                await session.execute(text("SELECT pg_sleep(30)"))
+            else:
+                async with fresh_database.open_session() as other:
+                    await other.execute(text("SELECT pg_terminate_backend(:pid)"), {"pid": server[0]})
+                await asyncio.sleep(0.2)
+
+    task = asyncio.create_task(work())
+    await started.wait()
+    if how.startswith("cancelled"):
+        await asyncio.sleep(0.1)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+    else:
+        with pytest.raises(exc.DBAPIError) as broken:
+            await task
+        assert is_passing(broken.value)
+    async with fresh_database.open_box_session() as session:
+        assert (await fetch(session, "SELECT pg_backend_pid() AS pid"))[0]["pid"] not in server
+        await fetch(session, ADD, "kept")
+    assert await keys(fresh_database) == ["kept"]

@@ -12,13 +12,12 @@ from functools import partial
 from typing import Any
 
 from litestar.connection import ASGIConnection
-from litestar.enums import ScopeType
-from litestar.middleware import ASGIMiddleware
 from litestar.types import ASGIApp, Receive, Scope, Send
 
 from voting.db import Database
 from voting.gathering import Gatherer
 from voting.identity.sessions import SessionRecord, Viewer, recognise_many, token_hash
+from voting.layers import Layer
 from voting.security import FormTokens, read_cookie
 
 STALE_AFTER = timedelta(seconds=5)
@@ -56,14 +55,21 @@ class WebSessions:
         elif forgettings == self._forgettings:  # a session ended while we were reading must not come back
             self._seen[hashed] = (now, found)
             self._seen.move_to_end(hashed)
-            if len(self._seen) > REMEMBERED:
-                self._seen.popitem(last=False)
+            self._drop_stale(now)
         return found
 
     async def _read(self, hashes: Sequence[bytes]) -> dict[bytes, SessionRecord]:
         """Ask the database for those not remembered: when a city comes at once, many in one query."""
         async with self._database.open_driver() as driver:
             return await recognise_many(driver, hashes, idle=self.idle, now=self._clock())
+
+    def _drop_stale(self, now: datetime) -> None:
+        """Keep none that would be read again anyway: what lives long costs every walk of the garbage collector."""
+        while self._seen:
+            loaded_at, _ = self._seen[next(iter(self._seen))]
+            if timedelta(0) <= now - loaded_at <= STALE_AFTER and len(self._seen) <= REMEMBERED:
+                return
+            self._seen.popitem(last=False)
 
     def forget(self, hashes: Iterable[bytes]) -> None:
         """Drop what is remembered of these sessions. Call it after the commit that ended them."""
@@ -76,10 +82,8 @@ class WebSessions:
         self.forget([hashed for hashed, (_, record) in self._seen.items() if record.account_id == account_id])
 
 
-class RecognitionMiddleware(ASGIMiddleware):
+class RecognitionMiddleware(Layer):
     """Puts the viewer into the request's state; touches neither static files nor visitors without a cookie."""
-
-    scopes = (ScopeType.HTTP,)
 
     def __init__(self, web_sessions: WebSessions, tokens: FormTokens, cookie: str) -> None:
         self._web_sessions = web_sessions

@@ -3,7 +3,8 @@
 A frame is a page of one address, language and kind of reader (which roles, a resident or not, and whatever else the
 page says it depends on). The reader's name, the token of forms and the page's own marks are left open and filled in for
 each reply, so that a frame holds nothing of anybody. Frames are remembered as `voting.remembering` says, for those who
-are signed in; of visitors `voting.remembered_replies` keeps the whole reply, and no frame.
+are signed in; of visitors `voting.remembered_replies` keeps the whole reply, and no frame. A frame that is there can
+also be found without the framework (`voting.fast_pages`); whoever finds none goes the ordinary way, where it is made.
 """
 
 from __future__ import annotations
@@ -51,10 +52,13 @@ class Frame:
 
     def fill(self, values: Mapping[str, bytes]) -> bytes:
         """The page of one reader. Raises KeyError for a hole nobody fills."""
-        pieces = [self.parts[0]]
-        for name, part in zip(self.names, self.parts[1:], strict=True):
-            pieces += (values[name], part)
+        pieces = [b""] * (len(self.parts) + len(self.names))
+        pieces[::2], pieces[1::2] = self.parts, [values[name] for name in self.names]
         return b"".join(pieces)
+
+
+Found = tuple[Frame, dict[str, bytes]] | None
+"""A frame that is remembered and what this reader's holes are filled with, but for `with_own`; or nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,14 +99,26 @@ async def framed(
     if len(query) > LONGEST_QUERY or b"%00" in query or b"lang=" in query:
         frame = await render()
     else:
-        kind = (viewer.roles, viewer.citizen_id is not None)
-        place = ("frame", template, request.scope["path"], query, language, kind, key)
+        place = _place(template, request.scope["path"], query, language, viewer, key)
         frame = await shelf.get(place, render, age=age, size=len)
-    values.update(_own(viewer, language))
-    return reply(request, frame.fill(values), language)
+    return reply(request, frame.fill(with_own(values, viewer, language)), language)
 
 
-def _own(viewer: Viewer, language: str) -> dict[str, bytes]:
-    """The reader's name as the header shows it, and the token of this reply."""
+async def find_frame(
+    shelf: Shelf, template: str, path: str, language: str, viewer: Viewer, key: Hashable
+) -> Frame | None:
+    """The frame that `framed` keeps for this reader of an address without a query, if it is there and good."""
+    found: Frame | None = await shelf.find_or_await(_place(template, path, b"", language, viewer, key))
+    return found
+
+
+def _place(template: str, path: str, query: bytes, language: str, viewer: Viewer, key: Hashable) -> Hashable:
+    return ("frame", template, path, query, language, viewer.roles, viewer.citizen_id is not None, key)
+
+
+def with_own(values: dict[str, bytes], viewer: Viewer, language: str) -> dict[str, bytes]:
+    """Add the reader's name as the header shows it, and the token of this reply."""
     name = viewer.display_name or i18n.gettext_for(language)("Account")
-    return {"name": str(escape(name)).encode(), "csrf": viewer.csrf_token.encode()}
+    values["name"] = str(escape(name)).encode()
+    values["csrf"] = viewer.csrf_token.encode()
+    return values

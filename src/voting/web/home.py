@@ -38,19 +38,24 @@ from results.decisions import decisions
 from voting.db import Database
 from voting.identity.guards import public
 from voting.identity.recognition import viewer_of
+from voting.identity.sessions import Viewer
 from voting.remembering import Shelf
 from voting.settings import Settings
-from voting.web.frames import framed, hole
+from voting.web.frames import Found, find_frame, framed, hole
 from voting.web.i18n import language_of, num, speaking
-from voting.web.readers import Asked, Readers
+from voting.web.readers import Asked, Own, Readers
 from voting.web.rendering import environment, page
 from voting.web.topics import TOPICS, art_of
 
 AnyRequest = Request[Any, Any, Any]
+Polls = Mapping[int, str | None]
+"""Polls by their numbers, with the codes of their territories."""
 MOST_WORDS = 100
 CODE = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
 YEAR = re.compile(r"(19|20|21)[0-9]{2}")
 DECISIONS_SHOWN = 4
+TEMPLATE = "home.html"
+LISTED_OPEN = ("listed", Phase.OPEN)
 SOON_DAYS = 3
 """A poll that closes within so many days says so on its card."""
 
@@ -151,7 +156,7 @@ async def show_home(request: AnyRequest) -> Response[Any]:
         if wanted.phase is not Phase.OPEN:
             waiting = await count_polls(session, now, Phase.OPEN, citizen_id=citizen_id, territories=places)
     return page(
-        request, "home.html", **_context(wanted, found, now), personal=True, waiting=waiting[Scope.NEW],
+        request, TEMPLATE, **_context(wanted, found, now), personal=True, waiting=waiting[Scope.NEW],
         counts={scope.value: num(n) for scope, n in counts.items()},
     )  # fmt: skip
 
@@ -175,7 +180,7 @@ async def _impersonal(
             waiting = (await count_polls(session, now, Phase.OPEN))[Scope.NEW]
         return {**_context(wanted, found, now), "personal": False, "waiting": waiting, "counts": {}}
 
-    return await framed(request, "home.html", None, make)
+    return await framed(request, TEMPLATE, None, make)
 
 
 async def _personal(
@@ -185,18 +190,18 @@ async def _personal(
     shelf: Shelf = request.app.state["shelf"]
     readers: Readers = request.app.state["readers"]
 
-    async def list_open() -> dict[int, str | None]:
+    async def list_open() -> Polls:
         async with database.open_session() as session:
             return await polls_listed(session, now, Phase.OPEN)
 
-    async def list_soon() -> dict[int, str | None]:
+    async def list_soon() -> Polls:
         async with database.open_session() as session:
             return await polls_listed(session, now, Phase.SOON)
 
-    polls_open = await shelf.get(("listed", Phase.OPEN), list_open)
+    polls_open = await shelf.get(LISTED_OPEN, list_open)
     shown = polls_open if wanted.phase is Phase.OPEN else await shelf.get(("listed", Phase.SOON), list_soon)
     own = await readers.own(Asked(citizen_id, tuple(polls_open), now))
-    territories = own.facts.territories if own.facts else frozenset()
+    territories = _territories(own)
 
     async def make() -> Mapping[str, Any]:
         narrowing = wanted.narrowing(None, tuple(territories), settings.time_zone)
@@ -209,18 +214,37 @@ async def _personal(
         }  # fmt: skip
 
     language = language_of(request)
+    of_district = territories if wanted.scope is Scope.MINE else None
+    return await framed(request, TEMPLATE, of_district, make, fill=_marks(own, polls_open, shown, language))
+
+
+async def find_home(state: Mapping[str, Any], path: str, language: str, viewer: Viewer) -> Found:
+    """What `show_home` answers a resident who asks for no particular list, if all of it is remembered; else None."""
+    shelf: Shelf = state["shelf"]
+    polls_open: Polls | None = await shelf.find_or_await(LISTED_OPEN)
+    if polls_open is None or viewer.citizen_id is None:
+        return None
+    readers: Readers = state["readers"]
+    own = await readers.own(Asked(viewer.citizen_id, tuple(polls_open), state["clock"]()))
+    if (frame := await find_frame(shelf, TEMPLATE, path, language, viewer, None)) is None:
+        return None
+    return (frame, _marks(own, polls_open, polls_open, language))
+
+
+def _territories(own: Own) -> frozenset[str]:
+    return own.facts.territories if own.facts else frozenset()
+
+
+def _marks(own: Own, polls_open: Polls, shown: Polls, language: str) -> _Marks:
+    """What is filled into a list of these polls for one resident."""
+    territories = _territories(own)
     waiting = len(polls_open) - len(own.days)
-    counts = {
-        Scope.ALL: len(shown),
-        Scope.MINE: sum(1 for code in shown.values() if code in territories),
-        Scope.NEW: waiting if wanted.phase is Phase.OPEN else len(shown),
-    }
     fill = _Marks(own.days, language)
     fill["heading"] = _own_words("heading", language, True, waiting)
-    for scope, n in counts.items():
-        fill[f"n:{scope.value}"] = _number(n, language)
-    of_district = territories if wanted.scope is Scope.MINE else None
-    return await framed(request, "home.html", of_district, make, fill=fill)
+    fill["n:all"] = _number(len(shown), language)
+    fill["n:mine"] = _number(sum(1 for code in shown.values() if code in territories), language)
+    fill["n:new"] = _number(waiting if shown is polls_open else len(shown), language)
+    return fill
 
 
 def _mark(card: PollCard, now: datetime) -> Markup:
@@ -239,12 +263,17 @@ class _Marks(dict[str, bytes]):
         self._language = language
 
     def __missing__(self, name: str) -> bytes:
-        kind, number, *left = name.split(":")
-        if kind != "mark":
-            raise KeyError(name)
-        if int(number) in self._days:
-            return _own_words("voted_chip", self._language)
-        return _own_words("soon_chip", self._language, *map(int, left)) if left else b""
+        number, chip = _read_mark(name, self._language)
+        return _own_words("voted_chip", self._language) if number in self._days else chip
+
+
+@lru_cache(maxsize=10_000)
+def _read_mark(name: str, language: str) -> tuple[int, bytes]:
+    """The poll of a mark, and the chip of whoever has not voted. Raises KeyError for the name of another hole."""
+    kind, number, *left = name.split(":")
+    if kind != "mark":
+        raise KeyError(name)
+    return int(number), _own_words("soon_chip", language, *map(int, left)) if left else b""
 
 
 @lru_cache(maxsize=4_000)

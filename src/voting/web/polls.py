@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -18,8 +18,9 @@ from polls.sealed import sealed_bytes
 from voting.db import ReadSession
 from voting.identity.guards import public
 from voting.identity.recognition import viewer_of
+from voting.identity.sessions import Viewer
 from voting.remembering import Shelf
-from voting.web.frames import framed
+from voting.web.frames import Found, find_frame, framed
 from voting.web.readers import Asked, Readers
 from voting.web.standing import (
     Notices,
@@ -35,6 +36,7 @@ from voting.web.standing import (
 from voting.web.topics import known_topic
 
 AnyRequest = Request[Any, Any, Any]
+TEMPLATE = "poll.html"
 
 
 @dataclass(frozen=True)
@@ -66,20 +68,40 @@ async def show_poll(request: AnyRequest, slug: FromPath[str]) -> Response[Any]:
         async with database.open_session() if visitor else database.open_read_session() as session:
             return await _shown(session, slug)
 
-    shown = await shelf.get(("poll", slug, visitor is not None), read)
+    shown = await shelf.get(_place(slug, signed_in=visitor is not None), read)
     poll = shown.poll
     if visitor is None or visitor.citizen_id is None:
         standing = standing_of_stranger(poll, signed_in=visitor is not None, now=now)
     else:
-        readers: Readers = request.app.state["readers"]
-        own = await readers.own(Asked.about(poll, visitor.citizen_id, now))
-        assert own.entitled is not None  # it was asked about a poll
-        standing = standing_by(poll, own.days.get(poll.id), own.entitled.facts, now)
+        standing = await _own_standing(state, poll, visitor.citizen_id, now)
 
     async def make() -> Mapping[str, Any]:
         return _context(shown, standing, now)
 
-    return await framed(request, "poll.html", standing.key, make)
+    return await framed(request, TEMPLATE, standing.key, make)
+
+
+async def find_poll(state: Mapping[str, Any], path: str, language: str, viewer: Viewer) -> Found:
+    """What `show_poll` answers a resident, if all of it is remembered; else None."""
+    shelf: Shelf = state["shelf"]
+    shown: Shown | None = await shelf.find_or_await(_place(path.rpartition("/")[2], signed_in=True))
+    if shown is None or viewer.citizen_id is None:
+        return None
+    standing = await _own_standing(state, shown.poll, viewer.citizen_id, state["clock"]())
+    if (frame := await find_frame(shelf, TEMPLATE, path, language, viewer, standing.key)) is None:
+        return None
+    return (frame, {})
+
+
+def _place(slug: str, *, signed_in: bool) -> Hashable:
+    return ("poll", slug, signed_in)
+
+
+async def _own_standing(state: Mapping[str, Any], poll: SealedPoll, citizen_id: int, now: datetime) -> Standing:
+    readers: Readers = state["readers"]
+    own = await readers.own(Asked.about(poll, citizen_id, now))
+    assert own.entitled is not None  # it was asked about a poll
+    return standing_by(poll, own.days.get(poll.id), own.entitled.facts, now)
 
 
 def _context(shown: Shown, standing: Standing, now: datetime) -> dict[str, Any]:
