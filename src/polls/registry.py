@@ -19,7 +19,7 @@ import rfc8785
 from sqlalchemy import Row, exists, func, insert, select, text
 
 from polls.board import Signer
-from polls.board_tables import registry_checkpoint, registry_leaf
+from polls.board_tables import board_tree, registry_checkpoint, registry_leaf
 from polls.checkpoint import Checkpoint, sign_checkpoint
 from polls.journal import HISTORY, PUBLIC_FACTS, record_event
 from polls.public_keys import find_key, lock_keys
@@ -154,12 +154,7 @@ async def record_protocol_version(session: Session, origin: str, software: str, 
     """Write down what the files of this deployment look like, when that has changed or was never said."""
     await lock_keys(session)
     facts = {**FORMATS, "origin": origin}
-    said = await session.scalar(
-        select(registry_event.c.body)
-        .where(registry_event.c.kind == "protocol_version")
-        .order_by(registry_event.c.id.desc())
-        .limit(1)
-    )
+    said = await _protocol_version(session)
     if said is not None and {name: said.get(name) for name in facts} == facts:
         return False
     await record_event(session, "protocol_version", None, now, **facts, software=software)
@@ -167,6 +162,28 @@ async def record_protocol_version(session: Session, origin: str, software: str, 
 
 
 # ---- reading
+
+
+async def _protocol_version(session: ReadSession) -> Mapping[str, Any] | None:
+    """What was said last of this deployment's files; None where nothing was."""
+    said: Mapping[str, Any] | None = await session.scalar(
+        select(registry_event.c.body)
+        .where(registry_event.c.kind == "protocol_version")
+        .order_by(registry_event.c.id.desc())
+        .limit(1)
+    )
+    return said
+
+
+async def stated_origin(session: ReadSession) -> str | None:
+    """The name under which this deployment signs its boards and its log; None before it was set up."""
+    said = await _protocol_version(session)
+    return None if said is None else str(said["origin"])
+
+
+async def is_anything_signed(session: ReadSession) -> bool:
+    """Whether a board or a state of the log bears the origin already."""
+    return bool(await session.scalar(select(exists(select(registry_checkpoint)) | exists(select(board_tree)))))
 
 
 async def newest_checkpoint(session: ReadSession) -> Signed | None:

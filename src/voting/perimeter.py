@@ -22,6 +22,7 @@ FOR_EVER = b"public, max-age=31536000, immutable"
 HASHED = re.compile(r"/static/dist/[\w.-]+-[A-Z0-9]{8}\.\w+")
 """Built files whose name changes with their content; the others (the viewer's, the manifest) are asked for again."""
 HSTS = "max-age=31536000; includeSubDomains"
+NETLOC = re.compile(r"(?P<name>\[[0-9a-f:.]+\]|[^\[\]:@/?#\s]+)(:[0-9]{1,5})?")
 LOOPBACK = frozenset({"localhost", "127.0.0.1", "[::1]"})
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
@@ -87,9 +88,9 @@ def host_allowed(settings: Settings, host: str | None) -> bool:
 
 
 def _name(netloc: str) -> str:
-    if netloc.startswith("["):
-        return netloc.partition("]")[0] + "]"
-    return netloc.partition(":")[0]
+    """The name without its port; empty for what is not a name with at most a port of digits."""
+    parts = NETLOC.fullmatch(netloc)
+    return parts["name"] if parts else ""
 
 
 def client_address(scope: Scope, trusted: tuple[Network, ...]) -> str:

@@ -84,7 +84,7 @@ class Settings(BaseModel):
     log_origin: str = Field(
         default_factory=lambda data: urlsplit(str(data.get("base_url", ""))).netloc.lower(),
         description="The name under which boards and the registry log are signed. Not set: the base URL's host. "
-        "Keep it when the site moves.",
+        "Decided at set-up and stored; another name is refused later.",
     )
     trusted_proxies: tuple[IPvAnyNetwork, ...] = Field(
         (), description="Proxies whose X-Forwarded-For is believed: addresses or networks, separated by commas."

@@ -13,6 +13,7 @@ from polls.definition import Privacy, Visibility
 from polls.eligibility import reasons_against
 from polls.entitlement import entitlement
 from polls.errors import AlreadyVoted, NotYourHouse, PollClosed
+from polls.journal import poll_events
 from polls.lifecycle import State
 from polls.tables import count_record, participation, poll, roll, turnout_day
 from results.decisions import Status, decisions
@@ -98,6 +99,21 @@ async def test_closed_polls_closed_in_the_past_and_people_voted_day_by_day(town:
     assert len(days) > 7 and max(days) <= found.closes_at.date() and min(days) >= found.opens_at.date()
     assert sum(days.values()) == record.ballots == record.participations > CITIZENS * 0.15
     assert entitled is not None and CITIZENS * 0.9 < entitled <= CITIZENS + len(RESIDENTS)
+
+
+async def test_the_history_of_a_poll_keeps_its_days(town: Town) -> None:
+    database, _, _, _ = town
+    async with database.open_read_session() as reading:
+        for one in POLLS:
+            found = await sealed_poll(reading, one.slug)
+            events = [(event.kind, event.at) for event in await poll_events(reading, found.id)]
+            assert [at for _, at in events] == sorted(at for _, at in events), one.slug
+            told = dict(events)
+            begun = found.opens_at <= datetime.now(UTC)
+            assert told.get("poll_opened") == (found.opens_at if begun else None), one.slug
+            counted = found.counted_at is not None
+            assert told.get("poll_closed") == (found.closes_at if counted else None), one.slug
+            assert not counted or told["poll_counted"] >= found.closes_at
 
 
 async def test_the_city_has_decided(town: Town) -> None:

@@ -58,6 +58,16 @@ def test_limits_count_by_networks(address, network):
         ("http://127.0.0.1:8000", "localhost:8000", True),
         ("http://127.0.0.1:8000", "[::1]:9000", True),
         ("http://127.0.0.1:8000", "city.test:8000", False),
+        ("http://127.0.0.1:8000", "127.0.0.1", True),
+        ("http://127.0.0.1:8000", "127.0.0.1:8000@evil", False),
+        ("http://127.0.0.1:8000", "127.0.0.1:8000:evil", False),
+        ("http://127.0.0.1:8000", "127.0.0.1:", False),
+        ("http://127.0.0.1:8000", "localhost:٨٠٠٠", False),
+        ("http://127.0.0.1:8000", "localhost:8000\n", False),
+        ("http://127.0.0.1:8000", "localhost:8000.evil.test", False),
+        ("http://127.0.0.1:8000", "[::1]evil.test", False),
+        ("http://127.0.0.1:8000", "[::1]:8000@evil", False),
+        ("http://[::1]:8000", "[::1]:8001", True),
     ],
 )
 def test_hosts(tmp_path, base_url, host, allowed):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import random
 from datetime import UTC, datetime, timedelta
@@ -33,7 +34,8 @@ from polls.definition import Definition
 from polls.eligibility import reasons_against
 from polls.poll_templates import TEMPLATES, definition_from
 from polls.register import GroupRow, TerritoryRow, load_buildings, load_groups, territory_tree
-from voting.commands.rehearse import rehearse
+from voting.commands import rehearse as command
+from voting.commands.rehearse import Steps, rehearse
 from voting.db import Database, database_url_for
 from voting.rehearsal.answers import random_answers
 from voting.rehearsal.electorate import make_up
@@ -175,7 +177,9 @@ def test_the_command_leaves_no_database_behind(
     monkeypatch.setattr("voting.commands.rehearse.Settings.from_env", lambda: settings)
     ran = CliRunner().invoke(rehearse, [slug, "--voters", "20", "--at-once", "4", "--json"])
     assert ran.exit_code == 0, ran.output
-    told = json.loads(ran.output)
+    told = json.loads(ran.stdout)  # what is being done is told elsewhere
+    steps = ran.stderr.splitlines()
+    assert "making a database" in steps[0] and any("20 of 20 ballots cast" in step for step in steps)
     assert (told["poll"], told["cast"], told["problems"]) == (slug, 20, [])
     spoken = CliRunner().invoke(rehearse, [slug, "--voters", "12", "--at-once", "4"])
     assert "Turnout: 12 of 20" in spoken.output
@@ -184,3 +188,16 @@ def test_the_command_leaves_no_database_behind(
             "SELECT count(*) FROM pg_database WHERE datname LIKE %s", [f"{PREFIX}\\_%"]
         ).fetchone()
     assert left == (0,)
+
+
+async def test_a_long_step_is_told_again_and_again(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(command, "STILL_EVERY", 0.2)
+    steps = Steps()
+    steps.tell("closing and counting")
+    reminding = asyncio.create_task(steps.remind())
+    await asyncio.sleep(1.5)
+    reminding.cancel()
+    told = capsys.readouterr().err.splitlines()
+    assert len(told) >= 3 and all("closing and counting" in line for line in told)

@@ -13,6 +13,7 @@ from polls.sessions import ReadSession
 from voting.board_files import boards_in
 from voting.board_jobs import Progress, board_differences, publish_board
 from voting.db import opened_database
+from voting.setting_up import with_stored_origin
 from voting.settings import Settings
 
 LINE_EVERY = 0.5  # seconds between two states of the progress line
@@ -51,6 +52,7 @@ def check(poll: str) -> None:
 async def _build(settings: Settings, poll: str) -> bool:
     async with opened_database(settings) as database:
         async with database.open_read_session() as session:
+            settings = await with_stored_origin(session, settings)
             public_id = await _public_id(session, poll)
         return await publish_board(database, settings, public_id, _progress_line())
 

@@ -49,7 +49,7 @@ def demo(citizens: int, if_empty: bool) -> None:
 
 async def _build(settings: Settings, citizens: int, if_empty: bool) -> Built | None:
     async with opened_database(settings) as database:
-        await asyncio.to_thread(prepare_schema, settings)
+        settings = await asyncio.to_thread(prepare_schema, settings)
         async with database.open_read_session() as reading:
             found = await standing(reading)
         if if_empty and found in (Standing.BUILT, Standing.OTHER):

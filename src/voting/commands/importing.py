@@ -21,6 +21,7 @@ from polls.pabulib_import import ImportedBudget, import_budget
 from voting.db import opened_database
 from voting.keys import board_sealer
 from voting.secrets import receipt_signer
+from voting.setting_up import with_stored_origin
 from voting.settings import Settings
 
 NOBODY = 0  # the account of whoever sits at the server: none
@@ -63,6 +64,7 @@ async def _import(
 ) -> ImportedBudget:
     signer = cast(Signer, receipt_signer(settings))
     async with opened_database(settings) as database, database.open_session() as session:
+        settings = await with_stored_origin(session, settings)
         return await import_budget(
             session, instance, content, signer=signer, sealer=board_sealer(settings), official_id=NOBODY,
             now=datetime.now(UTC),

@@ -14,6 +14,7 @@ from voting.db import opened_database
 from voting.key_files import PURPOSES, REGISTRY, BadKey, read_key
 from voting.keys import Rotation, finish_rotation, record_new_key, retire_old_key
 from voting.registry_files import key_line
+from voting.setting_up import with_stored_origin
 from voting.settings import Settings
 
 
@@ -59,6 +60,7 @@ async def rotate_purpose(settings: Settings, purpose: str, because: str) -> Rota
     now = datetime.now(UTC)
     async with opened_database(settings) as database:
         async with database.open_session() as session:
+            settings = await with_stored_origin(session, settings)
             rotation, old = await record_new_key(session, settings, purpose, because, now)
             if purpose == REGISTRY and old is not None and because == "planned":
                 while await append_entries(session, settings.log_origin, old, now):
@@ -73,6 +75,7 @@ async def rotate_purpose(settings: Settings, purpose: str, because: str) -> Rota
 
 async def _list(settings: Settings) -> list[str]:
     async with opened_database(settings) as database, database.open_read_session() as session:
+        settings = await with_stored_origin(session, settings)
         listed = await listed_keys(session)
     return list(_lines(settings, listed))
 

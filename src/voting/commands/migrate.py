@@ -24,4 +24,5 @@ def migrate() -> None:
             click.echo(f"Applied {len(waiting)} migrations: {', '.join(waiting)}.")
         else:
             click.echo("The database is up to date.")
-        set_up_keys(settings)
+        settled = set_up_keys(settings)
+    click.echo(f"Boards and the registry log are signed as {settled.log_origin}.")

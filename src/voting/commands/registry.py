@@ -9,6 +9,7 @@ from polls.public_keys import lock_keys
 from polls.registry_check import Checked, check_registry
 from voting.db import opened_database
 from voting.registry_files import file_faults, registry_dir
+from voting.setting_up import with_stored_origin
 from voting.settings import Settings
 
 MOST_TOLD = 50
@@ -41,5 +42,6 @@ def check() -> None:
 async def _check(settings: Settings) -> tuple[Checked, list[str]]:
     async with opened_database(settings) as database, database.open_session() as session:
         await lock_keys(session)  # nothing is appended and no file written until the check is done
+        settings = await with_stored_origin(session, settings)
         checked = await check_registry(session)
         return checked, [*checked.faults, *await file_faults(session, settings)]

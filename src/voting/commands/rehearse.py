@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import sys
+import time
 
 import click
 import psycopg
@@ -17,6 +19,7 @@ from voting.rehearsal.throwaway import throwaway_database
 from voting.settings import Settings
 
 SPARE = 4  # connections beside those that cast
+STILL_EVERY = 5.0  # seconds of silence after which what is being done is said again
 
 
 @click.command()
@@ -32,7 +35,7 @@ def rehearse(poll: str, voters: int, turnout: int, at_once: int, seed: int, as_j
 
     POLL is its short name or 32-digit id; it may be a draft or sealed. People, ballots and results go into a database
     made for this and dropped afterwards; of the real one only the definition, the territories and the groups are read.
-    Ends with exit code 1 if anything was not as it should be.
+    Ends with exit code 1 if anything was not as it should be. What is being done is told on standard error.
     """
     plan = Plan(voters, turnout, at_once, seed)
     try:
@@ -52,9 +55,37 @@ def rehearse(poll: str, voters: int, turnout: int, at_once: int, seed: int, as_j
 
 
 async def _rehearse(settings: Settings, poll: str, plan: Plan) -> tuple[Report, Definition]:
-    async with (
-        opened_database(settings) as real,
-        real.open_read_session() as reading,
-        throwaway_database(settings, plan.at_once + SPARE) as ours,
-    ):
-        return await rehearse_poll(reading, ours, poll, plan)
+    told = Steps()
+    told.tell("making a database for the rehearsal")
+    reminding = asyncio.create_task(told.remind())
+    try:
+        async with (
+            opened_database(settings) as real,
+            real.open_read_session() as reading,
+            throwaway_database(settings, plan.at_once + SPARE) as ours,
+        ):
+            done = await rehearse_poll(reading, ours, poll, plan, told.tell)
+            told.tell("throwing the database away")
+        return done
+    finally:
+        reminding.cancel()
+
+
+class Steps:
+    """Tells on standard error what is being done, so that a slow machine is not taken for a stuck one."""
+
+    def __init__(self) -> None:
+        self._began = self._told = time.monotonic()
+        self._step = ""
+
+    def tell(self, step: str) -> None:
+        """A line at once: seconds since the beginning, and the step."""
+        self._step, self._told = step, time.monotonic()
+        click.echo(f"{self._told - self._began:5.0f} s  {step}", err=True)
+
+    async def remind(self) -> None:
+        """Say the step again whenever nothing was told for some seconds; ends when it is cancelled."""
+        while True:
+            await asyncio.sleep(max(0.1, self._told + STILL_EVERY - time.monotonic()))
+            if time.monotonic() - self._told >= STILL_EVERY:
+                self.tell(self._step)

@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
 from typing import NoReturn
+from urllib.parse import urlsplit
 
 import click
 
@@ -37,7 +38,7 @@ def serve(workers: int) -> None:
     settings = Settings.from_env()
     signal.signal(signal.SIGTERM, _leave)
     with listening_socket(settings) as listening, running_database(settings):
-        prepare_schema(settings)
+        settings = prepare_schema(settings)
         try:
             if workers == 1:
                 # Late: a taken port or a database that does not answer is told before the seconds this import takes.
@@ -85,8 +86,11 @@ def running_database(settings: Settings) -> Iterator[None]:
         yield
 
 
-def prepare_schema(settings: Settings) -> None:
-    """In the demo apply and make what is missing; elsewhere refuse another release's schema and missing keys."""
+def prepare_schema(settings: Settings) -> Settings:
+    """In the demo apply and make what is missing; elsewhere refuse another release's schema and missing keys.
+
+    Gives the settings with the name that boards and the registry log have been signed under since they began.
+    """
     with migrations.settings_url(settings) as url:
         waiting = migrations.pending(url)
         if waiting and not settings.demo:
@@ -96,13 +100,14 @@ def prepare_schema(settings: Settings) -> None:
         if waiting:
             migrations.upgrade(url)
         if settings.demo:
-            set_up_keys(settings)
-        else:
-            require_keys(settings, WEB_NEEDS)
+            return set_up_keys(settings)
+        return require_keys(settings, WEB_NEEDS)
 
 
 def _announce(settings: Settings) -> None:
     click.echo(f"{settings.site_name_en} is at {settings.base_url} (Ctrl-C stops it)")
+    if settings.log_origin != urlsplit(settings.base_url).netloc.lower():
+        click.echo(f"Boards and the registry log are signed as {settings.log_origin}, the name they began with.")
     if settings.demo:
         click.echo(f"Demo accounts, with their password: {settings.base_url}/sign-in")
 

@@ -31,7 +31,7 @@ def worker() -> None:
     with migrations.settings_url(settings) as url:  # also keeps the embedded server running until the work ends
         if migrations.pending(url):
             raise click.ClickException("The database is not at this release's schema. Run `veche migrate` first.")
-        require_keys(settings, WORK_NEEDS)
+        settings = require_keys(settings, WORK_NEEDS)
         click.echo("Working on the queue. Ctrl-C stops.")
         asyncio.run(_work(settings))
 

@@ -33,6 +33,7 @@ from polls.pabulib_import import import_budget
 from polls.register import citizen_facts_many
 from polls.sessions import ReadSession, Session
 from polls.tables import poll as poll_table
+from polls.turning_points import record_turning_points
 from results.decisions import record_decision
 from voting.db import Database
 from voting.demo.budget_file import DISTRICT as BUDGET_DISTRICT
@@ -215,14 +216,17 @@ async def hold_poll(story: Story, poll: DemoPoll) -> int:
             await set_time(session, until)
             await cancel_poll(session, poll.poll_id, story.official_id, poll.cancelled, until)
         elif closes < story.now:
+            await set_time(session, closes)
+            await record_turning_points(session, sealed.id, closes)
             await _end(session, story, poll, closes)
     return ballots
 
 
 async def _vote(session: Session, story: Story, poll: DemoPoll, sealed: SealedPoll, until: datetime) -> int:
-    """Cast everybody's ballot through the ordinary use case, day by day."""
+    """Cast everybody's ballot through the ordinary use case, day by day, and write down the opening on its day."""
     ballots = 0
     await set_time(session, sealed.opens_at)
+    await record_turning_points(session, sealed.id, sealed.opens_at)
     await take_roll(session, sealed.id, sealed.definition)
     for moment, going in turnout(story.voters, poll, sealed.definition, until):
         await set_time(session, moment)

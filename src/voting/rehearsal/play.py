@@ -55,6 +55,10 @@ OFFICIAL = 0
 LATE = 20  # who try after closing
 MOST_TRIED = 200  # of each thing that must be refused
 WHY = "репетиция / rehearsal"
+TELL_EVERY = 1.0  # seconds between two states of the voting
+
+Tell = Callable[[str], None]
+"""Hears what is being done now, a line each."""
 
 
 @dataclass(frozen=True)
@@ -75,6 +79,7 @@ class _Stage:
     poll: SealedPoll
     signer: Signer
     rng: random.Random
+    tell: Tell
     sent: dict[int, Counter[str]] = field(default_factory=dict)
     styles: Counter[int] = field(default_factory=Counter)
     trials: list[Trial] = field(default_factory=list)
@@ -102,8 +107,10 @@ class _Stage:
         self.trials.append(Trial(what, expected, len(work), held))
 
 
-async def rehearse_poll(real: ReadSession, database: Database, slug: str, plan: Plan) -> tuple[Report, Definition]:
-    """Play the poll through in `database`, which is empty and thrown away; `real` is only read.
+async def rehearse_poll(
+    real: ReadSession, database: Database, slug: str, plan: Plan, tell: Tell = lambda line: None
+) -> tuple[Report, Definition]:
+    """Play the poll through in `database`, which is empty and thrown away; `real` is only read. `tell` hears each step.
 
     Refuses `PollNotFound`. Whatever goes wrong on the way is in the report's `problems`.
     """
@@ -113,16 +120,22 @@ async def rehearse_poll(real: ReadSession, database: Database, slug: str, plan: 
     checklist = await check_draft(real, definition, now) if source.poll_hash is None else None
     async with database.open_session() as session:
         await copy_places(real, session)
-    stage, electorate = await _open(database, definition, plan, now)
+    tell("making up people who may vote")
+    stage, electorate = await _open(database, definition, plan, now, tell)
     stage.problems += _against(electorate)
     load = await _vote(stage, electorate, plan)
+    tell("trying what must be refused")
     await _try_refusals(stage, electorate)
+    tell("closing and counting")
     counting = await _close_and_count(stage)
     load = Load(**{**vars(load), "counting_seconds": counting})
+    tell("counting once more, and making every file that would be published")
     return await _reported(stage, source.slug, source.state.value, electorate, load, checklist), stage.poll.definition
 
 
-async def _open(database: Database, definition: Definition, plan: Plan, now: datetime) -> tuple[_Stage, Electorate]:
+async def _open(
+    database: Database, definition: Definition, plan: Plan, now: datetime, tell: Tell
+) -> tuple[_Stage, Electorate]:
     """Seal the poll with times of now, its people made up and in the register."""
     opens = now.replace(microsecond=0) - timedelta(minutes=1)
     running = definition.model_copy(
@@ -140,7 +153,7 @@ async def _open(database: Database, definition: Definition, plan: Plan, now: dat
     async with database.open_read_session() as session:
         poll = await sealed_poll(session, running.poll_id)
     key = Ed25519PrivateKey.generate()
-    return _Stage(database, poll, Ed25519Signer("rehearse", key), rng), electorate
+    return _Stage(database, poll, Ed25519Signer("rehearse", key), rng, tell), electorate
 
 
 def _against(electorate: Electorate) -> list[str]:
@@ -158,22 +171,38 @@ async def _vote(stage: _Stage, electorate: Electorate, plan: Plan) -> Load:
     stage.rng.shuffle(voters)
     voters, stage.idle = voters[: plan.voters], voters[plan.voters :]
     ballots = [(person, _filled(stage, person)) for person in voters]
+    tell_cast = _cast_so_far(stage.tell, len(ballots))
     took: list[float] = []
     refused: Counter[str] = Counter()
     half = len(ballots) // 2
     began = time.perf_counter()
-    await _side_by_side(stage, ballots[:half], plan.at_once, took, refused)
+    await _side_by_side(stage, ballots[:half], plan.at_once, took, refused, tell_cast)
     seconds = time.perf_counter() - began
     if ballots[half:]:
+        stage.tell("pausing, and trying to vote meanwhile")
         await _pause(stage, ballots[half:][:MOST_TRIED])
     began = time.perf_counter()
-    await _side_by_side(stage, ballots[half:], plan.at_once, took, refused)
+    await _side_by_side(stage, ballots[half:], plan.at_once, took, refused, tell_cast)
     seconds += time.perf_counter() - began
     stage.problems += [f"{n:,} ballots that should be taken were refused: {code}" for code, n in refused.items()]
     took.sort()
     p50, p99 = (round(1_000 * percentile(took, share), 2) for share in (0.5, 0.99))
     speed = round(len(took) / seconds, 1) if seconds else 0.0
     return Load(len(took), round(seconds, 3), speed, p50, p99, plan.at_once, 0.0)
+
+
+def _cast_so_far(tell: Tell, whole: int) -> Callable[[int], None]:
+    """What hears the number of ballots cast, and tells of it at once, then every second, and at the end."""
+    last = 0.0
+
+    def hear(cast: int) -> None:
+        nonlocal last
+        now = time.monotonic()
+        if cast == whole or now - last >= TELL_EVERY:
+            last = now
+            tell(f"{cast:,} of {whole:,} ballots cast")
+
+    return hear
 
 
 def _filled(stage: _Stage, person: Person) -> dict[str, Any]:
@@ -184,7 +213,7 @@ def _filled(stage: _Stage, person: Person) -> dict[str, Any]:
 
 async def _side_by_side(
     stage: _Stage, ballots: Sequence[tuple[Person, dict[str, Any]]], at_once: int, took: list[float],
-    refused: Counter[str],
+    refused: Counter[str], tell_cast: Callable[[int], None],
 ) -> None:  # fmt: skip
     waiting = iter(ballots)
     definition = stage.poll.definition
@@ -199,6 +228,7 @@ async def _side_by_side(
                 refused[refusal.code] += 1
                 continue
             took.append(time.perf_counter() - began)
+            tell_cast(len(took))
             style = style_of(definition, person.facts.territories)
             stage.styles[style] += 1
             encoded = encode_ballot(definition, answers, style)
