@@ -185,6 +185,7 @@ async def test_a_receipt_is_found_and_leaves_the_page_in_no_way(
     else:
         if way == "quick":
             await visitor.page.locator("#way-quick").check()
+        await expect(visitor.page.locator("[data-file]")).to_be_visible()
         await visitor.page.locator("[data-file]").set_input_files(path)
     await ends(visitor, FOUND_BY_CODE if way == "typed" else "Your ballot is counted", "ballot")
     shown = visitor.page.locator("[data-ballot] dl")
@@ -205,6 +206,7 @@ async def test_a_receipt_is_found_and_leaves_the_page_in_no_way(
 
 async def drop(visitor: Visitor, text: str) -> None:
     """Drop a file on the form."""
+    await expect(visitor.page.locator("[data-file]")).to_be_visible()  # the script is there
     transfer = await visitor.page.evaluate_handle(
         "text => { const held = new DataTransfer(); held.items.add(new File([text], 'r.json')); return held; }", text
     )

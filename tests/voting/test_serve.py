@@ -45,6 +45,7 @@ def start(home: Home, port: int, *words: str, **environment: str) -> subprocess.
         stderr=subprocess.DEVNULL,
         text=True,
         start_new_session=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # a job in the background ignores Ctrl-C
     )
 
 
