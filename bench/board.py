@@ -32,8 +32,9 @@ sys.path[:0] = [str(ROOT), str(ROOT / "src")]
 
 from bench import rig, summary  # noqa: E402
 from bench.soak import Memory  # noqa: E402
-from tests.builders import a_city, an_open_poll, close_now  # noqa: E402
+from tests.builders import a_city, an_open_poll  # noqa: E402
 
+from polls.authoring import close_early  # noqa: E402
 from polls.board import inclusion_receipt, leaf_hashes  # noqa: E402
 from polls.board_trees import copy_entries  # noqa: E402
 from polls.catalogue import SealedPoll, sealed_poll  # noqa: E402
@@ -44,6 +45,7 @@ from voting.keys import board_sealer, receipt_signer, record_keys  # noqa: E402
 MOST_BUILDING, MOST_VERIFYING = 120.0, 900.0  # seconds for 7,000,000 ballots; others by proportion
 LEAST_SHARE = 0.1  # of the bars' seconds: a process has to start, and the disk to take what is written
 MOST_MEMORY, MOST_PROOF = 1_000.0, 2_000.0  # megabytes, bytes
+OFFICIAL = 1
 INTAKE = """
 INSERT INTO intake_{poll} (ballot_id, answers, style, stratum)
 SELECT substr(sha256(int8send(n)), 1, 16), ARRAY['[' || 1 + n %% 3 || ']'], 0, 0
@@ -72,8 +74,9 @@ async def a_closed_poll(database: Database, settings: rig.Settings, url: str, ba
         await record_keys(session, settings, datetime.now(UTC))
         poll = await an_open_poll(session, roll_known=False, strata=())
     await asyncio.to_thread(fill, url, poll.id, ballots)
-    async with database.open_session() as session:
-        return await close_now(session, poll)
+    async with database.open_session() as session:  # as an official does it: the registry log says when and why
+        await close_early(session, poll.public_id, OFFICIAL, "everybody has voted", datetime.now(UTC))
+        return await sealed_poll(session, poll.public_id)
 
 
 async def prepare(url: str, settings: rig.Settings, ballots: int) -> tuple[SealedPoll, float, float]:
