@@ -177,7 +177,7 @@ def measure(given: argparse.Namespace, server: str, stack: ExitStack) -> bool:
         url = stack.enter_context(rig.scratch_database(server, name))
         data = stack.enter_context(rig.keys_of(database_url_for(url, "postgresql")))
         polls: list[str] = []
-        asyncio.run(prepare(url, given.residents, polls))
+        asyncio.run(prepare(url, given.residents, 60, polls))
         rig.write_people(folder / name, rig.settings_for(url, data), given.residents)
         sides.append(Side(url, stack.enter_context(rig.veche(url, data)), polls, folder / name))
     empty, full = sides

@@ -99,7 +99,7 @@ def measure(given: argparse.Namespace, server: str, stack: ExitStack) -> bool:
     data = stack.enter_context(rig.keys_of(database_url_for(url, "postgresql")))
     people = Path(stack.enter_context(tempfile.TemporaryDirectory())) / "people"
     polls: list[str] = []
-    asyncio.run(prepare(url, given.residents, polls))
+    asyncio.run(prepare(url, given.residents, 60, polls))
     rig.write_people(people, rig.settings_for(url, data), given.residents)
     service = stack.enter_context(rig.veche(url, data, workers=given.workers))
     began = service.pids()

@@ -703,9 +703,10 @@ async def test_votes_of_a_held_poll_take_no_room_from_others(fresh_database: Dat
         held = []
         for start in (0, 50):  # more than there is room for, so that some of the held are turned away themselves
             held += [asyncio.create_task(outcome_of(box, a_vote(poll, one))) for one in citizens[start : start + 50]]
-            await asyncio.sleep(0.1)
-        assert box.inside == 50 and box.figures.turned_away == 50
-        for turn in range(20):  # whether they are just pausing, waiting or being written
+            async with asyncio.timeout(30):
+                while not (box.figures.batches and box.inside == 50 and box.figures.turned_away == start):  # noqa: ASYNC110
+                    await asyncio.sleep(0.01)
+        for turn in range(10):  # whether they are just pausing, waiting or being written
             found = await outcome_of(box, a_vote(free, citizens[turn]))
             assert isinstance(found, Cast), (turn, found)
             await asyncio.sleep(0.007)
