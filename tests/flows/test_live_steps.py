@@ -110,7 +110,8 @@ class Witness:
         given = "{" + ",".join(f'"{one}"' for one in answers) + "}"
         intake = f"intake_{self.poll.id}"
         await self.run(
-            f"UPDATE {intake} SET answers = '{given}' WHERE ballot_id = (SELECT min(ballot_id) FROM {intake})"
+            f"UPDATE {intake} SET answers = '{given}' WHERE ballot_id ="
+            f" (SELECT ballot_id FROM {intake} ORDER BY 1 LIMIT 1)"
         )
 
     async def vote(self, citizens: Sequence[int], answer: int) -> None:

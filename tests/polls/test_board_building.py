@@ -290,8 +290,9 @@ async def test_trees_an_earlier_release_did_not_sign_are_made_late_and_said_to_b
 
 @pytest.mark.parametrize(
     "change",
-    ["UPDATE ballot SET answers = '{[3]}' WHERE ballot_id = (SELECT min(ballot_id) FROM ballot WHERE poll_id = :poll)",
-     "DELETE FROM ballot WHERE ballot_id = (SELECT min(ballot_id) FROM ballot WHERE poll_id = :poll)",
+    ["UPDATE ballot SET answers = '{[3]}'"
+     " WHERE ballot_id = (SELECT ballot_id FROM ballot WHERE poll_id = :poll ORDER BY 1 LIMIT 1)",
+     "DELETE FROM ballot WHERE ballot_id = (SELECT ballot_id FROM ballot WHERE poll_id = :poll ORDER BY 1 LIMIT 1)",
      "INSERT INTO ballot SELECT poll_id, substr(sha256(ballot_id), 1, 16), answers, style, stratum FROM ballot"
      " WHERE poll_id = :poll LIMIT 1"],
 )  # fmt: skip
@@ -314,7 +315,7 @@ async def test_what_was_signed_cannot_be_changed_either(session: Session) -> Non
     await session.execute(text("UPDATE board_tree SET root = sha256(root) WHERE poll_id = :poll"), {"poll": poll.id})
     found = await differences(session, poll)
     assert any("is not the signed" in sentence for sentence in found)
-    await session.execute(text("UPDATE board_tree SET checkpoint = replace(checkpoint, '20', '21')"))
+    await session.execute(text("UPDATE board_tree SET checkpoint = replace(checkpoint, E'\\n20\\n', E'\\n21\\n')"))
     assert any("not good" in sentence for sentence in await differences(session, poll))
 
 

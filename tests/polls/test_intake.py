@@ -21,7 +21,7 @@ SIGNER = ASigner()
 VOTES = 24
 
 # What a faulty or hostile trigger does to a row on its way into `ballot`.
-LAST = "NEW.ballot_id = (SELECT max(ballot_id) FROM intake_{})"
+LAST = "NEW.ballot_id = (SELECT ballot_id FROM intake_{} ORDER BY 1 DESC LIMIT 1)"
 ON_THE_WAY = {
     "changes an answer": "IF {last} THEN NEW.answers = '{{[3]}}'; END IF;",
     "changes every answer": "NEW.answers = '{{[2]}}';",

@@ -37,7 +37,8 @@ async def test_a_ballot_changed_before_counting_is_missing_to_its_receipt_alone(
     poll, receipts = await a_voted_poll(session, [{"1": 1}] * 20 + [{"1": 2}] * 10)
     changed = await session.scalar(
         text(f"UPDATE intake_{poll.id} SET answers = ARRAY['[2]'] WHERE ballot_id ="
-             f" (SELECT min(ballot_id) FROM intake_{poll.id} WHERE answers = ARRAY['[1]']) RETURNING ballot_id")
+             f" (SELECT ballot_id FROM intake_{poll.id} WHERE answers = ARRAY['[1]'] ORDER BY 1 LIMIT 1)"
+             " RETURNING ballot_id")
     )  # fmt: skip
     board, ballots = verify(await publish(session, poll, tmp_path / "board"), receipts)
     assert board["verdict"] == "valid"

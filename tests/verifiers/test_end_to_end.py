@@ -97,7 +97,7 @@ async def forge_a_ballot(session, poll):
     await session.execute(
         text(
             "UPDATE ballot SET answers = ARRAY['[2]'] WHERE poll_id = :poll AND ballot_id ="
-            " (SELECT min(ballot_id) FROM ballot WHERE poll_id = :poll AND answers = ARRAY['[1]'])"
+            " (SELECT ballot_id FROM ballot WHERE poll_id = :poll AND answers = ARRAY['[1]'] ORDER BY 1 LIMIT 1)"
         ),
         {"poll": poll.id},
     )
@@ -147,7 +147,8 @@ async def test_a_ballot_changed_before_counting_makes_its_receipt_a_complaint(se
     poll, receipts = await a_voted_poll(session, [{"1": 1}] * 20 + [{"1": 2}] * 10)
     changed = await session.scalar(
         text(f"UPDATE intake_{poll.id} SET answers = ARRAY['[2]'] WHERE ballot_id ="
-             f" (SELECT min(ballot_id) FROM intake_{poll.id} WHERE answers = ARRAY['[1]']) RETURNING ballot_id")
+             f" (SELECT ballot_id FROM intake_{poll.id} WHERE answers = ARRAY['[1]'] ORDER BY 1 LIMIT 1)"
+             " RETURNING ballot_id")
     )  # fmt: skip
     board = await publish(session, poll, tmp_path / "board")
     assert verify(board) == 0, "the count of what is there is right: only the receipt can tell"

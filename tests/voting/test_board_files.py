@@ -275,7 +275,10 @@ async def test_ballots_changed_since_the_count_are_not_published(fresh_database:
     async with fresh_database.open_session() as session:
         await session.execute(text("ALTER TABLE ballot DISABLE TRIGGER ALL"))
         await session.execute(
-            text("UPDATE ballot SET answers[1] = '[3]' WHERE ballot_id = (SELECT min(ballot_id) FROM ballot)")
+            text(
+                "UPDATE ballot SET answers[1] = '[3]' WHERE ballot_id ="
+                " (SELECT ballot_id FROM ballot ORDER BY 1 LIMIT 1)"
+            )
         )
     with pytest.raises(BoardFault, match="were signed at the count; nothing was published"):
         await publish_board(fresh_database, settings, poll.public_id, lambda written, whole: None)
