@@ -117,7 +117,7 @@ def measure(given: argparse.Namespace, server: str, stack: ExitStack) -> bool:
     loads: list[rig.Load] = []
     skip, wrong, told, minute, asked = 0, 0, 0, 0, full / 2
     while time.monotonic() - began_at < 60 * given.minutes:
-        if skip + full / 2 * CHUNK * 1.5 > given.residents:
+        if skip + full / 2 * CHUNK * 2 > given.residents:
             if not polls:
                 polls += asyncio.run(_more(url))
             slug, skip = polls.pop(), 0
@@ -131,7 +131,7 @@ def measure(given: argparse.Namespace, server: str, stack: ExitStack) -> bool:
             continue
         # A connection pauses between its requests and waits for replies besides: ask for more, to get half the load.
         asked = min(full, max(full / 2, asked * full / 2 / max(1.0, loads[-1].rate)))
-        skip += loads[-1].requests + 200
+        skip += int(1.3 * loads[-1].requests) + 400  # one thread of wrk may be ahead of the others
         taken += loads[-1].ok
         wrong += loads[-1].errors + page.errors
         if (now := int((time.monotonic() - began_at) / 60)) > minute:
