@@ -24,6 +24,7 @@ import pytest
 from sqlalchemy import text
 from tests.builders import a_single_choice, an_open_poll, both, close_now
 from tests.flows.api_client import Client, Town
+from tests.flows.wire import answers, scope_of
 
 from polls.casting import BallotBox
 from polls.pausing import pause_poll
@@ -82,30 +83,11 @@ class Ways:
         if asked.measured:
             headers.setdefault("content-length", str(sum(map(len, asked.body))))
         listed = [(name, value) for name, value in headers.items() if value is not None] + list(asked.more)
-        scope = {
-            "type": "http", "asgi": {"version": "3.0"}, "http_version": "1.1", "method": asked.method,
-            "path": asked.path.format(asked.slug), "raw_path": b"", "query_string": asked.query, "root_path": "",
-            "scheme": "http", "client": ("203.0.113.9", 1), "server": ("city.test", 80), "state": {},
-            "headers": [(name.encode("latin-1"), value.encode("latin-1")) for name, value in listed],
-        }  # fmt: skip
-        last = len(asked.body) - 1
-        coming = [
-            {"type": "http.request", "body": part, "more_body": at < last or asked.gone}
-            for at, part in enumerate(asked.body)
-        ]
-        pieces = iter(coming)
-        sent: list[Any] = []
-
-        async def receive() -> Any:
-            return next(pieces, {"type": "http.disconnect"})
-
-        async def send(message: Any) -> None:
-            sent.append(message)
-
+        scope = scope_of(asked.method, asked.path.format(asked.slug), listed, query=asked.query)
         with self.monkeypatch.context() as patch:
             if ordinary:
                 patch.setattr(fast_casting, "ADDRESS", NOBODY)
-            await self.app(scope, receive, send)
+            sent = await answers(self.app, scope, asked.body, gone=asked.gone)
         headers_back = dict(sent[0]["headers"])
         number = headers_back[b"x-request-id"]
         assert NUMBER.fullmatch(number)

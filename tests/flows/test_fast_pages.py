@@ -22,6 +22,7 @@ import pytest
 from sqlalchemy import text
 from tests.builders import a_citizen, a_city, a_key, an_open_poll, both
 from tests.flows.pages import Resident
+from tests.flows.wire import answers, scope_of
 from tests.sites import Clock, add_account, fast_passwords, site_settings
 
 from polls.casting import cast_ballot
@@ -67,24 +68,11 @@ class Ways:
         root: str = "",
     ) -> tuple[int, list[tuple[bytes, bytes]], bytes]:
         """Status, headers and page; the page unpacked, its token and the number of the request taken out."""
-        scope = {
-            "type": "http", "asgi": {"version": "3.0"}, "http_version": "1.1", "method": method, "path": path,
-            "raw_path": b"", "query_string": query, "root_path": root, "scheme": "http", "client": ("203.0.113.9", 1),
-            "server": ("city.test", 80), "state": {},
-            "headers": [(name.encode("latin-1"), value.encode("latin-1")) for name, value in headers],
-        }  # fmt: skip
-        sent: list[Any] = []
-
-        async def receive() -> Any:
-            return {"type": "http.request", "body": b"", "more_body": False}
-
-        async def send(message: Any) -> None:
-            sent.append(message)
-
+        scope = scope_of(method, path, headers, query=query, root=root)
         with self.monkeypatch.context() as patch:
             if ordinary:
                 patch.setattr(FastPages, "_answer", _nothing)
-            await self.app(scope, receive, send)
+            sent = await answers(self.app, scope)
         told = dict(sent[0]["headers"])
         body = b"".join(message["body"] for message in sent[1:])
         if method != "HEAD" and b"content-length" in told:
