@@ -140,11 +140,11 @@ async def a_sealed_poll(session: Session, definition: Definition | None = None) 
 
 
 async def an_open_poll(session: Session, **more: Any) -> SealedPoll:
-    """A sealed poll that is open by the database's own clock for another day."""
+    """A sealed poll that is open by the database's own clock: for a day and a half, which is far from any whole day."""
     clock: datetime | None = await session.scalar(text("SELECT clock_timestamp()"))
     assert clock is not None
     more.setdefault("opens_at", (clock - timedelta(hours=1)).replace(microsecond=0))
-    more.setdefault("closes_at", (clock + timedelta(days=1)).replace(microsecond=0))
+    more.setdefault("closes_at", (clock + timedelta(hours=36)).replace(microsecond=0))
     return await a_sealed_poll(session, a_definition(**more))
 
 

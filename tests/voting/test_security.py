@@ -28,7 +28,7 @@ class Body(BaseModel):
 
 @get("/boom", guards=[public])
 async def boom() -> None:
-    raise RuntimeError("secret: 42")
+    raise RuntimeError("secret: nightingale")
 
 
 @post("/change", guards=[signed_in], status_code=200)
@@ -147,7 +147,7 @@ async def test_an_error_of_ours_tells_nothing_and_is_logged(site, capsys):
     async with browser(site) as client:
         reply = await client.get("/boom?secret=kolibri")
     assert reply.status_code == 500
-    assert "42" not in reply.text and "RuntimeError" not in reply.text
+    assert "nightingale" not in reply.text and "RuntimeError" not in reply.text
     number = reply.headers["x-request-id"]
     assert number in reply.text
     lines = [json.loads(line) for line in capsys.readouterr().err.splitlines()]
