@@ -144,7 +144,7 @@ def protect(
     else:
         search.hidden[:] = True
         for chunk in search.chunks(search.unproved(), 0, partners=2):
-            search.prove(chunk)
+            search.prove(chunk, alone=len(chunk))
     left = search.unproved()
     search.need[left] = (search.high - search.low)[left]  # nothing is left to hide
     return _protection(block, plain, search, primary, least)
@@ -178,7 +178,7 @@ def audit(
 
         search.prove(numpy.arange(search.system.size))
     for number in search.unproved().tolist():
-        search.need[number] = min(search.need[number], search.possible(number))
+        search.settle(number)
     if len(left := search.unproved()):
         raise NarrowCells({cells[n]: (int(search.low[n]), int(search.high[n])) for n in left.tolist()})
 
@@ -211,8 +211,8 @@ def _give_in(search: Search, turn: int) -> None:
 
     left = search.unproved()
     if search.system.size <= _SMALL:
-        for number in left:
-            search.need[number] = min(search.need[number], search.possible(int(number)))
+        for number in left.tolist():
+            search.settle(number)
     if turn > TURNS // 2:
         search.hidden |= numpy.isin(search.system.unit, search.system.unit[search.unproved()])
 

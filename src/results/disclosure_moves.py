@@ -55,20 +55,25 @@ class Program:
         model.a_matrix_.index_ = row[order].astype(numpy.int32)
         model.a_matrix_.value_ = weight[order]
         self._solver = highspy.Highs()  # type: ignore[no-untyped-call]
-        for name, value in (("output_flag", False), ("threads", 1), ("random_seed", 1), ("solver", "simplex")):
+        for name, value in (("output_flag", False), ("threads", 1), ("random_seed", 1), ("mip_max_nodes", 500)):
             self._solver.setOptionValue(name, value)
         self._solver.passModel(model)
+        self.sure = False
         self._all = numpy.arange(width, dtype=numpy.int32)
 
     def bound(self, low: Real, high: Real) -> None:
         """Set the bounds of every variable."""
         self._solver.changeColsBounds(len(self._all), self._all, low, high)
 
-    def best(self, cost: Real) -> Real:
-        """The solution, or nought where the solver gives up: nought is always a move."""
+    def best(self, cost: Real, *, whole: bool = False) -> Real:
+        """The solution, or nought where the solver gives up: nought is always a move. `whole`: in whole numbers."""
+        if whole:
+            kinds = numpy.full(len(self._all), int(highspy.HighsVarType.kInteger), numpy.uint8)
+            self._solver.changeColsIntegrality(len(self._all), self._all, kinds)
         self._solver.changeColsCost(len(self._all), self._all, cost)
         self._solver.run()
-        if self._solver.getModelStatus() != highspy.HighsModelStatus.kOptimal:
+        self.sure = self._solver.getModelStatus() == highspy.HighsModelStatus.kOptimal
+        if not self.sure:
             return numpy.zeros(len(self._all))
         return numpy.array(self._solver.getSolution().col_value)
 
@@ -120,8 +125,11 @@ class Search:
             units = set(chosen).union(*(system.parents.get(u, frozenset()) for u in chosen))
             yield numpy.flatnonzero(numpy.isin(system.unit, sorted(units)))
 
-    def prove(self, within: Whole) -> None:
-        """Look for moves among the hidden cells of `within` that prove what is not proved yet."""
+    def prove(self, within: Whole, alone: int = ALONE) -> None:
+        """Look for moves among the hidden cells of `within` that prove what is not proved yet.
+
+        At most `alone` cells are asked one by one.
+        """
         system = self.system
         cells = within[(self.hidden | system.silent)[within]]
         mine = numpy.isin(cells, self.unproved())
@@ -134,21 +142,23 @@ class Search:
         down = -values.astype(numpy.float64)
         up = (system.most[cells] - values).astype(numpy.float64)
         up[up > NO_BOUND // 2] = highspy.kHighsInf
-        program.bound(
-            numpy.where(silent, down, numpy.maximum(down, -need)), numpy.where(silent, up, numpy.minimum(up, need))
-        )
+        near = numpy.where(silent, down, numpy.maximum(down, -need)), numpy.where(silent, up, numpy.minimum(up, need))
         for turn in range(8):
             short = self._short(cells) & mine
             if not short.any():
                 return
-            self._take(cells, terms, self._run(program, numpy.where(short, _signs(cells, turn), 0.0)))
-        program.bound(down, up)
-        for place in numpy.flatnonzero(self._short(cells) & mine)[:ALONE]:
-            for sign in (-1.0, 1.0):
-                cost = numpy.zeros(len(cells))
-                cost[place] = sign
-                if self._short(cells)[place]:
-                    self._take(cells, terms, self._run(program, cost))
+            # Corners are often in halves: every other turn within half the bounds, then doubled.
+            times = 1 + turn % 2
+            program.bound(-numpy.floor(-near[0] / times), numpy.floor(near[1] / times))
+            self._take(cells, terms, times * self._run(program, numpy.where(short, _signs(cells, turn), 0.0)))
+        for times in (1, 2):
+            program.bound(-numpy.floor(-down / times), numpy.floor(up / times))
+            for place in numpy.flatnonzero(self._short(cells) & mine)[:alone]:
+                for sign in (-1.0, 1.0):
+                    cost = numpy.zeros(len(cells))
+                    cost[place] = sign
+                    if self._short(cells)[place]:
+                        self._take(cells, terms, times * self._run(program, cost))
 
     def repair(self, within: Whole, turn: int) -> Whole:
         """Hide what the cheapest move of all unproved cells of `within` goes through; gives the cells newly hidden."""
@@ -183,19 +193,37 @@ class Search:
         self._take(within, terms, change)
         return fresh
 
-    def possible(self, cell: int) -> int:
-        """How far a cell could move at most were everything hidden that is not public, as the program says."""
+    def settle(self, cell: int) -> None:
+        """Ask of one cell in whole numbers, among all hidden ones; where all that may be is hidden, that is its need.
+
+        The dear way, for what is left when the cheap ones are done.
+        """
         system = self.system
-        program = Program(system.terms, system.size)
-        up = (system.most - system.values).astype(numpy.float64)
+        cells = numpy.flatnonzero(self.hidden | system.silent)
+        terms = system.terms.within(cells, system.size)
+        sure = self._ends(cells, terms, int(numpy.searchsorted(cells, cell)))
+        if self.high[cell] - self.low[cell] < self.need[cell] and len(cells) < system.size:
+            every = Search(system, numpy.ones(system.size, bool), self.need.copy())
+            every.settle(cell)
+            self.need[cell] = every.need[cell]
+        elif sure and len(cells) == system.size:
+            self.need[cell] = min(self.need[cell], self.high[cell] - self.low[cell])
+
+    def _ends(self, cells: Whole, terms: Terms, place: int) -> bool:
+        """Look for the lowest and the highest whole number of one cell; whether the solver is sure of both."""
+        values = self.system.values[cells]
+        up = (self.system.most[cells] - values).astype(numpy.float64)
         up[up > NO_BOUND // 2] = highspy.kHighsInf
-        program.bound(-system.values.astype(numpy.float64), up)
-        cost = numpy.zeros(system.size)
-        ends = []
-        for sign in (1.0, -1.0):
-            cost[cell] = sign
-            ends.append(float(self._run(program, cost)[cell]))
-        return int(numpy.floor(min(ends[1] - ends[0], NO_BOUND) + _MOVED))
+        sure = True
+        for sign in (-1.0, 1.0):
+            program = Program(terms, len(cells))
+            program.bound(-values.astype(numpy.float64), up)
+            cost = numpy.zeros(len(cells))
+            cost[place] = sign
+            self.programs += 1
+            self._take(cells, terms, program.best(cost, whole=True))
+            sure = sure and program.sure
+        return sure
 
     def _run(self, program: Program, cost: Real) -> Real:
         self.programs += 1
