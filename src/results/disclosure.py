@@ -64,6 +64,7 @@ class Block:
     `amounts`: columns that hold no ballots but what ballots gave: sums of levels or points.
     `silent`: groups that no table has but everybody knows to exist: the finest ones behind several published margins.
     `at_most`: what everybody knows a cell cannot exceed, such as the roll of a group.
+    `known`: cells another publication shows already, such as the turnout of a group: constants here, like the totals.
     `units`: group → what tables are searched by (districts), where it is not the group itself.
     """
 
@@ -77,6 +78,7 @@ class Block:
     splits: Sequence[tuple[str, Sequence[str]]] = ()
     silent: frozenset[str] = frozenset()
     at_most: Mapping[Cell, int] = field(default_factory=dict)
+    known: frozenset[Cell] = field(default=frozenset())
     units: Mapping[str, str] = field(default_factory=dict)
 
     def of(self, column: str) -> str:
@@ -191,13 +193,16 @@ def _search(block: Block, least: int, earlier: Published | None, count: int | No
     from results.disclosure_sums import reachable, system_of
 
     plain = _without(block, _everybodys(block))
-    public = _public_cells(plain)
+    public = _public_cells(plain) | (plain.known & plain.values.keys())
     forced: frozenset[Cell] = frozenset()
     if earlier is not None:
         known, forced = earlier.bearing_on(block.values, least, count)
         public |= known
     values = {cell: n for cell, n in plain.values.items() if cell not in public}
-    system = system_of(values, _relations(plain, public), plain.units, _silent(plain), plain.at_most)
+    # How many voted in a group is told elsewhere too, by the turnout: the last figure to hide.
+    wholes = {plain.of(column) for _, column in values}
+    dear = [cell for cell in values if cell[1] in wholes]
+    system = system_of(values, _relations(plain, public), plain.units, _silent(plain), plain.at_most, dear)
     primary = [
         cell in forced or (cell[0] not in plain.silent and _is_primary(plain, cell, least)) for cell in system.cells
     ]

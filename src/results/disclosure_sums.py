@@ -21,6 +21,8 @@ Real = NDArray[numpy.float64]
 Mask = NDArray[numpy.bool_]
 
 NO_BOUND = 1 << 40
+LAST = 8.0
+"""How many other cells are hidden rather than one of those that are `dear`."""
 
 
 @dataclass(frozen=True)
@@ -78,6 +80,7 @@ def system_of(
     units: Mapping[str, str],
     silent: Collection[Cell] = (),
     at_most: Mapping[Cell, int] | None = None,
+    dear: Collection[Cell] = (),
 ) -> System:
     """Number the cells that stand in `values`. Raises ValueError where a sum does not hold a public constant's rest."""
     cells = sorted(values)
@@ -99,14 +102,15 @@ def system_of(
     quiet = set(silent)
     sums = numpy.zeros(len(cells), bool)
     sums[column[weight < 0]] = True
-    limits = at_most or {}
+    limits, last = at_most or {}, set(dear)
+    lastly = numpy.array([cell in last for cell in cells], bool)
     return System(
         cells,
         counts,
         numpy.array([limits.get(cell, NO_BOUND) for cell in cells], numpy.int64),
         numpy.array([cell in quiet for cell in cells], bool),
         # Few cells should carry much: a large one takes what many small ones need, a sum holds tables together.
-        numpy.maximum(1.0 - 0.08 * numpy.log1p(counts), 0.3) * numpy.where(sums, 2.0, 1.0),
+        numpy.maximum(1.0 - 0.08 * numpy.log1p(counts), 0.3) * numpy.where(lastly, LAST, numpy.where(sums, 2.0, 1.0)),
         Terms(row, column, weight, len(relations)),
         unit,
         _parents(unit, row, column, weight),
