@@ -42,6 +42,7 @@ CAST = "cast"
 """The column that counts the ballots of a group."""
 TURNS = 12
 """After so many rounds of hiding and proving, everything near what is still narrow is hidden."""
+HARDLY_MORE = 1.15
 _SMALL = 4000
 
 Cell = tuple[str, str]
@@ -131,7 +132,21 @@ def protect(
 
     `earlier` is what was published of the poll before, `count` the version of the count at hand (None: the same);
     :mod:`results.disclosure_memory` says what that forbids.
+
+    How many voted in a group is told elsewhere too, by the turnout. So small blocks are first protected as if that
+    were known wherever it is not primary; that stands if it leaves no cell narrower and hides hardly more.
     """
+    found = _protect(block, earlier, count, least)
+    if len(block.values) > _SMALL or all(block.of(column) != column for _, column in found.hidden):
+        return found
+    kept = earlier.hidden if earlier is not None else frozenset()
+    told = {cell for cell, n in block.values.items() if block.of(cell[1]) == cell[1] and n >= least}
+    other = _protect(replace(block, known=block.known | (told - block.primary - kept)), earlier, count, least)
+    better = len(other.limited) <= len(found.limited) and len(other.hidden) <= HARDLY_MORE * len(found.hidden)
+    return replace(other, values=found.values) if better else found
+
+
+def _protect(block: Block, earlier: Published | None, count: int | None, least: int) -> Protection:
     plain, search = _search(block, least, earlier, count)
     primary = search.hidden.copy()
     for turn in range(TURNS):

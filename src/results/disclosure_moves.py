@@ -183,11 +183,11 @@ class Search:
             reward[targets[way] + there] = _REWARD
         program.bound(numpy.zeros(2 * width), bounds)
         price = numpy.where(free, _FREE, system.price[within])
-        weighed = price
+        weighed, dear = price, system.dear[within]
         for _ in range(4):
             moved = self._run(program, numpy.concatenate([weighed, weighed]) - reward)
             change = moved[:width] - moved[width:]
-            weighed = numpy.where(free, _FREE, price * 10 / (numpy.abs(change) + 1))
+            weighed = numpy.where(free | dear, price, price * 10 / (numpy.abs(change) + 1))
         fresh = within[(numpy.abs(change) > _MOVED) & ~free]
         self.hidden[fresh] = True
         self._take(within, terms, change)

@@ -55,8 +55,8 @@ class System:
 
     `values` true counts; `most` what everybody knows a cell cannot exceed; `silent` cells that are never published and
     need no protection of their own, such as the finest groups behind published margins; `price` what hiding a cell
-    costs; `unit` number of the unit a cell is of: tables are searched a few units at a time; `above` marks units that
-    others are parts of.
+    costs, and `dear` those that cost as much for every ballot moved; `unit` number of the unit a cell is of, since
+    tables are searched a few units at a time; `parents` unit → units it is a part of, at any height.
     """
 
     cells: Sequence[Cell]
@@ -64,6 +64,7 @@ class System:
     most: Whole
     silent: Mask
     price: Real
+    dear: Mask
     terms: Terms
     unit: Whole
     parents: Mapping[int, frozenset[int]]
@@ -111,6 +112,7 @@ def system_of(
         numpy.array([cell in quiet for cell in cells], bool),
         # Few cells should carry much: a large one takes what many small ones need, a sum holds tables together.
         numpy.maximum(1.0 - 0.08 * numpy.log1p(counts), 0.3) * numpy.where(lastly, LAST, numpy.where(sums, 2.0, 1.0)),
+        lastly,
         Terms(row, column, weight, len(relations)),
         unit,
         _parents(unit, row, column, weight),

@@ -33,7 +33,7 @@ class City:
         answers = rng.dirichlet(np.full(self.shape[3], 4.0)) * 12
         chances = groups[..., None] * rng.dirichlet(answers, self.shape[:3])
         # Ever fewer ballots, until so many cells are small that there is something to attack.
-        wanted, ballots, small = rng.uniform(0.01, 0.07), 400_000, 0.0
+        wanted, ballots, small = rng.uniform(0.01, 0.06), 400_000, 0.0
         while small < wanted:
             ballots = ballots * 5 // 6
             self.people = rng.multinomial(ballots, (chances / chances.sum()).ravel()).reshape(self.shape)
