@@ -139,9 +139,8 @@ def protect(
     found = _protect(block, earlier, count, least)
     if len(block.values) > _SMALL or all(block.of(column) != column for _, column in found.hidden):
         return found
-    kept = earlier.hidden if earlier is not None else frozenset()
     told = {cell for cell, n in block.values.items() if block.of(cell[1]) == cell[1] and n >= least}
-    other = _protect(replace(block, known=block.known | (told - block.primary - kept)), earlier, count, least)
+    other = _protect(replace(block, known=block.known | (told - found.primary)), earlier, count, least)
     better = len(other.limited) <= len(found.limited) and len(other.hidden) <= HARDLY_MORE * len(found.hidden)
     return replace(other, values=found.values) if better else found
 
