@@ -2,54 +2,53 @@
 
 A cell is *primary* when it would tell about people: under ten ballots, none at all, or everybody in its group. Hiding
 primary cells alone does not protect them, since totals are published: a row with one hidden cell gives it away by
-subtraction. So *complementary* cells are hidden too, until for every sum that holds among the published figures
+subtraction. So *complementary* cells are hidden too, until every hidden cell, primary or not, is proved to be wide: two
+whole tables exist that agree with everything published, in whole numbers and none below nought, and differ in that cell
+by ten at least. The proof is a move (:mod:`results.disclosure_moves`) checked in whole numbers, so that a set of tables
+passes only with a certificate for each hidden cell; where there is none for some cell, more is hidden.
 
-* at least two of its cells are hidden, and together they hold at least ten (a remainder of zero would show that each
-  hidden cell is zero), or none is hidden; and
-* no hidden cell is fixed by all the sums together. That is a question of linear algebra: with A the matrix of the
-  sums over hidden cells, cell i is fixed exactly when every vector of the null space of A is zero at i. A random
-  vector projected on the null space answers for all cells at once; what is not clearly free counts as fixed.
+Everything published of a poll is protected as one :class:`Block`, whatever its tables: a cell that stands in several
+tables is one cell. What one table gives away of another is thus seen. Totals of the whole poll are published exactly,
+always: they are constants here. What they give away by themselves is not fought: an option nobody chose is zero
+everywhere and shown so, and the cells of an option chosen seven times can be no wider than seven.
 
-All tables of one question that share figures (districts, okrugs and the city; options and the ballots cast) are
-protected together, and so are questions of which one is asked of whoever answered another in a certain way: the ballots
-of a follow-up are the votes of the answer that led to it. Totals of the whole poll are published exactly, always: they
-are constants here, and what they give away by themselves (an option nobody chose is zero everywhere) is not hidden,
-since hiding it would protect nobody.
+Cells are hidden, never rounded or blurred, so every figure that is shown can be recounted. One pattern is made for a
+count, in sorted order of names, and page, API, CSV, feed and PDF all print from it. Rules for what may be published
+after something else was: :mod:`results.disclosure_memory`.
 
-Cells are hidden, never rounded or blurred, so every figure that is shown can be recounted. What is not done yet: an
-audit of how *narrow* the range is that the sums leave for a hidden cell.
-
-Sources: Willenborg and de Waal, *Elements of Statistical Disclosure Control* (2001), ch. 8; Gusfield, "A graph
-theoretic approach to statistical data security", SIAM J. Comput. 17 (1988), for two-way tables.
+Sources: Hundepool et al., *Statistical Disclosure Control* (Wiley 2012), ch. 4 (primary rules, secondary suppression,
+linked tables, the attacker's problem, frequency tables and group disclosure); de Wolf and Giessing, "Adjusting the
+τ-ARGUS modular approach to deal with linked tables", Data Knowl. Eng. 68 (2009); Willenborg and de Waal, *Elements of
+Statistical Disclosure Control* (2001), ch. 8. τ-ARGUS's other ways: the hypercube (Repsilber; GHMITER), fast and
+hiding more than is needed; the optimal one, exact and too slow for a city. Not defended against: what somebody
+knows from elsewhere (an own vote), and likelihoods within the range that is left.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    import numpy
-    from numpy.typing import NDArray
-
-    Vector = NDArray[numpy.float64]
+    from results.disclosure_memory import Published
+    from results.disclosure_moves import Search
 
 LEAST = 10
-"""A shown cell counts at least so many ballots."""
+"""A shown cell counts at least so many ballots, and a hidden one is left a range at least so wide."""
 ROOT = ""
 """The group that is the whole poll: its figures are public and exact."""
 CAST = "cast"
 """The column that counts the ballots of a group."""
+TURNS = 12
+"""After so many rounds of hiding and proving, everything near what is still narrow is hidden."""
+HARDLY_MORE = 1.15
+_SMALL = 4000
 
 Cell = tuple[str, str]
 """(group, column)"""
 Relation = Mapping[Cell, int]
 """Coefficients of published cells whose weighted sum is a public constant."""
-
-_FIXED_BELOW = 1e-6
-_SETTLED = 1e-22
-_SATISFIED = 1e-10
 
 
 @dataclass(frozen=True)
@@ -58,11 +57,16 @@ class Block:
 
     `values`: number of ballots (or points) by (group, column), with every group, the root `""` included.
     `parent`: group → the group it is a part of; the parts of a group add up to it exactly.
+    `splits`: (group, parts) for each further way in which a group is the sum of others, such as by age and by sex.
     `sums`: relations that hold among the columns of every group, as coefficients that add up to zero.
     `open_columns`: columns that tell nothing by being full (everybody) such as the ballots cast.
     `primary`: cells to hide for a reason of the caller's own.
     `whole`: column → the column of the ballots it is a part of; :data:`CAST` where it is not said.
     `amounts`: columns that hold no ballots but what ballots gave: sums of levels or points.
+    `silent`: groups that no table has but everybody knows to exist: the finest ones behind several published margins.
+    `at_most`: what everybody knows a cell cannot exceed, such as the roll of a group.
+    `known`: cells another publication shows already, such as the turnout of a group: constants here, like the totals.
+    `units`: group → what tables are searched by (districts), where it is not the group itself.
     """
 
     values: Mapping[Cell, int]
@@ -72,119 +76,192 @@ class Block:
     primary: frozenset[Cell] = field(default=frozenset())
     whole: Mapping[str, str] = field(default_factory=dict)
     amounts: frozenset[str] = frozenset()
+    splits: Sequence[tuple[str, Sequence[str]]] = ()
+    silent: frozenset[str] = frozenset()
+    at_most: Mapping[Cell, int] = field(default_factory=dict)
+    known: frozenset[Cell] = field(default=frozenset())
+    units: Mapping[str, str] = field(default_factory=dict)
 
     def of(self, column: str) -> str:
         """The column of the ballots a column is a part of."""
         return self.whole.get(column, CAST)
 
 
+@dataclass(frozen=True)
+class Protection:
+    """The one pattern of a count: what every page, file and feed asks before it prints a cell.
+
+    `hidden` never holds a cell of the root. `ranges`: hidden cell → lowest and highest value that whole tables agreeing
+    with everything published were found to have in it. `limited`: hidden cells whose range is under `least` wide
+    because the totals of the poll alone leave no more.
+    """
+
+    values: Mapping[Cell, int]
+    hidden: frozenset[Cell]
+    ranges: Mapping[Cell, tuple[int, int]]
+    limited: frozenset[Cell]
+    primary: frozenset[Cell]
+
+    def shown(self, cell: Cell) -> int | None:
+        """The figure of a cell, or None where it is hidden. KeyError for a cell of no table."""
+        return None if cell in self.hidden else self.values[cell]
+
+    def total(self, cells: Sequence[Cell]) -> int | None:
+        """The sum over a reader's choice of cells; None as soon as one is hidden, so that no choice tells more."""
+        figures = [self.shown(cell) for cell in cells]
+        return None if None in figures else sum(figure for figure in figures if figure is not None)
+
+
+class NarrowCells(ValueError):
+    """Tables refused: of some hidden cells more can be said than `least` allows. `cells` names them."""
+
+    def __init__(self, cells: Mapping[Cell, tuple[int, int]]) -> None:
+        super().__init__(f"{len(cells)} hidden cells are not proved to be wide enough")
+        self.cells = cells
+
+
 def hidden_cells(block: Block, least: int = LEAST) -> frozenset[Cell]:
     """The cells of the block to hide: primary and complementary ones. The root is never among them."""
-    everybodys = _everybodys(block)
-    rest = _without(block, everybodys)
-    public = _public_cells(rest)
-    primary = {cell for cell in rest.values if cell not in public and _is_primary(rest, cell, least)}
-    hidden = complete(rest.values, _relations(rest, public), primary, least)
-    hidden |= {(group, name) for group, column in hidden for name in everybodys if block.of(name) == column}
-    return frozenset(hidden)
+    return protect(block, least=least).hidden
 
 
-def complete(
-    values: Mapping[Cell, int], relations: Sequence[Relation], primary: Iterable[Cell], least: int
-) -> set[Cell]:
-    """Add complementary cells to `primary` until nothing hidden can be worked out from the relations.
+def protect(
+    block: Block, earlier: Published | None = None, *, count: int | None = None, least: int = LEAST
+) -> Protection:
+    """Hide primary cells and what it takes besides, until every hidden cell is proved to be wide.
 
-    Where every cell of a relation is hidden already, nothing more can be done: what is then known, the public
-    constants tell by themselves.
+    `earlier` is what was published of the poll before, `count` the version of the count at hand (None: the same);
+    :mod:`results.disclosure_memory` says what that forbids.
+
+    How many voted in a group is told elsewhere too, by the turnout. So small blocks are first protected as if that
+    were known wherever it is not primary; that stands if it leaves no cell narrower and hides hardly more.
     """
-    hidden = set(primary)
-    of: dict[Cell, list[int]] = {}
-    for number, relation in enumerate(relations):
-        for cell in relation:
-            of.setdefault(cell, []).append(number)
-    queue = [number for number, relation in enumerate(relations) if not hidden.isdisjoint(relation)]
-    while True:
-        while queue:
-            number = queue.pop()
-            for cell in _missing(values, relations, of, number, hidden, least):
-                hidden.add(cell)
-                queue.extend(of[cell])
-        for cell in sorted(recoverable(relations, hidden)):
-            choice = _cheapest(values, relations, of, (n for n in of.get(cell, ())), hidden)
-            if choice is not None:
-                hidden.add(choice)
-                queue.extend(of[choice])
-        if not queue:
-            return hidden
+    found = _protect(block, earlier, count, least)
+    if len(block.values) > _SMALL or all(block.of(column) != column for _, column in found.hidden):
+        return found
+    told = {cell for cell, n in block.values.items() if block.of(cell[1]) == cell[1] and n >= least}
+    other = _protect(replace(block, known=block.known | (told - found.primary)), earlier, count, least)
+    better = len(other.limited) <= len(found.limited) and len(other.hidden) <= HARDLY_MORE * len(found.hidden)
+    return replace(other, values=found.values) if better else found
 
 
-def recoverable(relations: Sequence[Mapping[Cell, int]], hidden: set[Cell] | frozenset[Cell]) -> set[Cell]:
-    """Hidden cells whose value follows from the relations and the cells shown (sound: it may name one too many)."""
+def _protect(block: Block, earlier: Published | None, count: int | None, least: int) -> Protection:
+    plain, search = _search(block, least, earlier, count)
+    primary = search.hidden.copy()
+    for turn in range(TURNS):
+        if turn:
+            for chunk in search.chunks(search.unproved(), turn, partners=2):
+                search.prove(chunk)
+        if not len(search.unproved()):
+            break
+        fresh = sum(len(search.repair(chunk, turn)) for chunk in search.chunks(search.unproved(), turn, 2 + turn))
+        if not fresh and turn % 2:
+            _give_in(search, turn)
+    else:
+        search.hidden[:] = True
+        for chunk in search.chunks(search.unproved(), 0, partners=2):
+            search.prove(chunk, alone=len(chunk))
+    left = search.unproved()
+    search.need[left] = (search.high - search.low)[left]  # nothing is left to hide
+    return _protection(block, plain, search, primary, least)
+
+
+def audit(
+    block: Block,
+    hidden: frozenset[Cell],
+    earlier: Published | None = None,
+    *,
+    count: int | None = None,
+    least: int = LEAST,
+) -> None:
+    """Refuse tables that show a primary cell, or let somebody bound a hidden one more narrowly than `least`.
+
+    Proves everything anew, whoever made the pattern. Raises :class:`NarrowCells`.
+    """
+    plain, search = _search(block, least, earlier, count)
+    cells = search.system.cells
+    wanted = {cell for cell, off in zip(cells, search.hidden.tolist(), strict=True) if off}
+    open_ = {cell: (search.system.values[cells.index(cell)],) * 2 for cell in wanted - hidden - _silent(plain)}
+    if open_:
+        raise NarrowCells(open_)
+    for number, cell in enumerate(cells):
+        search.hidden[number] = cell in hidden
+    for turn in range(3):
+        for chunk in search.chunks(search.unproved(), turn, partners=4):
+            search.prove(chunk)
+    if len(search.unproved()):
+        import numpy
+
+        search.prove(numpy.arange(search.system.size))
+    for number in search.unproved().tolist():
+        search.settle(number)
+    if len(left := search.unproved()):
+        raise NarrowCells({cells[n]: (int(search.low[n]), int(search.high[n])) for n in left.tolist()})
+
+
+def _search(block: Block, least: int, earlier: Published | None, count: int | None) -> tuple[Block, Search]:
+    """The block without what is public, as a system, with its primary cells hidden and nothing proved."""
     import numpy
 
-    order = sorted(hidden)
-    place = {cell: number for number, cell in enumerate(order)}
-    terms = [
-        (row, place[cell], coefficient)
-        for row, relation in enumerate(r for r in relations if not hidden.isdisjoint(r))
-        for cell, coefficient in relation.items()
-        if cell in place
+    from results.disclosure_moves import Search
+    from results.disclosure_sums import reachable, system_of
+
+    plain = _without(block, _everybodys(block))
+    public = _public_cells(plain) | (plain.known & plain.values.keys())
+    forced: frozenset[Cell] = frozenset()
+    if earlier is not None:
+        known, forced = earlier.bearing_on(block.values, least, count)
+        public |= known
+    values = {cell: n for cell, n in plain.values.items() if cell not in public}
+    # How many voted in a group is told elsewhere too, by the turnout: the last figure to hide.
+    wholes = {plain.of(column) for _, column in values}
+    dear = [cell for cell in values if cell[1] in wholes]
+    system = system_of(values, _relations(plain, public), plain.units, _silent(plain), plain.at_most, dear)
+    primary = [
+        cell in forced or (cell[0] not in plain.silent and _is_primary(plain, cell, least)) for cell in system.cells
     ]
-    if not terms:
-        return set()
-    rows, columns, weights = (numpy.array(part) for part in zip(*terms, strict=True))
-    sums = _Sums(rows, columns, weights.astype(numpy.float64), int(rows.max()) + 1, len(order))
-    free = numpy.random.default_rng(17).uniform(1, 2, len(order))
-    for _ in range(5):  # projecting again removes what rounding left of the pass before
-        if float(numpy.abs(sums.times(free)).max()) <= _SATISFIED:
-            break
-        free = free - sums.transposed(sums.solve(sums.times(free)))
-    else:
-        return set(order)
-    return {cell for cell, number in place.items() if abs(free[number]) < _FIXED_BELOW}
+    low, high = reachable(system)
+    return plain, Search(system, numpy.array(primary, bool), numpy.minimum(high - low, least))
 
 
-@dataclass(frozen=True)
-class _Sums:
-    """The matrix A of the sums over hidden cells, sparse: `weights` at (`rows`, `columns`)."""
+def _give_in(search: Search, turn: int) -> None:
+    """Where no more hiding helps: learn what the totals alone leave, or hide every cell of the units concerned."""
+    import numpy
 
-    rows: NDArray[numpy.int64]
-    columns: NDArray[numpy.int64]
-    weights: Vector
-    height: int
-    width: int
+    left = search.unproved()
+    if search.system.size <= _SMALL:
+        for number in left.tolist():
+            search.settle(number)
+    if turn > TURNS // 2:
+        search.hidden |= numpy.isin(search.system.unit, search.system.unit[search.unproved()])
 
-    def times(self, x: Vector) -> Vector:
-        """A x"""
-        import numpy
 
-        sums: Vector = numpy.bincount(self.rows, self.weights * x[self.columns], self.height).astype(numpy.float64)
-        return sums
+def _protection(block: Block, plain: Block, search: Search, primary: object, least: int) -> Protection:
+    """Put names to the result; columns that equal others are hidden where those are."""
+    import numpy
 
-    def transposed(self, y: Vector) -> Vector:
-        """Aᵀ y"""
-        import numpy
+    assert isinstance(primary, numpy.ndarray)
+    system, everybodys = search.system, _everybodys(block)
+    silent = _silent(plain)
+    numbers = [n for n in numpy.flatnonzero(search.hidden).tolist() if system.cells[n] not in silent]
+    hidden = {system.cells[n] for n in numbers}
+    ranges = {system.cells[n]: (int(search.low[n]), int(search.high[n])) for n in numbers}
+    for name in everybodys:
+        for group, column in list(hidden):
+            if block.of(name) == column:
+                hidden.add((group, name))
+                ranges[group, name] = ranges[group, column]
+    return Protection(
+        {cell: n for cell, n in block.values.items() if cell[0] not in block.silent},
+        frozenset(hidden),
+        ranges,
+        frozenset(cell for cell, (low, high) in ranges.items() if high - low < least),
+        frozenset(system.cells[n] for n in numpy.flatnonzero(primary).tolist()),
+    )
 
-        sums: Vector = numpy.bincount(self.columns, self.weights * y[self.rows], self.width).astype(numpy.float64)
-        return sums
 
-    def solve(self, right: Vector) -> Vector:
-        """y with A Aᵀ y = right, by conjugate gradients: singular but consistent, so they converge."""
-        import numpy
-
-        y = numpy.zeros(self.height)
-        rest, direction = right.copy(), right.copy()
-        size = float(rest @ rest)
-        for _ in range(10 * self.height + 50):
-            image = self.times(self.transposed(direction))
-            curvature = float(direction @ image)
-            if size <= _SETTLED or curvature <= _SETTLED * size:  # what is left is rounding, not in the range of A
-                break
-            y += size / curvature * direction
-            rest -= size / curvature * image
-            size, before = float(rest @ rest), size
-            direction = rest + size / before * direction
-        return y
+def _silent(block: Block) -> set[Cell]:
+    return {cell for cell in block.values if cell[0] in block.silent}
 
 
 def _everybodys(block: Block) -> list[str]:
@@ -243,6 +320,9 @@ def _relations(block: Block, public: set[Cell]) -> list[Relation]:
     for above, groups_of in parts.items():
         for column in columns:
             found.append({(above, column): -1} | {(group, column): 1 for group in groups_of})
+    for above, names in block.splits:
+        for column in columns:
+            found.append({(above, column): -1} | {(group, column): 1 for group in names})
     for relation in block.sums:
         found.extend({(group, column): weight for column, weight in relation.items()} for group in groups)
     trimmed = ({c: w for c, w in r.items() if c not in public and c in block.values} for r in found)
@@ -255,48 +335,3 @@ def _is_primary(block: Block, cell: Cell, least: int) -> bool:
     whole = block.values.get((group, block.of(column)))
     full = column not in block.open_columns and whole is not None and value == whole
     return value < least or full or cell in block.primary
-
-
-def _missing(
-    values: Mapping[Cell, int],
-    relations: Sequence[Relation],
-    of: Mapping[Cell, list[int]],
-    number: int,
-    hidden: set[Cell],
-    least: int,
-) -> list[Cell]:
-    """What must be hidden besides in one relation: two cells at least and, where all count one way, `least` in all."""
-    relation = relations[number]
-    out: list[Cell] = []
-    while True:
-        inside = [cell for cell in relation if cell in hidden or cell in out]
-        one_way = len({relation[cell] > 0 for cell in inside}) == 1
-        held = sum(abs(relation[cell]) * values[cell] for cell in inside)
-        if not inside or (len(inside) >= 2 and (held >= least or not one_way)):
-            return out
-        choice = _cheapest(values, relations, of, (number,), hidden | set(out), least - held)
-        if choice is None:
-            return out
-        out.append(choice)
-
-
-def _cheapest(
-    values: Mapping[Cell, int],
-    relations: Sequence[Relation],
-    of: Mapping[Cell, list[int]],
-    numbers: Iterable[int],
-    hidden: set[Cell],
-    needed: int = 1,
-) -> Cell | None:
-    """The shown cell whose hiding costs least: enough to cover `needed`, few votes, in sums that hide some already."""
-    best: tuple[tuple[bool, bool, int, int, Cell], Cell] | None = None
-    for number in numbers:
-        for cell, weight in relations[number].items():
-            if cell in hidden:
-                continue
-            fresh = sum(hidden.isdisjoint(relations[n]) for n in of[cell])
-            # The sums themselves (a group's ballots, an okrug's row) are the last to go: they hold tables together.
-            cost = (weight < 0, values[cell] < needed, values[cell] * (1 + fresh), fresh, cell)
-            if best is None or cost < best[0]:
-                best = (cost, cell)
-    return None if best is None else best[1]

@@ -1,0 +1,116 @@
+"""Linked tables out of the finest counts: which cells there are, and every sum among them. Pure.
+
+The caller says which tables a poll publishes (by district, by okrug and age band, …); the margins of each are
+published with it. What comes out is one :class:`~results.disclosure.Block`, in which a figure that stands in several
+tables is one cell. Group names are those of :mod:`results.grouping` put together: ``okrug:cao|age_band:age_18_24``.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import product
+
+from results.disclosure import Block, Cell
+
+Levels = tuple[int, ...]
+"""For each axis how fine: 0 not broken down, 1 the coarsest level, and so on."""
+
+
+@dataclass(frozen=True)
+class Axis:
+    """A way to break down: `levels` from coarse to fine (``okrug``, ``district``).
+
+    `paths`: finest value → its values by level, itself the last.
+    """
+
+    levels: tuple[str, ...]
+    paths: Mapping[str, tuple[str, ...]]
+
+    def at(self, value: str, depth: int) -> str:
+        """The name of the part of a group at a depth; empty where not broken down."""
+        return f"{self.levels[depth - 1]}:{self.paths[value][depth - 1]}" if depth else ""
+
+
+@dataclass
+class _Tables:
+    axes: Sequence[Axis]
+    published: set[Levels]
+    finest: Levels
+    groups: dict[Levels, dict[tuple[str, ...], str]] = field(default_factory=dict)
+
+    def name(self, place: tuple[str, ...], levels: Levels) -> str:
+        parts = (axis.at(value, depth) for axis, value, depth in zip(self.axes, place, levels, strict=True))
+        return "|".join(part for part in parts if part)
+
+
+def linked_block(
+    counts: Mapping[tuple[str, ...], Mapping[str, int]],
+    axes: Sequence[Axis],
+    tables: Sequence[Collection[str]],
+    sums: Sequence[Mapping[str, int]],
+) -> Block:
+    """The block of `tables`, each a set of level names, out of counts by finest group and column.
+
+    `counts`: one value of each axis, in order → column → ballots; what is not there is nought. `sums`: as in the block.
+    Where the tables bound each other only through the groups behind them (three pairs of three axes), those stand in
+    the block as silent ones, since everybody knows that they exist and are not negative.
+    """
+    finest = tuple(len(axis.levels) for axis in axes)
+    asked = {tuple(_depth(axis, table) for axis in axes) for table in tables}
+    published = {levels for table in asked for levels in product(*(range(depth + 1) for depth in table))}
+    published.add(tuple(0 for _ in axes))
+    silent = finest not in published and not _acyclic([{n for n, d in enumerate(t) if d} for t in asked])
+    form = _Tables(axes, published, finest)
+    columns = sorted({column for row in counts.values() for column in row})
+    values: Counter[Cell] = Counter()
+    units: dict[str, str] = {}
+    splits: dict[tuple[str, Levels], set[str]] = {}
+    longest = max(range(len(axes)), key=lambda n: len(axes[n].paths))
+    highest = [t for t in asked if not any(t != o and all(a <= b for a, b in zip(t, o, strict=True)) for o in asked)]
+    for place in product(*(sorted(axis.paths) for axis in axes)):
+        row = counts.get(place, {})
+        for levels in (*published, finest) if silent else published:
+            group = form.name(place, levels)
+            units[group] = axes[longest].at(place[longest], levels[longest]) or "*"
+            for column in columns:
+                values[group, column] += row.get(column, 0)
+            for coarser in highest if levels not in published else _one_coarser(levels):
+                splits.setdefault((form.name(place, coarser), levels), set()).add(group)
+    quiet = {form.name(place, finest) for place in product(*(axis.paths for axis in axes))} if silent else set()
+    return Block(
+        dict(values),
+        {},
+        sums,
+        splits=[(above, sorted(parts)) for (above, _), parts in sorted(splits.items())],
+        silent=frozenset(quiet),
+        units=units,
+    )
+
+
+def _depth(axis: Axis, table: Collection[str]) -> int:
+    return max((number + 1 for number, level in enumerate(axis.levels) if level in table), default=0)
+
+
+def _one_coarser(levels: Levels) -> list[Levels]:
+    return [(*levels[:n], depth - 1, *levels[n + 1 :]) for n, depth in enumerate(levels) if depth]
+
+
+def _acyclic(tables: Sequence[set[int]]) -> bool:
+    """Whether any margins that agree with each other come from some finest table: Graham's reduction to nothing.
+
+    Beeri, Fagin, Maier and Yannakakis, "On the desirability of acyclic database schemes", J. ACM 30 (1983).
+    """
+    left = [set(table) for table in tables]
+    while True:
+        seen = Counter(axis for table in left for axis in table)
+        less = [{axis for axis in table if seen[axis] > 1} for table in left]
+        kept = [
+            t
+            for n, t in enumerate(less)
+            if t and not any(t <= o and (t != o or n > m) for m, o in enumerate(less) if m != n)
+        ]
+        if kept == left:
+            return not left
+        left = kept

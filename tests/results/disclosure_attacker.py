@@ -1,0 +1,81 @@
+"""An attacker who shares no code with the protector: unknown people, known figures, and nothing else.
+
+He starts from the finest groups (a district, an age band, a sex, an answer): how many people are in each he does not
+know, but that it is a whole number not below nought. Every figure shown is a sum over such groups. Of a hidden figure
+he asks how low and how high its sum can be: by linear programs over the finest groups, and by narrowing intervals in
+whole numbers until nothing changes. The protector's own list of sums is nowhere used.
+"""
+
+from dataclasses import dataclass
+
+import highspy
+import numpy as np
+
+
+@dataclass(frozen=True)
+class Figure:
+    """A published place: which finest groups it sums, how many they are, and whether the number is shown."""
+
+    people: np.ndarray
+    true: int
+    shown: bool
+
+
+class Attacker:
+    def __init__(self, figures: dict[object, Figure], finest: int) -> None:
+        self.figures, self.finest = figures, finest
+        self.known = [f for f in figures.values() if f.shown]
+        lp = highspy.HighsLp()
+        lp.num_col_, lp.num_row_ = finest, len(self.known)
+        lp.col_cost_, lp.col_lower_ = np.zeros(finest), np.zeros(finest)
+        lp.col_upper_ = np.full(finest, highspy.kHighsInf)
+        lp.row_lower_ = lp.row_upper_ = np.array([f.true for f in self.known], float)
+        lp.a_matrix_.format_ = highspy.MatrixFormat.kRowwise
+        lp.a_matrix_.start_ = np.cumsum([0, *(len(f.people) for f in self.known)]).astype(np.int32)
+        lp.a_matrix_.index_ = np.concatenate([f.people for f in self.known]).astype(np.int32)
+        lp.a_matrix_.value_ = np.ones(len(lp.a_matrix_.index_))
+        self.solver = highspy.Highs()
+        self.solver.setOptionValue("output_flag", False)
+        self.solver.passModel(lp)
+
+    def possible(self, cost: np.ndarray) -> np.ndarray:
+        """People by finest group in a city that agrees with every figure shown, and is cheapest by `cost`."""
+        self.solver.changeColsCost(self.finest, np.arange(self.finest, dtype=np.int32), cost)
+        self.solver.run()
+        assert self.solver.getModelStatus() == highspy.HighsModelStatus.kOptimal
+        return np.array(self.solver.getSolution().col_value)
+
+    def ranges(self, least: int = 10) -> dict[object, tuple[float, float]]:
+        """The range of every hidden figure: exact where it is narrower than `least`, seen so far where wider."""
+        wanted = [key for key, f in self.figures.items() if not f.shown]
+        low, high = dict.fromkeys(wanted, np.inf), dict.fromkeys(wanted, -np.inf)
+
+        def look(city: np.ndarray) -> None:
+            for key in wanted:
+                n = city[self.figures[key].people].sum()
+                low[key], high[key] = min(low[key], n), max(high[key], n)
+
+        for key in wanted:
+            for sign in (1.0, -1.0):
+                if high[key] - low[key] < least - 1e-6:
+                    cost = np.zeros(self.finest)
+                    cost[self.figures[key].people] = sign
+                    look(self.possible(cost))
+        return {key: (low[key], high[key]) for key in wanted}
+
+    def propagated(self) -> dict[object, tuple[int, int]]:
+        """Bounds in whole numbers by passing them through every figure until nothing changes."""
+        low, high = np.zeros(self.finest, np.int64), np.full(self.finest, 10**9)
+        while True:
+            before = int((high - low).sum())
+            for f in self.known:
+                people = f.people
+                spare = f.true - low[people].sum()
+                high[people] = np.minimum(high[people], low[people] + spare)
+                missing = high[people].sum() - f.true
+                low[people] = np.maximum(low[people], high[people] - missing)
+            if int((high - low).sum()) == before:
+                break
+        return {
+            key: (int(low[f.people].sum()), int(high[f.people].sum())) for key, f in self.figures.items() if not f.shown
+        }
