@@ -39,6 +39,7 @@ from voting.identity.passwords import PasswordPool
 from voting.identity.recognition import RecognitionMiddleware, WebSessions, viewer_of
 from voting.identity.sessions import Viewer
 from voting.identity.signing_in import Desk
+from voting.identity.token_access import TokenMiddleware
 from voting.perimeter import security_headers
 from voting.remembered_replies import RememberedReplies
 from voting.remembering import Pulse, Shelf
@@ -94,6 +95,7 @@ def create_app(
         ],
         dependencies=_dependencies(parts, clock),
         middleware=[
+            TokenMiddleware(parts.desk.database, clock, parts.cookies.session),
             ForgeryMiddleware(settings, parts.tokens, parts.cookies, is_public=is_public),
             ThrottleMiddleware(parts.desk.throttle, clock, casting),
         ],
