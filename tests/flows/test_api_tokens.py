@@ -130,7 +130,7 @@ async def test_what_is_no_token_of_ours_is_refused_with_its_code(office: Office)
     invalid = 'Bearer realm="/api/v1", error="invalid_token", error_description='
     for wrong in (new_api_token(), token[:-1], "x", "", token.swapcase()):
         assert refused(await office.ask(wrong)) == (401, "bad_token", f'{invalid}"bad_token"')
-    odd = await office.http.get(V1 + "/polls", headers={"authorization": f"Bearer {token}".encode() + b"\xff"})
+    odd = await office.http.get(V1 + "/polls", headers=[(b"authorization", f"Bearer {token}".encode() + b"\xff")])
     assert refused(odd)[1] == "bad_token"
     office.clock.go(days=30, seconds=-1)
     assert (await office.ask(token)).status_code == 200

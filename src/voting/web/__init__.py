@@ -6,6 +6,7 @@ from voting.web import (
     ballot,
     boards,
     downloads,
+    embed,
     help,
     home,
     houses,
@@ -19,6 +20,7 @@ from voting.web import (
     officials_running,
     officials_start,
     officials_words_queue,
+    open_data,
     polls,
     registry,
     results,
@@ -29,7 +31,7 @@ from voting.web import (
 
 handlers = [
     *home.handlers, *polls.handlers, *ballot.handlers, *votes.handlers, *results.handlers, *houses.handlers,
-    *help.handlers, *assets.handlers, *downloads.handlers, *api_tokens.handlers,
+    *help.handlers, *assets.handlers, *downloads.handlers, *api_tokens.handlers, *open_data.handlers, *embed.handlers,
     *officials.handlers, *officials_check.handlers,
     *officials_running.handlers, *officials_editor.handlers, *officials_start.handlers, *officials_lists.handlers,
     *officials_revisions.handlers, *officials_custody.handlers, *officials_words_queue.handlers,
