@@ -1,4 +1,4 @@
-"""The catalogue of open data as DCAT-AP 3 in JSON-LD: a dataset for each published poll. Pure.
+"""The catalogue of open data as DCAT-AP 3 in JSON-LD: a dataset for each published poll.
 
 Terms: W3C DCAT 3 and SEMIC DCAT-AP 3.0. Frequencies, file types, languages, themes and access rights are those of the
 EU Vocabularies, which harvesters look for. Pages of a long catalogue follow one another as Hydra's partial views.

@@ -134,8 +134,8 @@ class Attacker:
 
     def _fill(self, pattern: str, polls: Sequence[SealedPoll]) -> Iterator[str]:
         names = re.findall(r"{([a-z_0-9]+)}", pattern)
-        if pattern.endswith("/{path}"):
-            yield from self._files(pattern.removesuffix("/{path}"), polls)
+        if names and names[-1] in ("path", "file_path"):
+            yield from self._files(pattern.rpartition("/")[0], polls)
             return
         for poll in polls:
             known = self.values(poll)

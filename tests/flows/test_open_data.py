@@ -16,6 +16,7 @@ import httpx
 import pytest
 from litestar import Litestar
 from PIL import Image
+from sqlalchemy import text
 from tests.builders import a_city, an_open_poll, both, close_now, copies_of
 from tests.flows.test_secrecy import UNLIMITED
 from tests.polls.test_ballot_box import a_box, a_vote, acknowledged, cast_all, people
@@ -24,6 +25,7 @@ from tests.sites import Clock, add_account, browser, fast_passwords, sign_in, si
 from polls.catalogue import SealedPoll, sealed_poll
 from polls.definition import Text
 from results.decisions import Status, record_decision
+from results.exports.csv import results_csv
 from voting import api, web
 from voting.app import create_app
 from voting.db import Database
@@ -62,7 +64,8 @@ class City:
         async with self.database.open_session() as session:
             poll = await an_open_poll(session, **{"title": both(TITLE, "Square"), **more})
             citizens = await people(session, votes)
-        self.clock.now = poll.definition.opens_at + timedelta(hours=1)  # type: ignore[operator]
+        assert poll.definition.opens_at
+        self.clock.now = poll.definition.opens_at + timedelta(hours=1)
         cast = [a_vote(poll, one, 1 if number % 3 else 2) for number, one in enumerate(citizens)]
         assert len(acknowledged(await cast_all(a_box(self.database), cast))) == votes
         if counted:
@@ -103,7 +106,7 @@ async def test_the_catalogue_names_counted_polls_and_files_that_are_there(city: 
     assert by_id.keys() == {counted.public_id, few.public_id} and running.public_id not in reply.text
     one = by_id[counted.public_id]
     assert {"@value": TITLE, "@language": "ru"} in one["dct:title"]
-    assert one["dct:temporal"]["dcat:endDate"]["@value"] == counted.closes_at.isoformat()  # type: ignore[union-attr]
+    assert one["dct:temporal"]["dcat:endDate"]["@value"] == counted.closes_at.isoformat()
     assert one["dct:spatial"]["dct:identifier"] == "msk"
     assert one["dcat:theme"][0]["@id"].endswith("/data-theme/GOVE")
     files = {part["dcat:downloadURL"]["@id"]: part for part in one["dcat:distribution"]}
@@ -142,8 +145,6 @@ async def test_seven_thousand_polls_are_turned_page_by_page(city: City) -> None:
 
 
 def _records(polls: list[int], source: int) -> Any:
-    from sqlalchemy import text
-
     return text(
         "INSERT INTO count_record (poll_id, version, counted_at, ballots, participations, outcomes, reason)"
         " SELECT p, 1, c.counted_at, c.ballots, c.participations, c.outcomes, '' "
@@ -230,15 +231,12 @@ async def test_a_new_poll_is_added_and_nothing_else_worked_out_again(
     assert before
     second = await city.poll()
     asked: list[str] = []
-    import voting.open_data_archive as module
-
-    ordinary = module.results_csv
 
     async def noting(opened: Any, slug: str, **more: Any) -> Any:
         asked.append(slug)
-        return await ordinary(opened, slug, **more)
+        return await results_csv(opened, slug, **more)
 
-    monkeypatch.setattr(module, "results_csv", noting)
+    monkeypatch.setattr("voting.open_data_archive.results_csv", noting)
     after = await build_archive(city.database, city.settings, now=city.clock.now)
     assert after and after.polls == 2 and asked == [second.public_id]
     assert [path.name for path in folder_of(city.settings).iterdir() if path.suffix == ".zip"] == [after.path.name]
