@@ -157,7 +157,8 @@ def measure(given: argparse.Namespace, server: str, stack: ExitStack) -> bool:
     theirs = stack.enter_context(rig.scratch_database(server, "django", migrated=False))
     data = stack.enter_context(rig.keys_of(database_url_for(url, "postgresql")))
     folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
-    asyncio.run(prepare(url, given.residents, 40 + 12 * given.times, polls := []))
+    polls: list[str] = []
+    asyncio.run(prepare(url, given.residents, 40 + 12 * given.times, polls))
     rig.write_people(folder / "ours", rig.settings_for(url, data), given.residents)
     baseline = stack.enter_context(django(theirs, folder / "theirs", min(given.residents, 20_000)))
     voters = Voters(url, polls)
