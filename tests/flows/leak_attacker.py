@@ -152,6 +152,7 @@ class Attacker:
             "public_id": [poll.public_id], "poll_id": [poll.public_id], "building": [self.city.house],
             "number": ["1", "2"], "version": ["1"], "question": ["1"], "option": ["1"], "code": ["results_hidden"],
             "picture": [f"{poll.slug}.png"], "sha256": ["0" * 64], "job": ["1"], "export_id": ["1"],
+            "poll": [poll.slug], "milestone": ["1"], "evidence": ["1"], "step": ["1"], "file": ["1"],
         }  # fmt: skip
 
     def _files(self, root: str, polls: Sequence[SealedPoll]) -> Iterator[str]:
@@ -218,14 +219,22 @@ class Attacker:
             await self.ask(Asked(who, "GET", pattern, f"{address}?{query}", {"accept-language": "en"}))
 
     async def send_nothing(self, polls: Sequence[SealedPoll]) -> Found:
-        """Send what changes something, with nothing in it: the refusals must be the same, and so what is done."""
+        """Send what changes something, with nothing in it or what the description shows: the refusals must be the same,
+        and so what is done."""
         for pattern, address, handler in self.addresses(polls, CHANGING):
             if pattern in AT_RANDOM:
                 continue
             for method in sorted(handler.http_methods & set(CHANGING)):
                 for who in WHO if self.everything else self.draw.sample(WHO, 2):
-                    await self.ask(Asked(who, method, pattern, address, {"accept-language": "en"}), json={})
+                    for body in ({}, *_plausible(pattern, handler)):
+                        await self.ask(Asked(who, method, pattern, address, {"accept-language": "en"}), json=body)
         return self.found
+
+
+def _plausible(pattern: str, handler: Any) -> list[Any]:
+    """The body an operation shows as its example, for what anybody may send about a poll, such as ordering a file."""
+    example = getattr(handler.opt.get("operation"), "body_example", None)
+    return [example] if "/polls/{slug}" in pattern and example is not None else []
 
 
 def parameters(handler: Any) -> tuple[list[str], list[str]]:

@@ -17,8 +17,9 @@ import pytest
 from litestar import Litestar
 from PIL import Image
 from sqlalchemy import text
-from tests.builders import a_city, an_open_poll, both, close_now, copies_of
+from tests.builders import a_budget, a_city, a_rating, an_open_poll, an_option, both, close_now, copies_of
 from tests.flows.test_secrecy import UNLIMITED
+from tests.owners import a_house, an_owners_poll, vote
 from tests.polls.test_ballot_box import a_box, a_vote, acknowledged, cast_all, people
 from tests.sites import Clock, add_account, browser, fast_passwords, sign_in, site_settings
 
@@ -60,13 +61,15 @@ class City:
             await record_keys(session, self.settings, self.clock.now)
         return self
 
-    async def poll(self, votes: int = 12, *, counted: bool = True, **more: Any) -> SealedPoll:
+    async def poll(
+        self, votes: int = 12, *, counted: bool = True, answers: tuple[Any, Any] = (1, 2), **more: Any
+    ) -> SealedPoll:
         async with self.database.open_session() as session:
             poll = await an_open_poll(session, **{"title": both(TITLE, "Square"), **more})
             citizens = await people(session, votes)
         assert poll.definition.opens_at
         self.clock.now = poll.definition.opens_at + timedelta(hours=1)
-        cast = [a_vote(poll, one, 1 if number % 3 else 2) for number, one in enumerate(citizens)]
+        cast = [a_vote(poll, one, answers[0 if number % 3 else 1]) for number, one in enumerate(citizens)]
         assert len(acknowledged(await cast_all(a_box(self.database), cast))) == votes
         if counted:
             await self.count(poll)
@@ -315,6 +318,30 @@ async def test_before_the_count_a_card_tells_the_turnout_and_when(city: City) ->
     card = await city.get(f"/embed/polls/{poll.slug}?lang=en")
     assert "12 votes" in card.text and "Voting goes on until" in card.text and 'class="bars"' not in card.text
     assert "Option 1" not in card.text
+
+
+KINDS = [
+    (a_rating(1), ({"1": 5, "2": 3}, {"1": 1, "2": 4})),
+    (a_budget(1), ([1, 2], [3])),
+    ({"kind": "ranking", "id": 1, "text": both("Порядок"), "options": [an_option(i) for i in (1, 2, 3)]},
+     ([1, 2, 3], [3, 2, 1])),
+]  # fmt: skip
+
+
+async def test_every_kind_of_question_makes_a_card_and_a_picture(city: City) -> None:
+    for question, answers in KINDS:
+        poll = await city.poll(questions=[question], answers=answers)
+        for language in ("ru", "en"):
+            card = await city.get(f"/embed/polls/{poll.slug}?lang={language}")
+            assert card.status_code == 200 and 'class="outcome"' in card.text, question["kind"]
+            assert (await city.get(f"/share/polls/{poll.slug}.png?lang={language}")).status_code == 200
+    async with city.database.open_session() as session:
+        owners = await a_house(session)
+        house = await an_owners_poll(session)
+        await vote(session, house, owners["a"], 1)
+    await city.count(house)
+    assert (await city.get(f"/embed/polls/{house.slug}")).status_code == 200
+    assert (await city.get(f"/share/polls/{house.slug}.png")).status_code == 200
 
 
 async def test_a_picture_is_drawn_in_both_languages_and_kept(city: City) -> None:

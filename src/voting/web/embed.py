@@ -79,7 +79,8 @@ async def show_picture(
     async def make() -> bytes:
         with i18n.speaking(language):
             poster = poster_of(card, settings, language)
-        return await asyncio.to_thread(draw, poster, DIST)
+        async with request.app.state["drawing"]:
+            return await asyncio.to_thread(draw, poster, DIST)
 
     key = ("share", slug, language, card.state, card.version, card.poll.closes_at)
     body = await shelf.get(key, make, age=AN_HOUR, size=len)
