@@ -39,6 +39,7 @@ from voting.identity.passwords import PasswordPool
 from voting.identity.recognition import RecognitionMiddleware, WebSessions, viewer_of
 from voting.identity.sessions import Viewer
 from voting.identity.signing_in import Desk
+from voting.looks import LookMiddleware
 from voting.perimeter import security_headers
 from voting.remembered_replies import RememberedReplies
 from voting.remembering import Pulse, Shelf
@@ -96,6 +97,7 @@ def create_app(
         middleware=[
             ForgeryMiddleware(settings, parts.tokens, parts.cookies, is_public=is_public),
             ThrottleMiddleware(parts.desk.throttle, clock, casting),
+            LookMiddleware(parts.desk.database, clock),
         ],
         exception_handlers={Exception: answer},
         before_send=[security_headers(settings)],
