@@ -306,7 +306,8 @@ async def test_a_decision_comes_before_or_after(session: Session) -> None:
 @pytest.mark.parametrize(
     "change",
     [
-        "UPDATE protocol SET prepared = 'x'", "UPDATE protocol SET bytes = 'x'", "UPDATE protocol SET certified_by = 99",
+        "UPDATE protocol SET prepared = 'x'", "UPDATE protocol SET bytes = 'x'",
+        "UPDATE protocol SET certified_by = 99",
         "UPDATE protocol SET reason = 'other'", "UPDATE protocol SET version = 7", "UPDATE protocol SET note = 'x'",
         "UPDATE protocol SET withdrawn_by = 1, withdrawn_at = now(), withdrawn_note = 'no'", "DELETE FROM protocol",
         "TRUNCATE protocol", "UPDATE figure_look SET account_id = 2", "DELETE FROM figure_look", "TRUNCATE figure_look",
