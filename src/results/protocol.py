@@ -216,11 +216,6 @@ async def part_taken(session: ReadSession, poll_id: int, waiting: Waiting, accou
     return "drafted" if account_id in drafters else None
 
 
-async def changed_since_prepared(session: ReadSession, waiting: Waiting, found: SealedPoll, now: datetime) -> list[str]:
-    """Sections in which the result is no longer what waits; empty where it may be certified."""
-    return list(changed_sections(waiting.document, await _facts(session, found, now)))
-
-
 async def waiting_protocol(session: ReadSession, poll_id: int) -> Waiting | None:
     """What waits for a second person, or None."""
     row = (

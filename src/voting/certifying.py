@@ -10,11 +10,21 @@ from datetime import datetime
 
 from sqlalchemy import select
 
+from polls.checkpoint import vkey
 from polls.errors import NotAllowed
-from polls.sessions import Session
-from results.protocol import Certified, Waiting, certify_protocol, prepare_protocol, withdraw_protocol
-from results.protocol_document import Person
+from polls.public_keys import find_key
+from polls.sessions import ReadSession, Session
+from results.protocol import (
+    Certified,
+    Waiting,
+    certify_protocol,
+    prepare_protocol,
+    require_signed,
+    withdraw_protocol,
+)
+from results.protocol_document import Person, signed_file
 from voting.jobs import defer
+from voting.keys import PROTOCOL
 from voting.protocol_jobs import SIGN
 from voting.tables import account, account_role
 
@@ -41,6 +51,15 @@ async def withdraw(session: Session, poll: str, account_id: int, seen: str, note
     """An official or a reviewer takes back what waits; refuses what `withdraw_protocol` does, and `NotAllowed`."""
     await person_in(session, account_id, PREPARES, CERTIFIES)
     await withdraw_protocol(session, poll, account_id, seen, note, now)
+
+
+async def signed_protocol(session: ReadSession, one: Certified) -> bytes:
+    """The file of a signed protocol, with the verifier key it was signed with. Refuses `ProtocolUnsigned`."""
+    note, key_id = require_signed(one)
+    key = await find_key(session, PROTOCOL, key_id)
+    assert key is not None, "what signs is listed"
+    host = str(one.document["origin"]).partition("/protocol/")[0]
+    return signed_file(one.data, note, vkey(f"{host}/{PROTOCOL}", key.public))
 
 
 async def person_in(session: Session, account_id: int, *roles: str) -> Person:

@@ -1,7 +1,8 @@
 """The layer that logs who in the office looks at figures nobody has certified yet.
 
 A route that shows figures of a counted poll names them in ``opt={"figures": "results"}``, and its address has the poll
-as ``slug``. The look is written in a transaction of its own before the handler runs: no figures without the log.
+as ``slug`` or ``public_id``. The look is written in a transaction of its own before the handler runs: no figures
+without the log.
 """
 
 from __future__ import annotations
@@ -36,7 +37,7 @@ class LookMiddleware(ASGIMiddleware):
         what = scope["route_handler"].opt.get("figures")
         viewer: Viewer | None = scope["state"].get("viewer")
         if what is not None and viewer is not None and viewer.roles & OFFICES:
-            slug = scope["path_params"].get("slug")
+            slug = scope["path_params"].get("slug", scope["path_params"].get("public_id"))
             if isinstance(slug, str) and "\0" not in slug:
                 async with self._database.open_session_aside() as session:
                     await record_look(session, slug, viewer.account_id, what, self._clock())

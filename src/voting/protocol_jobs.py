@@ -8,7 +8,7 @@ import structlog
 
 from results.protocol import sign_protocol, unsigned_protocols
 from voting.jobs import Work, registry
-from voting.keys import PROTOCOL, BadKey, signer
+from voting.keys import PROTOCOL, BadKey, check_keys, signer
 
 logger = structlog.get_logger(__name__)
 
@@ -25,8 +25,9 @@ async def sign_protocols(work: Work) -> None:
         waiting = await unsigned_protocols(reading)
     for protocol_id in waiting:
         try:
-            key = signer(work.settings, PROTOCOL)
             async with work.database.open_session() as session:
+                await check_keys(session, work.settings, (PROTOCOL,))  # nobody could check another than the listed one
+                key = signer(work.settings, PROTOCOL)
                 if await sign_protocol(session, protocol_id, key, datetime.now(UTC)):
                     logger.info("protocol_signed", protocol=protocol_id, key=key.key_id)
         except BadKey as fault:
