@@ -39,7 +39,7 @@ def steps_of(counts: Counts, zone: ZoneInfo) -> tuple[Step, ...]:
         if waiting >= LEAST:
             found.append(Step(begun, after, waiting))
             begun, waiting = None, 0
-        elif _day(at, zone) != _day(after, zone) and found and _day(found[-1].begins, zone) == _day(at, zone):
+        elif _day(at, zone) != _day(after, zone) and found and _day(found[-1].ends - SLOT, zone) == _day(at, zone):
             found[-1] = Step(found[-1].begins, after, found[-1].votes + waiting)
             begun, waiting = None, 0
     if begun is not None:

@@ -26,6 +26,7 @@ from zoneinfo import ZoneInfo
 import numpy
 
 from results.anomaly_shapes import Place
+from results.anomaly_steps import LiveStep
 
 ZONE = ZoneInfo("Europe/Moscow")
 SIZES = numpy.array([7.8, 11.7, 14.3, 12.6, 11.2, 9.9, 14.4, 11.0, 8.2, 2.5, 2.1, 1.5])
@@ -271,3 +272,32 @@ SEEN = tuple(WAYS)[:7]
 """Ways that are to be found nine times in ten."""
 BLIND = tuple(WAYS)[7:]
 """Ways that are not, or only in part; docs say so."""
+
+
+# ---- live polls
+
+
+def live_questions(seed: int, found: Simulated, *, added: Any = None) -> dict[int, list[LiveStep]]:
+    """The steps a live poll of one question with four options would publish, a thousand ballots or more each.
+
+    Shares drift by about three points with the hour of the day and wander by one; `added` (votes by slot) are all for
+    option 2.
+    """
+    rng = numpy.random.default_rng([3, seed])
+    extra = numpy.zeros(len(found.votes), int) if added is None else added.sum(axis=1)
+    own = found.votes.sum(axis=1) - extra
+    base = rng.dirichlet([8, 6, 4, 2])
+    tilt = rng.normal(0, 0.03, 4) - rng.normal(0, 0.03, 4).mean()
+    hour = _hours(found) / 24 * 2 * numpy.pi
+    shares = numpy.clip(base + tilt * numpy.sin(hour)[:, None] + rng.normal(0, 0.01, (len(own), 4)), 0.005, 1)
+    cast = rng.multinomial(own, shares / shares.sum(axis=1, keepdims=True))
+    cast[:, 1] += extra
+    steps: list[LiveStep] = []
+    so_far, last = numpy.zeros(4, int), 0
+    for slot, row in enumerate(cast):
+        so_far = so_far + row
+        if so_far.sum() >= last + 1_000:
+            last = int(so_far.sum())
+            votes = {option: int(n) for option, n in enumerate(so_far, start=1)}
+            steps.append(LiveStep(found.begins + timedelta(minutes=10 * slot), last, votes))
+    return {1: steps}
