@@ -1,7 +1,7 @@
 """Protocols of results, prepared by one and certified by another; the log of looks before that.
 
 Revision: 0011
-Revises: 0006
+Revises: 0010
 Created: 2026-11-23
 
 Two new tables; nothing that is there changes, and nothing is locked.
@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from alembic import op
 
 revision = "0011"
-down_revision = "0006"
+down_revision = "0010"
 branch_labels = None
 depends_on = None
 

@@ -15,13 +15,14 @@ from typing import Any, Final
 from polls.board_manifest import Board, Manifest, board_of
 from polls.catalogue import SealedPoll
 from polls.checkpoint import protocol_origin
-from polls.errors import BoardNotPublished, TieStillOpen
+from polls.errors import BoardNotPublished, TieStillOpen, TooFewToPublish
 from polls.journal import PUBLIC_FACTS, poll_events
 from polls.sealed import sealed_bytes
 from polls.sessions import ReadSession
 from polls.tally.outcome import fraction_text
 from polls.tally.quorum import check_quorum
 from polls.tie_breaking import open_ties
+from results.anomalies import anomalies_of
 from results.figures import PollFigures, poll_figures
 from results.protocol_document import FORMAT, digest, moment
 
@@ -142,5 +143,8 @@ def _irregularities(figures: PollFigures) -> list[dict[str, Any]]:
 
 
 async def _anomalies(session: ReadSession, found: SealedPoll, now: datetime) -> Any:
-    """The verdicts on how turnout ran; None: nothing looked."""
-    return None
+    """The verdicts on how turnout ran, without the counters they were made of; None with too few ballots for any."""
+    try:
+        return (await anomalies_of(session, found.public_id, now)).as_json()
+    except TooFewToPublish:
+        return None

@@ -62,7 +62,8 @@ async def test_from_the_closing_to_the_decision(visit: Visit, city: City, tmp_pa
     await expect(reviewer.page.locator("[data-error-summary]")).to_be_visible()
     await reviewer.page.locator("#agreed").check()
     await reviewer.button("Certify").click()
-    await expect(reviewer.page.get_by_role("status")).to_contain_text(reviewer.words("Certified. The worker signs it within seconds."))
+    done = reviewer.words("Certified. The worker signs it within seconds.")
+    await expect(reviewer.page.get_by_role("status")).to_contain_text(done)
 
     # Everybody reads it; the worker has signed it; the file proves itself.
     reader = await visit(locale="en-GB")

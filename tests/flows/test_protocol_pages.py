@@ -386,3 +386,23 @@ async def test_without_its_library_the_pdf_is_refused_in_words(
     assert "Print the page itself" in page.words
     assert page.reply.headers["retry-after"]
     assert not list((tmp_path / "pdf").rglob("*"))
+
+
+async def test_nothing_is_signed_with_a_key_that_is_not_listed(
+    irina: Resident, oleg: Resident, counted: Counted, database: Database, tmp_path: Path,
+    capfd: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
+    poll = await counted()
+    await make_certified(irina, oleg, poll)
+    [path] = (tmp_path / "keys").glob("protocol-*.pem")
+    kept = path.read_bytes()
+    path.unlink()
+    await sign(database, tmp_path)
+    assert "protocol_not_signed" in "".join(capfd.readouterr())
+    async with database.open_read_session() as session:
+        assert await session.scalar(text("SELECT count(*) FROM protocol WHERE note IS NOT NULL")) == 0
+    path.write_bytes(kept)
+    path.chmod(0o600)
+    await sign(database, tmp_path)
+    async with database.open_read_session() as session:
+        assert await session.scalar(text("SELECT count(*) FROM protocol WHERE note IS NOT NULL")) == 1

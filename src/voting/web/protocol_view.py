@@ -16,6 +16,7 @@ from polls.register import territory_tree
 from polls.sessions import ReadSession
 from polls.tally.outcome import Outcome
 from polls.tally.quorum import check_quorum
+from results.anomaly_words import LACKS, VERDICTS, WHAT_IT_IS, WORDS
 from results.figures import poll_figures
 from results.protocol import Certified, protocols_of
 from voting.settings import Settings
@@ -53,6 +54,7 @@ async def protocol_context(session: ReadSession, said: Mapping[str, Any]) -> dic
     return {
         "said": said, "definition": definition, "asked": asked, "places": names.places, "groups": names.groups,
         "exact": Fraction, "at": datetime.fromisoformat, "day_of": date.fromisoformat,
+        "check_words": WORDS, "verdicts": VERDICTS, "lacks": LACKS, "what_checks_are": WHAT_IT_IS,
     }  # fmt: skip
 
 
