@@ -145,6 +145,7 @@ def _irregularities(figures: PollFigures) -> list[dict[str, Any]]:
 async def _anomalies(session: ReadSession, found: SealedPoll, now: datetime) -> Any:
     """The verdicts on how turnout ran, without the counters they were made of; None with too few ballots for any."""
     try:
-        return (await anomalies_of(session, found.public_id, now)).as_json()
+        checked = (await anomalies_of(session, found.public_id, now)).as_json()
     except TooFewToPublish:
         return None
+    return {key: value for key, value in checked.items() if key != "version"}  # the count has said which it is

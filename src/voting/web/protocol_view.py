@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from fractions import Fraction
@@ -11,12 +11,14 @@ from typing import Any
 from litestar import Request
 
 from polls.catalogue import SealedPoll
-from polls.definition import AnyQuestion, read_definition
-from polls.register import territory_tree
+from polls.definition import AnyQuestion, Definition, read_definition
+from polls.register import buildings_named, territory_tree
 from polls.sessions import ReadSession
+from polls.tally.house import HouseResult
 from polls.tally.outcome import Outcome
 from polls.tally.quorum import check_quorum
 from results.anomaly_words import LACKS, VERDICTS, WHAT_IT_IS, WORDS
+from results.explained import explain
 from results.figures import poll_figures
 from results.protocol import Certified, protocols_of
 from voting.settings import Settings
@@ -33,6 +35,7 @@ class Asked:
 
     question: AnyQuestion
     outcome: Outcome
+    houses: Sequence[HouseResult]
     shown: int
     entitled: int | None
     withheld: int
@@ -40,21 +43,30 @@ class Asked:
 
 
 async def protocol_context(session: ReadSession, said: Mapping[str, Any]) -> dict[str, Any]:
-    """What the templates of a protocol need, out of its document alone; names of places are today's."""
+    """What the templates of a protocol need, out of its document alone; names of places and houses are today's."""
     definition = read_definition(dict(said["definition"]))
+    names = await register_names(session, definition)
+    context = document_context(said, definition)
+    codes = {house.building for one in context["asked"] for house in one.houses}
+    houses = await buildings_named(session, codes) if codes else {}
+    return {**context, "places": names.places, "groups": names.groups, "house_names": houses}
+
+
+def document_context(said: Mapping[str, Any], definition: Definition) -> dict[str, Any]:
+    """The same without the names of places, groups and houses."""
     asked = []
     for one in said["questions"]:
         question = definition.question(one["id"])
         assert question is not None
+        outcome = Outcome.from_json(one["outcome"])
         asked.append(
-            Asked(question, Outcome.from_json(one["outcome"]), one["shown"], one["entitled"], one["withheld"],
-                  one["tree"])
+            Asked(question, outcome, explain(question, outcome).houses, one["shown"], one["entitled"],
+                  one["withheld"], one["tree"])
         )  # fmt: skip
-    names = await register_names(session, definition)
     return {
-        "said": said, "definition": definition, "asked": asked, "places": names.places, "groups": names.groups,
-        "exact": Fraction, "at": datetime.fromisoformat, "day_of": date.fromisoformat,
-        "check_words": WORDS, "verdicts": VERDICTS, "lacks": LACKS, "what_checks_are": WHAT_IT_IS,
+        "said": said, "definition": definition, "asked": asked, "exact": Fraction, "at": datetime.fromisoformat,
+        "day_of": date.fromisoformat, "check_words": WORDS, "verdicts": VERDICTS, "lacks": LACKS,
+        "what_checks_are": WHAT_IT_IS, "house_names": {},
     }  # fmt: skip
 
 
