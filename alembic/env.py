@@ -13,6 +13,7 @@ from sqlalchemy.engine import Connection
 
 import polls.board_tables
 import polls.unit_tables
+import results.protocol_tables
 import results.tables
 import voting.tables
 from polls.tables import metadata

@@ -22,6 +22,7 @@ BALLOT_DOMAIN = b"veche/ballot/v1"
 ENTRY_DOMAIN = b"veche/entry/v1"
 RECEIPT_DOMAIN = b"veche/receipt/v1\n"
 KEY_BYTES = 16
+LARGEST_NUMBER = (1 << 53) - 1
 
 
 class Signer(Protocol):
@@ -40,6 +41,17 @@ class Signer(Protocol):
     def sign(self, message: bytes) -> bytes:
         """The 64-byte signature."""
         ...
+
+
+def exact(value: Any) -> Any:
+    """The value with integers that JSON readers would round as text: RFC 8785 knows no larger ones."""
+    if isinstance(value, Mapping):
+        return {key: exact(held) for key, held in value.items()}
+    if isinstance(value, list | tuple):
+        return [exact(held) for held in value]
+    if isinstance(value, int) and not isinstance(value, bool) and abs(value) > LARGEST_NUMBER:
+        return str(value)
+    return value
 
 
 def ballot_id(poll_hash: bytes, key: bytes) -> bytes:

@@ -17,6 +17,7 @@ import rfc8785
 from sqlalchemy import Row, func, insert, select
 
 from polls.audience import roll_total
+from polls.board import exact
 from polls.board_tables import board_manifest
 from polls.board_trees import Tree, leaves_of, seal_trees, signed_trees
 from polls.catalogue import SealedPoll, sealed_poll
@@ -35,7 +36,6 @@ from polls.tables import count_record, poll, superseded
 from polls.tie_breaking import commitments, decided_ties, wants_lot
 
 FORMAT: Final = "veche/board/v1"
-LARGEST_NUMBER: Final = (1 << 53) - 1
 MADE_LATE: Final = "The ballots were counted by an earlier release; their trees were made and signed after the count."
 
 
@@ -182,7 +182,7 @@ async def _make(
         "keys": await _keys(session),
         "software": sealer.software,
     }
-    return rfc8785.dumps(_exact(said))
+    return rfc8785.dumps(exact(said))
 
 
 async def _question(
@@ -263,17 +263,6 @@ async def _keys(session: ReadSession) -> list[dict[str, Any]]:
 
 def _moment(moment: datetime) -> str:
     return moment.astimezone(UTC).isoformat()
-
-
-def _exact(value: Any) -> Any:
-    """The value with integers that JSON readers would round as text: RFC 8785 knows no larger ones."""
-    if isinstance(value, dict):
-        return {key: _exact(held) for key, held in value.items()}
-    if isinstance(value, list | tuple):
-        return [_exact(held) for held in value]
-    if isinstance(value, int) and not isinstance(value, bool) and abs(value) > LARGEST_NUMBER:
-        return str(value)
-    return value
 
 
 def check_manifest(data: bytes, note: str, version: int, public: bytes, trees: Mapping[int, Tree]) -> Iterator[str]:

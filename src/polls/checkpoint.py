@@ -20,6 +20,7 @@ from polls.board import Signer
 
 ED25519: Final = b"\x01"
 MANIFEST: Final = "veche/manifest/v1"
+PROTOCOL: Final = "veche/protocol/v1"
 LARGEST_SIZE: Final = (1 << 63) - 1
 LONGEST_NOTE: Final = 1_000_000
 
@@ -158,7 +159,21 @@ def tree_origin(host: str, poll: str, question_id: int) -> str:
 
 def manifest_text(origin: str, version: int, manifest: bytes) -> str:
     """What the note of a manifest says: the board, the kind of note, the version, the SHA-256 of the bytes."""
-    return f"{origin}\n{MANIFEST}\n{version}\n{_base64(hashlib.sha256(manifest).digest())}\n"
+    return _document_text(origin, MANIFEST, version, manifest)
+
+
+def protocol_origin(host: str, poll: str) -> str:
+    """``HOST/protocol/<poll>``: the name a poll's protocols are signed under."""
+    return f"{host}/protocol/{poll}"
+
+
+def protocol_text(origin: str, version: int, protocol: bytes) -> str:
+    """What the note of a protocol says: whose it is, the kind of note, the version, the SHA-256 of the bytes."""
+    return _document_text(origin, PROTOCOL, version, protocol)
+
+
+def _document_text(origin: str, kind: str, version: int, data: bytes) -> str:
+    return f"{origin}\n{kind}\n{version}\n{_base64(hashlib.sha256(data).digest())}\n"
 
 
 def _is_text(text: str) -> bool:

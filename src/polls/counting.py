@@ -383,6 +383,17 @@ async def _fix_turnout(session: Session, found: SealedPoll) -> None:
             [{"poll_id": found.id, "stratum": stratum.code, "n": n} for stratum, n in counts.items()],
         )
     await session.execute(text("SELECT veche_settle_turnout(:poll)"), {"poll": found.id})
+    await session.execute(_YOUNG, {"poll": found.id, "register": found.definition.register_code,
+                                   "since": found.sealed_at, "until": found.closes_at})  # fmt: skip
+
+
+_YOUNG = text(
+    "INSERT INTO turnout_young (poll_id, since, votes, accounts, young_accounts)"
+    " SELECT :poll, :since, (SELECT count(*) FROM participation p JOIN citizen c ON c.id = p.citizen_id"
+    " WHERE p.poll_id = :poll AND c.registered_at >= :since), count(*), count(*) FILTER (WHERE registered_at >= :since)"
+    " FROM citizen WHERE register_code = :register AND registered_at < :until"
+)
+"""Participants who registered after the poll had become public, as one number beside the same of the register."""
 
 
 async def _finish(session: Session, found: SealedPoll, counted: Counted, now: datetime) -> None:

@@ -364,6 +364,57 @@ class LotPending(Refusal):
     next_step = "Wait for both secrets, or for the end of the time to reveal them."
 
 
+# ---- protocols of results
+
+
+class ProtocolNotFound(NotFound):
+    """The poll has no certified protocol, or none of this version. Facts: `version`, where one was asked for."""
+
+    code = "protocol_not_found"
+    detail = "There is no certified protocol here yet."
+    next_step = "See the results; the protocol appears once two people of the city have stood up for it."
+
+
+class ProtocolUnsigned(Refusal):
+    """The protocol is certified, and the job that signs it has not come to it. Facts: `version`."""
+
+    code = "protocol_unsigned"
+    detail = "The protocol is certified and is being signed."
+    next_step = "Reload in a minute."
+
+
+class ProtocolChanged(Refusal):
+    """What was to be prepared or certified is no longer what holds. Facts: `changed`, sections of the protocol."""
+
+    code = "protocol_changed"
+    detail = "The result has changed since this page was opened; nothing was signed."
+    next_step = "Look at the protocol as it is now and do it again."
+
+
+class ProtocolNotWaiting(Refusal):
+    """This very protocol waits for nobody: it was certified, taken back, or prepared anew. Facts: `version`."""
+
+    code = "protocol_not_waiting"
+    detail = "This protocol does not wait to be certified: it was certified or taken back already."
+    next_step = "Reload the page to see which protocol stands."
+
+
+class NotSecondPerson(Refusal):
+    """Whoever drafted the poll or prepared the protocol does not certify it. Facts: `part`: drafted or prepared."""
+
+    code = "not_second_person"
+    detail = "A protocol is certified by somebody who neither drafted the poll nor prepared the protocol."
+    next_step = "Ask another reviewer."
+
+
+class BoardNotPublished(Refusal):
+    """The manifest of the newest count is not signed yet, and a protocol names it."""
+
+    code = "board_not_published"
+    detail = "The open log of ballots is not published yet, and the protocol has to name it."
+    next_step = "Try again in a minute; the page of the poll says if something is wrong."
+
+
 # ---- files and registers
 
 

@@ -41,6 +41,7 @@ from voting.identity.recognition import RecognitionMiddleware, WebSessions, view
 from voting.identity.sessions import Viewer
 from voting.identity.signing_in import Desk
 from voting.identity.token_access import TokenMiddleware
+from voting.looks import LookMiddleware
 from voting.perimeter import security_headers
 from voting.remembered_replies import RememberedReplies
 from voting.remembering import Pulse, Shelf
@@ -99,6 +100,7 @@ def create_app(
             TokenMiddleware(parts.desk.database, clock, parts.cookies.session),
             ForgeryMiddleware(settings, parts.tokens, parts.cookies, is_public=is_public),
             ThrottleMiddleware(parts.desk.throttle, clock, casting),
+            LookMiddleware(parts.desk.database, clock),
         ],
         exception_handlers={Exception: answer},
         before_send=[security_headers(settings)],

@@ -34,6 +34,7 @@ COMMANDS: Mapping[str, Lazy] = {
     "import": Lazy("voting.commands.importing:importing", "Take polls held elsewhere out of open data files."),
     "keys": Lazy("voting.commands.keys:keys", "List and rotate the keys that sign."),
     "board": Lazy("voting.commands.board:board", "Publish and check the boards of counted polls."),
+    "protocol": Lazy("voting.commands.protocol:protocol", "Check signed protocols of results, without a database."),
     "registry": Lazy("voting.commands.registry:registry", "Check the public log of polls and keys."),
     "poll": Lazy("voting.commands.poll:poll", "Give definitions of polls away as files, and take them in."),
     "rehearse": Lazy("voting.commands.rehearse:rehearse", "Play a poll through before it opens, with people made up."),

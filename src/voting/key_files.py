@@ -31,7 +31,7 @@ BOARD: Final = "board"
 REGISTRY: Final = "registry"
 PROTOCOL: Final = "protocol"
 PURPOSES: Final = (RECEIPT, BOARD, REGISTRY, PROTOCOL)
-"""What keys are for: receipts, boards, the registry log, and protocols, which nothing signs yet."""
+"""What keys are for: receipts, boards, the registry log, and protocols of results."""
 
 LOCK: Final = ".keys.lock"
 RETIRED: Final = "retired"

@@ -1,8 +1,9 @@
 """The keys that sign: which file is whose, what the database says of them, and how one follows another.
 
-A web process needs the receipt key alone; the process that does the queued work needs those of boards and of the
-registry log as well. Keys are made at set-up (`record_keys`, by `veche migrate` and the demo) and never beside a key
-that the database names: a key that is missing or another than listed is told to the operator, not made anew.
+A web process needs the receipt key alone; the process that does the queued work needs those of boards, of the
+registry log and of protocols as well. Keys are made at set-up (`record_keys`, by `veche migrate` and the demo) and
+never beside a key that the database names: a key that is missing or another than listed is told to the operator, not
+made anew.
 """
 
 from __future__ import annotations
@@ -55,7 +56,7 @@ __all__ = [
 ]
 
 WEB_NEEDS: Final = (RECEIPT,)
-WORK_NEEDS: Final = (BOARD, REGISTRY)
+WORK_NEEDS: Final = (BOARD, REGISTRY, PROTOCOL)
 
 LOST: Final = "lost"
 

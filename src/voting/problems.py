@@ -87,6 +87,14 @@ class WrongHost(Refusal):
     next_step = "Use the address you were given for the site."
 
 
+class PdfUnavailable(Refusal):
+    """The page cannot be made into a PDF. Facts: `why`: library, too_long, too_large or failed."""
+
+    code = "pdf_unavailable"
+    detail = "The PDF cannot be made on this server just now."
+    next_step = "Print the page itself, which is made for it, or take the JSON."
+
+
 class Failed(Refusal):
     """Our own mistake; the log has the details under the request's number."""
 
@@ -145,6 +153,13 @@ KINDS: Mapping[str, Kind] = {
     "lot_cannot_be_drawn": Kind(409, "The lot cannot be drawn"),
     "tie_still_open": Kind(409, "A tie is not decided yet"),
     "lot_pending": Kind(409, "The lot may still be drawn"),
+    "protocol_not_found": Kind(404, "No protocol yet"),
+    "protocol_unsigned": Kind(409, "The protocol is being signed"),
+    "protocol_changed": Kind(409, "The result has changed meanwhile"),
+    "protocol_not_waiting": Kind(409, "Nothing waits to be certified"),
+    "not_second_person": Kind(403, "A second person is needed"),
+    "board_not_published": Kind(409, "The log of ballots is not published yet"),
+    "pdf_unavailable": Kind(503, "No PDF just now"),
     "not_your_house": Kind(403, "For the owners of this house"),
     "list_exists": Kind(409, "There is a list with this code already"),
     "register_ahead": Kind(409, "The register is ahead of the clock"),

@@ -6,6 +6,7 @@ poll's lock, a roll is taken once, a live step is taken by one at a time.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
@@ -26,11 +27,13 @@ from polls.register_sum import sum_up_register
 from voting import (
     board_jobs,  # noqa: F401  -- declares its job
     open_data_archive,  # noqa: F401  -- declares its job
+    protocol_jobs,  # noqa: F401  -- declares its job
     registry_jobs,  # noqa: F401  -- declares its job
 )
 from voting.identity.sessions import sweep_web_sessions
 from voting.jobs import Work, registry
 from voting.keys import board_sealer
+from voting.pdf import forget_old_pdfs
 from voting.throttling import sweep_throttle
 
 logger = structlog.get_logger(__name__)
@@ -100,9 +103,11 @@ async def sum_up_the_register(work: Work) -> None:
 
 @registry.periodic("sweep", cron="17 * * * *")
 async def sweep(work: Work) -> None:
-    """Delete what has run out: sessions ended by time, counters no window reaches back to, old versions of rows."""
+    """Delete what has run out: sessions ended by time, counters no window reaches back to, PDFs nobody has asked for
+    in a month, old versions of rows."""
     now = datetime.now(UTC)
     async with work.database.open_session() as session:
         await sweep_web_sessions(session, idle=work.settings.session_idle, now=now)
         await sweep_throttle(session, now=now)
+    await asyncio.to_thread(forget_old_pdfs, work.settings.data_dir, now)
     await work.database.vacuum(*REWRITTEN)

@@ -16,6 +16,7 @@ from tests.sites import fast_passwords
 
 from polls.authoring import cancel_poll, close_early, create_draft, schedule_poll
 from polls.ballot import encode_ballot
+from polls.board_manifest import publish_manifest
 from polls.board_tables import turnout_shard
 from polls.catalogue import SealedPoll, cast_counts, sealed_poll
 from polls.counting import count_poll, take_live_step, take_roll_of
@@ -25,11 +26,13 @@ from polls.sessions import Session
 from polls.strata import SEXES, Stratum, age_index
 from polls.tables import citizen, citizen_period, participation
 from results.decisions import Status, record_decision
+from results.protocol import certify_protocol, draft_protocol, prepare_protocol, sign_protocol
+from results.protocol_document import Person
 from voting.db import Database
 from voting.demo_register import load_city
 from voting.identity.accounts import create_account, normal_login
 from voting.identity.demo import PASSWORD, create_demo_accounts
-from voting.keys import board_sealer, record_keys
+from voting.keys import PROTOCOL, board_sealer, record_keys, signer
 from voting.settings import Settings
 from voting.tables import account
 
@@ -40,6 +43,7 @@ DISTRICTS: Final = (ARBAT, BASMANNY, TIMIRYAZEVSKY)
 ADULT: Final = date(1988, 4, 12)
 OFFICIAL: Final = "official@demo.example"
 ANALYST: Final = "analyst@demo.example"
+REVIEWER: Final = "reviewer@demo.example"
 RESIDENT: Final = "resident@demo.example"
 NEIGHBOUR: Final = "neighbour@demo.example"
 
@@ -189,6 +193,24 @@ async def _add_polls(city: City, now: datetime) -> None:
             owner="Управа района Арбат", status=Status.IN_PROGRESS, author_id=city.official_id, now=now,
             deadline=(now + timedelta(days=120)).date(),
         )  # fmt: skip
+    await _certify(city, city.slugs["counted"], datetime.now(UTC))
+
+
+async def _certify(city: City, slug: str, now: datetime) -> None:
+    """The protocol of a counted poll: prepared by the official, certified by the reviewer, signed, and corrected."""
+    settings = city.settings
+    async with city.database.open_session() as session:
+        poll = await sealed_poll(session, slug)
+        await publish_manifest(session, poll.public_id, board_sealer(settings), now)
+        reviewer = await session.scalar(select(account.c.id).where(account.c.email == REVIEWER))
+        assert reviewer is not None
+        for reason in ("", "В первой версии не было решения о равенстве."):
+            draft = await draft_protocol(session, slug, now)
+            official = Person(city.official_id, "Ирина Лебедева", "Департамент транспорта", "official")
+            waiting = await prepare_protocol(session, slug, official, draft.sha256, reason, now)
+            second = Person(reviewer, "Олег Карпов", "Департамент транспорта", "reviewer")
+            made = await certify_protocol(session, slug, second, waiting.sha256, now)
+            await sign_protocol(session, made.id, signer(settings, PROTOCOL), now)
 
 
 async def _counted(city: City, now: datetime, slug: str, residents: int, values: dict[str, Any]) -> None:

@@ -20,6 +20,7 @@ async def public_pages(visitor: Visitor, city: City) -> AsyncIterator[str]:
         *(f"/polls/{city.slugs[name]}/results"
           for name in ("every_kind", "soon", "cancelled", "counted", "few", "live")),
         "/sign-in", "/sign-up", "/help/how-it-works", "/help/secrecy", "/help/accessibility", "/help/data", "/registry",
+        f"/polls/{city.slugs['counted']}/protocol", f"/polls/{city.slugs['counted']}/protocol/1",
         "/verify", f"/polls/{city.slugs['counted']}/verify", f"/polls/{city.slugs['soon']}/verify",
         "/there-is-no-such-page", "/problems", "/problems/already_voted", "/api/docs",
         "/open-data", *(f"/embed/polls/{city.slugs[name]}" for name in ("every_kind", "soon", "cancelled", "counted")),
@@ -91,6 +92,11 @@ async def office_pages(visitor: Visitor, city: City) -> AsyncIterator[str]:
     for name in ("every_kind", "counted", "cancelled"):
         await visitor.go(f"/officials/polls/{await city.public_id(city.slugs[name])}")
         yield f"the desk's page of «{name}»"
+    await visitor.go("/officials/protocols")
+    yield "the protocols"
+    for name in ("every_kind", "counted", "few"):
+        await visitor.go(f"/officials/polls/{await city.public_id(city.slugs[name])}/protocol")
+        yield f"the protocol of «{name}» on the desk"
     await visitor.sign_in(ANALYST, then="/downloads")
     yield "the downloads"
     await visitor.go("/account/tokens")

@@ -13,12 +13,17 @@ import pytest
 import rfc8785
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from sqlalchemy import text
-from tests.builders import SEALER, a_definition, an_open_poll, both, close_now
+from tests.builders import SEALER, ASigner, a_definition, an_open_poll, both, close_now
 from tests.flows.api_client import V1, Client, Town, api_site
 
 from polls.board import signed_message
+from polls.board_manifest import publish_manifest
+from polls.catalogue import SealedPoll
 from polls.counting import count_poll
 from polls.definition import canonical_bytes
+from polls.public_keys import add_key
+from results.protocol import certify_protocol, draft_protocol, prepare_protocol, sign_protocol
+from results.protocol_document import Person
 from voting.api.openapi import describe_api
 from voting.api.schemas import Accepted
 from voting.db import Database
@@ -337,7 +342,7 @@ async def test_anonymous_and_other_roles_are_refused_before_anything_else(shared
         guarded += 1
         problem(await visitor.send(method, address, {}), 401, "sign_in_needed")
         problem(await analyst.send(method, address, {}), 403, "not_allowed")
-    assert guarded == 29
+    assert guarded == 33
 
 
 async def test_what_changes_something_needs_the_token(shared_town):
@@ -463,12 +468,26 @@ async def test_the_definition_is_the_sealed_bytes(shared_town):
     assert "content-encoding" not in reply.headers
 
 
+async def certify(town: Town, poll: SealedPoll) -> None:
+    """A signed protocol of a counted poll."""
+    now, signer = datetime.now(UTC), ASigner()
+    async with town.database.open_session() as session:
+        await publish_manifest(session, poll.public_id, SEALER, now)
+        await add_key(session, "protocol", signer.key_id, signer.public_bytes, now)
+        draft = await draft_protocol(session, poll.slug, now)
+        one, other = Person(901, "Ирина", "", "official"), Person(902, "Олег", "", "reviewer")
+        waiting = await prepare_protocol(session, poll.slug, one, draft.sha256, "", now)
+        made = await certify_protocol(session, poll.slug, other, waiting.sha256, now)
+        await sign_protocol(session, made.id, signer, now)
+
+
 async def test_public_reads_have_tags_and_are_public_only_while_nobody_is_signed_in(town):
     poll = await open_poll(town)
     for _ in range(11):
         one = await town.client(await town.add_resident())
         assert (await one.vote(poll.slug, a_key(), {"1": 1})).status_code == 201
     await count(town, poll)
+    await certify(town, poll)
     visitor, analyst = town.anonymous(), await town.client("analyst")
     tagged = 0
     for _, path, operation in routes(town.app):
@@ -492,7 +511,7 @@ async def test_public_reads_have_tags_and_are_public_only_while_nobody_is_signed
         assert own.headers["cache-control"] in ("private, no-cache", "no-store"), address
         private = await analyst.get(address)
         assert private.headers["cache-control"] == "private, no-cache"
-    assert tagged == 17
+    assert tagged == 19
     for address in ("/polls", f"/polls/{poll.slug}"):
         own = await one.get(address)
         assert (own.headers["cache-control"], "etag" in own.headers) == ("no-store", False)
@@ -612,7 +631,7 @@ async def test_the_description_is_whole_and_says_what_runs(shared_town):
     assert described["openapi"] == "3.1.0"
     operations = [(path, method, op) for path, ways in described["paths"].items() for method, op in ways.items()]
     ids = [operation["operationId"] for _, _, operation in operations]
-    assert len(ids) == len(set(ids)) == 52
+    assert len(ids) == len(set(ids)) == 58
     for path, method, operation in operations:
         where = f"{method} {path}"
         assert operation["summary"], where

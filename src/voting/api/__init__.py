@@ -18,6 +18,7 @@ from voting.api import (
     keys,
     polls,
     problem_kinds,
+    protocol,
     results,
     territories,
 )
@@ -29,7 +30,8 @@ routers = [
     Router(
         PREFIX,
         route_handlers=[
-            *polls.handlers, *ballots.handlers, *results.handlers, *decisions.handlers, *drafts.handlers,
+            *polls.handlers, *ballots.handlers, *results.handlers, *protocol.handlers, *decisions.handlers,
+            *drafts.handlers,
             *draft_history.handlers, *interruptions.handlers, *definitions.handlers,
             *territories.handlers, *assets.handlers, *problem_kinds.handlers, *keys.handlers,
             documentation.show_openapi,

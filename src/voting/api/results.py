@@ -47,7 +47,8 @@ def _file(
     named = {"Content-Disposition": "The name to save it under"}
     model = dict[str, Any] if media_type != CSV else None
     returned = Returned(description, model, media_type, named)
-    return describes(operation_id, {200: returned}, refuses=refuses, conditional=not unknown, limit="exports")
+    return describes(operation_id, {200: returned}, refuses=refuses, conditional=not unknown, limit="exports",
+                     figures=f"api {operation_id}")  # fmt: skip
 
 
 @get(
@@ -56,7 +57,7 @@ def _file(
     summary="Results",
     tags=["results"],
     opt=describes("getResults", {200: Returned("The results, or the last live step", AnyResults)}, refuses=HIDDEN,
-                  conditional=True),
+                  conditional=True, figures="api results"),
 )  # fmt: skip
 async def show_results(
     request: AnyRequest, slug: FromPath[str], database: NamedDependency[Database], now: NamedDependency[datetime]

@@ -30,6 +30,7 @@ from results.charts import Cell, TileMap, day_series, tile_map
 from results.decisions import decisions, decisions_of
 from results.explained import Explained, explain
 from results.figures import PollFigures, counted_version, live_figures, poll_figures, running_turnout, see
+from results.protocol import protocols_of
 from results.shapes import By, Turnout
 from results.visibility import Decision, enough
 from voting.db import Database
@@ -48,7 +49,7 @@ DECISIONS_A_PAGE = 20
 LAST_PAGE = 1_000
 
 
-@get("/polls/{slug:str}/results", guards=[public], include_in_schema=False)
+@get("/polls/{slug:str}/results", guards=[public], include_in_schema=False, opt={"figures": "results"})
 async def show_results(
     request: AnyRequest, slug: FromPath[str], database: NamedDependency[Database], now: NamedDependency[datetime]
 ) -> Response[Any]:
@@ -96,6 +97,7 @@ async def _counted(session: ReadSession, poll: SealedPoll, request: AnyRequest, 
         **await _ties(session, poll, figures),
         **await _houses(session, views, language),
         "figures": figures,
+        "protocols": await protocols_of(session, poll.id),
         "state": figures.state.value,
         "quorum": check_quorum(poll.definition.quorum, figures.ballots, votes.entitled),
         "map": okrug_map(votes, places, language),
