@@ -7,6 +7,7 @@ docs/api.md for what that promises.
 from litestar import Router
 
 from voting.api import (
+    anomalies,
     assets,
     ballots,
     decisions,
@@ -29,8 +30,8 @@ routers = [
     Router(
         PREFIX,
         route_handlers=[
-            *polls.handlers, *ballots.handlers, *results.handlers, *decisions.handlers, *drafts.handlers,
-            *draft_history.handlers, *interruptions.handlers, *definitions.handlers,
+            *polls.handlers, *ballots.handlers, *results.handlers, *anomalies.handlers, *decisions.handlers,
+            *drafts.handlers, *draft_history.handlers, *interruptions.handlers, *definitions.handlers,
             *territories.handlers, *assets.handlers, *problem_kinds.handlers, *keys.handlers,
             documentation.show_openapi,
         ],

@@ -36,6 +36,7 @@ from voting.db import Database
 from voting.identity.guards import public
 from voting.remembering import UNTIL_EVENT, Shelf
 from voting.settings import Settings
+from voting.web.anomalies import shown_anomalies
 from voting.web.boards import shown_board
 from voting.web.frames import framed
 from voting.web.home import Wanted, places_of
@@ -95,6 +96,7 @@ async def _counted(session: ReadSession, poll: SealedPoll, request: AnyRequest, 
         **await _beside(session, poll, figures, request.query_params),
         **await _ties(session, poll, figures),
         **await _houses(session, views, language),
+        **await shown_anomalies(session, poll, figures.seen, now),
         "figures": figures,
         "state": figures.state.value,
         "quorum": check_quorum(poll.definition.quorum, figures.ballots, votes.entitled),
