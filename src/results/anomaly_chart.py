@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from itertools import pairwise
 from zoneinfo import ZoneInfo
 
 from results.anomaly_counters import SLOT
@@ -16,7 +17,8 @@ from results.charts import Tick, nice_scale
 
 MOST_POINTS = 170
 HOURS = (1, 2, 3, 6, 12, 24, 48, 96)
-LABELS = 6
+LABEL_WIDTH = 100.0
+"""Room for the name of a day below the axis."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +99,7 @@ def hour_chart(found: Anomalies, *, width: int = 640, height: int = 240) -> Hour
     )
     return HourChart(
         width, height, left, right, top, bottom, hours, points, tuple(Tick(v, up(v)) for v in scale),
-        _labels(points), line, band, marks,
+        _labels(points, zone), line, band, marks,
     )  # fmt: skip
 
 
@@ -129,7 +131,12 @@ def _cells(steps: Sequence[Step], hours: int, zone: ZoneInfo) -> list[_Cell]:
     return found
 
 
-def _labels(points: Sequence[HourPoint]) -> tuple[tuple[float, datetime], ...]:
-    """A few moments to write below the axis, evenly apart."""
-    apart = max(1, -(-len(points) // LABELS))
-    return tuple((point.x, point.begins) for point in points[::apart])
+def _labels(points: Sequence[HourPoint], zone: ZoneInfo) -> tuple[tuple[float, datetime], ...]:
+    """The first point of each day, as far as there is room for its name below the axis."""
+    found: list[tuple[float, datetime]] = []
+    for before, point in pairwise((None, *points)):
+        assert point is not None
+        new = before is None or before.begins.astimezone(zone).date() != point.begins.astimezone(zone).date()
+        if new and (not found or point.x - found[-1][0] >= LABEL_WIDTH):
+            found.append((point.x, point.begins))
+    return tuple(found)

@@ -173,7 +173,7 @@ async def test_a_month_of_seven_million_votes_is_checked_in_seconds(session: Ses
     await session.execute(
         text(
             "INSERT INTO turnout_minute (poll_id, minute, okrug, shard, n)"
-            " SELECT :poll, :begin + make_interval(mins => m), o, -2, 1 + (m * 7 + o * 13) % 28"
+            " SELECT :poll, CAST(:begin AS timestamptz) + make_interval(mins => m), o, -2, 1 + (m * 7 + o * 13) % 28"
             " FROM generate_series(0, 40319) m, generate_series(1, 12) o"
         ),
         {"poll": found.id, "begin": OPENED},
