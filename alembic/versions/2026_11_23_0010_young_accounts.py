@@ -1,10 +1,10 @@
 """Votes of accounts younger than the poll: one number, which only a count can make.
 
 Revision: 0010
-Revises: 0006
+Revises: 0014
 Created: 2026-11-23
 
-A new table only, so the previous release runs on beside it. Polls counted before have no row: their page says that it is
+A new table only, so the previous release runs on beside it. Polls counted before have no row: their page says it is
 not known.
 """
 
@@ -12,7 +12,7 @@ import sqlalchemy as sa
 from alembic import op
 
 revision = "0010"
-down_revision = "0006"
+down_revision = "0014"
 branch_labels = None
 depends_on = None
 
