@@ -413,18 +413,6 @@ turnout_young = Table(
     comment="how many took part with an account younger than the poll, fixed at counting: one number, never who",
 )
 
-joint_count = Table(
-    "joint_count",
-    metadata,
-    Column("poll_id", ForeignKey("poll.id"), primary_key=True),
-    Column("first_id", SmallInteger, primary_key=True, autoincrement=False),
-    Column("second_id", SmallInteger, primary_key=True, autoincrement=False),
-    Column("first", Text, primary_key=True, comment="a class of answers: empty for all who were asked"),
-    Column("second", Text, primary_key=True),
-    Column("n", Integer, nullable=False),
-    comment="answers to two questions together, of the pairs the poll sealed: classes counted, never a ballot",
-)
-
 live_step = Table(
     "live_step",
     metadata,

@@ -93,7 +93,7 @@ def wilson_low(votes: float, total: float, sure: float = SURE) -> float:
 
 # ---- okrugs by hour
 
-PLACES_THRESHOLD = 5.0
+PLACES_THRESHOLD = 6.0
 """In robust standard deviations, over all windows."""
 PLACE_MATTERS = 0.005
 LEAST_RATIO = 1.12

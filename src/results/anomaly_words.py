@@ -156,11 +156,13 @@ LACKS: Mapping[Lack, Both] = {
 }
 
 WHAT_IT_IS = Both(
-    "Проверки смотрят только на то, когда и в каких округах голосовали, и никогда на выбор. «Необычно» — повод "
+    "Проверки смотрят только на то, когда и в каких округах голосовали, и не на выбор "
+    "(кроме уже опубликованных промежуточных итогов). «Необычно» — повод "
     "разобраться, а не вывод о подлоге; «ничего необычного» не доказывает, что вмешательства не было. Честный опрос "
     "получает отметку «необычно» реже чем в одном случае из ста. Вброс, разложенный тонко по всем часам и округам, не "
     "увидит ни одна из них.",
-    "The checks look only at when and in which okrugs votes were cast, never at choices. “Unusual” is a reason to look "
+    "The checks look only at when and in which okrugs votes were cast, not at choices (but "
+    "for live steps already published). “Unusual” is a reason to look "
     "closer, not a finding of fraud; “nothing unusual” does not prove that nobody interfered. An honest poll is called "
     "unusual in fewer than one case in a hundred. Stuffing spread thinly over all hours and okrugs is seen by none of "
     "them.",

@@ -56,6 +56,7 @@ def told(what: str, share: float, by: Counter[CheckName]) -> None:
     sys.stdout.write(f"{what:30} {share:7.1%}  {', '.join(f'{name} {n}' for name, n in sorted(by.items()))}\n")
 
 
+@pytest.mark.timeout(3_600)
 def test_honest_polls_are_called_unusual_in_one_case_of_a_hundred_at_most() -> None:
     share, by = found_by(honest, HONEST)
     told(f"honest, {HONEST}", share, by)
@@ -77,6 +78,7 @@ def test_where_the_checks_are_blind(how: str) -> None:
     assert share < 0.5
 
 
+@pytest.mark.timeout(3_600)
 @pytest.mark.skipif(not FULL, reason="the table for the docs: VECHE_FULL_COUNTS=1")
 @pytest.mark.parametrize("share", [0.01, 0.02, 0.03])
 def test_less_stuffing_is_found_less_often(share: float) -> None:

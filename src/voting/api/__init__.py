@@ -7,6 +7,7 @@ docs/api.md for what that promises.
 from litestar import Router
 
 from voting.api import (
+    anomalies,
     assets,
     ballots,
     decisions,
@@ -30,10 +31,20 @@ routers = [
     Router(
         PREFIX,
         route_handlers=[
-            *polls.handlers, *ballots.handlers, *results.handlers, *protocol.handlers, *decisions.handlers,
+            *polls.handlers,
+            *ballots.handlers,
+            *results.handlers,
+            *protocol.handlers,
+            *decisions.handlers,
             *drafts.handlers,
-            *draft_history.handlers, *interruptions.handlers, *definitions.handlers,
-            *territories.handlers, *assets.handlers, *problem_kinds.handlers, *keys.handlers,
+            *draft_history.handlers,
+            *interruptions.handlers,
+            *definitions.handlers,
+            *anomalies.handlers,
+            *territories.handlers,
+            *assets.handlers,
+            *problem_kinds.handlers,
+            *keys.handlers,
             documentation.show_openapi,
         ],
         before_request=refuse_deep_nesting,

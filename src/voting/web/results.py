@@ -37,6 +37,7 @@ from voting.db import Database
 from voting.identity.guards import public
 from voting.remembering import UNTIL_EVENT, Shelf
 from voting.settings import Settings
+from voting.web.anomalies import shown_anomalies
 from voting.web.boards import shown_board
 from voting.web.frames import framed
 from voting.web.home import Wanted, places_of
@@ -96,6 +97,7 @@ async def _counted(session: ReadSession, poll: SealedPoll, request: AnyRequest, 
         **await _beside(session, poll, figures, request.query_params),
         **await _ties(session, poll, figures),
         **await _houses(session, views, language),
+        **await shown_anomalies(session, poll, figures.seen, now),
         "figures": figures,
         "protocols": await protocols_of(session, poll.id),
         "state": figures.state.value,
