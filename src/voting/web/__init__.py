@@ -5,6 +5,7 @@ from voting.web import (
     ballot,
     boards,
     downloads,
+    explorer,
     help,
     home,
     houses,
@@ -32,5 +33,5 @@ handlers = [
     *officials_running.handlers, *officials_editor.handlers, *officials_start.handlers, *officials_lists.handlers,
     *officials_revisions.handlers, *officials_custody.handlers, *officials_words_queue.handlers,
     *officials_lots.handlers, *registry.handlers, *boards.handlers,
-    *verifier_program.handlers, *verifying.handlers,
+    *verifier_program.handlers, *verifying.handlers, *explorer.handlers,
 ]  # fmt: skip
