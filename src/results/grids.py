@@ -90,18 +90,18 @@ def has_means(found: QuestionFigures) -> bool:
 
 def _of_table(table: Table) -> Grid:
     lines = tuple(Line(_groups(row), row.base, row.cells) for row in table.rows)
-    return Grid((table.dimension,), table.denominator, table.columns, lines)
+    return Grid(table.dimensions, table.denominator, table.columns, lines)
 
 
 def _groups(row: Row | TurnoutRow) -> tuple[Group, ...]:
-    return (row.group,)
+    return row.group.parts or (row.group,)
 
 
 def _of_turnout(table: TurnoutTable) -> Grid:
     lines = tuple(
         Line(_groups(row), row.entitled, (Cell(row.votes, row.share, suppressed=row.suppressed),)) for row in table.rows
     )
-    return Grid((table.dimension,), ENTITLED, (VOTED,), lines)
+    return Grid(table.dimensions, ENTITLED, (VOTED,), lines)
 
 
 def name_of(groups: tuple[Group, ...], language: str) -> str:

@@ -127,7 +127,7 @@ def _scale(view: View) -> tuple[float, float | None]:
     """The values of a bar of no width and of one across; None: the largest there is."""
     if view.show is Show.MEANS and isinstance(view.question, Rating):
         return float(view.question.scale_min), float(view.question.scale_max)
-    return 0.0, None
+    return 0.0, 1.0 if view.show is Show.SHARES else None
 
 
 def _bars(view: View) -> tuple[BarRow, ...]:
