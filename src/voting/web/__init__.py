@@ -4,6 +4,7 @@ from voting.web import (
     assets,
     ballot,
     boards,
+    city_maps,
     downloads,
     explorer,
     help,
@@ -33,5 +34,5 @@ handlers = [
     *officials_running.handlers, *officials_editor.handlers, *officials_start.handlers, *officials_lists.handlers,
     *officials_revisions.handlers, *officials_custody.handlers, *officials_words_queue.handlers,
     *officials_lots.handlers, *registry.handlers, *boards.handlers,
-    *verifier_program.handlers, *verifying.handlers, *explorer.handlers,
+    *verifier_program.handlers, *verifying.handlers, *explorer.handlers, *city_maps.handlers,
 ]  # fmt: skip

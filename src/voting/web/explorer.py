@@ -95,16 +95,13 @@ async def send_view(
         poll = await poll_at(session, slug)
         figures = await poll_figures(session, poll.slug, now)
     view = explore(request.query_params.multi_items(), figures)
-    errors = [FieldError(fault.parameter, "not_followed", NOT_FOLLOWED) for fault in view.faults]
     dialect = request.query_params.get("dialect", Dialect.PLAIN.value)
-    if dialect not in set(Dialect):
-        errors.append(FieldError("dialect", "not_followed", NOT_FOLLOWED))
-    if errors:
-        raise Invalid(errors)
+    wrong = [fault.parameter for fault in view.faults] + ([] if dialect in set(Dialect) else ["dialect"])
+    if wrong:
+        raise Invalid(
+            [FieldError(name, "not_followed", "There is no published table that this asks for.") for name in wrong]
+        )
     return _file(view, figures, Dialect(dialect))
-
-
-NOT_FOLLOWED = "There is no published table that this asks for."
 
 
 def _file(view: View, figures: PollFigures, dialect: Dialect) -> Stream:
