@@ -12,9 +12,10 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TypeVar
 
-from polls.definition import AnyQuestion, Points, Ranking, UnitRule
+from polls.definition import AnyQuestion, Points, UnitRule
 from results.figures import PollFigures, QuestionFigures
 from results.grids import Grid, Grids, Line, has_means, question_grids, turnout_grids
+from results.rounds import rounds_of
 from results.shapes import By, Cell, Column, Group, GroupKind, Kind
 
 Name = TypeVar("Name", bound=StrEnum)
@@ -178,7 +179,7 @@ def explore(parameters: Iterable[tuple[str, str]], figures: PollFigures) -> View
     by, cross = _breakdowns(reading, grids)
     by, cross, filters = _filters(reading, grids, by, cross)
     grid = _narrowed(grids, by, cross, filters)
-    charts = _charts(show, found, by, cross, days=len(figures.turnout.days) > 1)
+    charts = _charts(show, found, by, cross, whole=by is None and not filters, days=len(figures.turnout.days) > 1)
     chart = _chart(reading, charts)
     answer = _answer(reading, found, grid, chart, by, cross, show)
     total = grids[frozenset()]
@@ -332,23 +333,22 @@ def _narrowed(grids: Grids, by: By | None, cross: By | None, filters: Mapping[By
     return Grid(tuple(shown), kept.denominator, kept.columns, lines)
 
 
-def _charts(show: Show, found: QuestionFigures, by: By | None, cross: By | None, *, days: bool) -> tuple[Chart, ...]:
-    """The charts that can hold a view, the usual one first."""
-    if show is Show.TURNOUT:
-        if by is None:
-            return (Chart.BARS, Chart.DAYS) if days else (Chart.BARS,)
-        if cross is None:
-            return (Chart.BARS, Chart.MAP) if by in PLACES else (Chart.BARS,)
+def _charts(
+    show: Show, found: QuestionFigures, by: By | None, cross: By | None, *, whole: bool, days: bool
+) -> tuple[Chart, ...]:
+    """The charts that can hold a view, the usual one first. Days, spreads and rounds are known of the `whole` alone."""
+    if cross is not None:
         return (Chart.HEATMAP, Chart.MULTIPLES)
+    if show is Show.TURNOUT:
+        more = [Chart.DAYS] if whole and days else [Chart.MAP] if by in PLACES else []
+        return (Chart.BARS, *more)
     if by is None:
-        special = [Chart.RATINGS] if has_means(found) else []
-        special += [Chart.FLOW] if isinstance(found.question, Ranking) and found.outcome.method else []
+        special = [Chart.RATINGS] if whole and has_means(found) else []
+        special += [Chart.FLOW] if whole and rounds_of(found.outcome) is not None else []
         return (Chart.BARS, *special)
-    if cross is None:
-        parts = [Chart.STACKED] if show is Show.SHARES and whole_of_parts(found) else []
-        places = [Chart.MAP] if by in PLACES else []
-        return (*parts, Chart.HEATMAP, Chart.BARS, Chart.MULTIPLES, *places)
-    return (Chart.HEATMAP, Chart.MULTIPLES)
+    parts = [Chart.STACKED] if show is Show.SHARES and whole_of_parts(found) else []
+    places = [Chart.MAP] if by in PLACES else []
+    return (*parts, Chart.HEATMAP, Chart.BARS, Chart.MULTIPLES, *places)
 
 
 def whole_of_parts(found: QuestionFigures) -> bool:

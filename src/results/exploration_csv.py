@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from results.exploration import View
+from results.exploration import Chart, View
 from results.exports.columns import ColumnDoc
 from results.exports.dialects import Value
 from results.figures import PollFigures
-from results.shapes import By, Cell, Column, Group, Kind
+from results.shapes import By, Cell, Column, Group, Kind, share_of
 
 _NONE = "not broken down or narrowed that way"
 _HIDDEN = "hidden or not applicable; see suppressed"
@@ -29,6 +29,7 @@ COLUMNS = (
         for what, ru, en in (("code", "код группы", "code of the group"), ("ru", "группа по-русски", "in Russian"),
                              ("en", "группа по-английски", "in English"))
     ),
+    ColumnDoc("day", "date", "День по городскому времени", "Day in city time", "not by day"),
     ColumnDoc("suppressed", "boolean", "true — число скрыто", "true: the figure is hidden to protect people"),
     ColumnDoc("votes", "integer", "Число бюллетеней", "Ballots", _HIDDEN),
     ColumnDoc("share", "decimal", "Доля: votes ÷ denominator_n", "votes ÷ denominator_n", _HIDDEN),
@@ -41,6 +42,12 @@ COLUMNS = (
 
 def view_rows(view: View, figures: PollFigures) -> Iterator[tuple[Value, ...]]:
     """The lines of a view, one value a column of `COLUMNS`."""
+    if view.chart is Chart.DAYS:
+        voted, entitled = view.grid.columns[0], figures.turnout.entitled
+        for day, n in figures.turnout.days.items():
+            cell = Cell(n, share_of(n, entitled))
+            yield _line(view, figures, {}, voted, cell, entitled, day.isoformat())
+        return
     for line in view.grid.lines:
         groups = {**view.filters, **dict(zip(view.grid.dimensions, line.groups, strict=True))}
         for column, cell in zip(view.grid.columns, line.cells, strict=True):
@@ -48,7 +55,13 @@ def view_rows(view: View, figures: PollFigures) -> Iterator[tuple[Value, ...]]:
 
 
 def _line(
-    view: View, figures: PollFigures, groups: dict[By, Group], column: Column, cell: Cell, base: int | None
+    view: View,
+    figures: PollFigures,
+    groups: dict[By, Group],
+    column: Column,
+    cell: Cell,
+    base: int | None,
+    day: str | None = None,
 ) -> tuple[Value, ...]:
     found = figures.question(view.question.id)
     denominator = view.grid.denominator
@@ -60,6 +73,6 @@ def _line(
         named += [group.code, group.ru, group.en] if group else [None, None, None]
     return (
         figures.public_id, figures.slug, None if view.about_turnout else view.question.id,
-        "voted" if view.about_turnout else column.kind.value, column.option_id, column.ru, column.en, *named,
+        "voted" if view.about_turnout else column.kind.value, column.option_id, column.ru, column.en, *named, day,
         cell.suppressed, cell.votes, cell.share, denominator, base, cell.mean, cell.points,
     )  # fmt: skip

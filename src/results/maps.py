@@ -27,6 +27,8 @@ TOLERANCE = 1.0
 """Where simplifying begins: the side of the largest corner cut off, in units of the viewBox."""
 MOST_PATH_BYTES = 160_000
 """Of one kind's paths together: the tolerance is doubled until they fit."""
+SLIVER = 0.5
+"""A gap between neighbours narrower than this, in units of the viewBox, was not meant."""
 Area = Any
 """A geometry of shapely's, which is imported only where a map is taken in: it brings numpy."""
 
@@ -179,7 +181,7 @@ def _loose(areas: Mapping[str, Area]) -> list[str]:
     """Territories whose borders run beside their neighbours' instead of along them."""
     import shapely
 
-    edges = shapely.coverage_invalid_edges(list(areas.values()))
+    edges = shapely.coverage_invalid_edges(list(areas.values()), gap_width=SLIVER)
     return [code for code, edge in zip(areas, edges, strict=True) if not edge.is_empty]
 
 
@@ -206,11 +208,13 @@ def _shape(area: Area) -> Shape:
     largest = max(parts, key=lambda part: part.area)
     point = largest.representative_point()
     west, _, east, _ = largest.bounds
+    across = shapely.LineString([(west, point.y), (east, point.y)]).intersection(largest)
+    here = next((part for part in shapely.get_parts(across) if part.distance(point) < 1e-6), across)
     rings = [ring for part in parts for ring in (part.exterior, *part.interiors)]
     path = "".join(_path(list(ring.coords)[:-1]) for ring in rings)
     if not path:  # smaller than what is drawn of it: a square one can still see and point at
         path = f"M{point.x - 1:.1f},{point.y - 1:.1f}h2v2h-2Z"
-    return Shape(path, round(point.x, 1), round(point.y, 1), round(east - west, 1))
+    return Shape(path, round(point.x, 1), round(point.y, 1), round(here.length, 1))
 
 
 def _path(ring: Sequence[Sequence[float]]) -> str:

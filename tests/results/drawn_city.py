@@ -14,7 +14,7 @@ import shapely.affinity
 MIDDLE = (37.6, 55.75)
 
 
-def a_map(codes: Sequence[str], *, seed: int = 3, fine: float = 0.0004, bend: float = 0.003) -> bytes:
+def a_map(codes: Sequence[str], *, seed: int = 3, fine: float = 0.0004, bend: float = 0.001) -> bytes:
     """A GeoJSON file with one area a code: cells around random points, their borders bent alike on both sides."""
     rng = random.Random(seed)
     points = shapely.MultiPoint([(rng.gauss(0, 0.1), rng.gauss(0, 0.06)) for _ in codes])

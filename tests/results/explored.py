@@ -23,16 +23,16 @@ OPTIONS = [
 
 
 def city_definition(**more: Any) -> Any:
-    """One answer, several answers and a rating, broken down by place, age and sex."""
+    """One answer, several answers and a rating, broken down by place, age and sex unless `strata` says otherwise."""
     questions = [
         a_single_choice() | {"text": QUESTION, "options": OPTIONS},
         a_multiple_choice(2, required=False),
         a_rating(3),
     ]
-    return a_definition(questions=questions, strata=["district", "age_band", "sex"], **more)
+    return a_definition(questions=questions, **{"strata": ["district", "age_band", "sex"], **more})
 
 
-async def a_city_poll(session: Session, ballots: int = 6_000, seed: int = 5) -> SealedPoll:
+async def a_city_poll(session: Session, ballots: int = 6_000, seed: int = 5, **more: Any) -> SealedPoll:
     """So many ballots over all districts that are loaded: large districts and small ones, the young unlike the old."""
     rng = random.Random(seed)
     tree = await territory_tree(session)
@@ -47,4 +47,4 @@ async def a_city_poll(session: Session, ballots: int = 6_000, seed: int = 5) -> 
         several = sorted(rng.sample(range(1, 5), rng.randint(0, 2)))
         grades = f"[[1,{rng.randint(2, 5)}],[2,{min(5, 1 + age // 2 + rng.randint(0, 1))}]]"
         made.append(((f"[{answer}]", str(several).replace(" ", ""), grades), Stratum(district.id, age, sex).code))
-    return await a_counted_poll(session, city_definition(), made, entitled=40)
+    return await a_counted_poll(session, city_definition(**more), made, entitled=400)
