@@ -1,7 +1,7 @@
 """The city may draw its charts on a map of its own.
 
 Revision: 0008
-Revises: 0006
+Revises: 0007
 Created: 2026-11-23
 """
 
@@ -10,7 +10,7 @@ from alembic import op
 from sqlalchemy.dialects import postgresql
 
 revision = "0008"
-down_revision = "0006"
+down_revision = "0007"
 branch_labels = None
 depends_on = None
 

@@ -16,10 +16,8 @@ ballots were merged away.
 from __future__ import annotations
 
 import json
-from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
-from datetime import date
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from fractions import Fraction
 from typing import NamedTuple
 
@@ -28,18 +26,14 @@ from polls.questions import takes_words
 from polls.tally.outcome import Outcome
 from polls.tally.profile import BLANK
 from polls.territories import TerritoryTree
-from results.blocks import EVERY, FIRST, Grouped, amount_name, block_of, clusters, grouped, names_of
+from results.blocks import EVERY, FIRST, Grouped, amount_name, clusters, grouped, names_of
 from results.blocks import column as column_name
-from results.disclosure import CAST, LEAST, ROOT, Cell, hidden_cells
-from results.disclosure_tables import Form, Place, linked_block
-from results.grouping import Dimensions, Grid, grid_of
-from results.shapes import By, Column, Group, Kind, Row, Table, Turnout, TurnoutRow, TurnoutTable, is_by, share_of
+from results.disclosure import CAST, ROOT, Cell
+from results.disclosure_tables import Form, Place
+from results.grouping import Dimensions, Grid, grid_of, pairs_of
+from results.shapes import By, Column, Group, Kind, Row, Table, is_by, share_of
 from results.shapes import Cell as ShownCell
 
-TURNOUT = "turnout"
-"""The column of a block that counts who voted, never what."""
-SMALL_SHARE = Fraction(1, 10)
-"""A table by two dimensions of which more is under ten is not published: see :func:`pairs_of`."""
 WHOLE = Group("all", "Все участники", "All participants")
 BLANK_COLUMN = Column(Kind.BLANK, 0, "Без ответа", "Left blank")
 OWN_COLUMN = Column(Kind.OWN, OWN, "Свой вариант", "Own answer")
@@ -111,27 +105,6 @@ def total_row(question: AnyQuestion, outcome: Outcome) -> Row:
     return Row(WHOLE, outcome.cast, outcome.denominator_n, tuple(cells))
 
 
-def breakdowns(
-    definition: Definition,
-    outcomes: Iterable[Outcome],
-    counts: Iterable[ClassCount],
-    places: TerritoryTree,
-) -> list[Table]:
-    """Every protected table of a poll: question by question, by okrug, district, age band and sex.
-
-    A ranking is broken down by its first places, points by those who gave any and by the points given. Questions that
-    flats decide are not broken down: a house is small, and its owners are known. A dimension with a single group has no
-    table: it would be the total again. Raises ValueError when the counts do not add up to the outcome: nothing is
-    published then.
-    """
-    found: list[Table] = []
-    for cluster in clusters_of(definition, outcomes, counts, places):
-        hidden = hidden_cells(block_of(cluster.parts, definition, cluster.grid, cluster.form))
-        for part in cluster.parts:
-            found += _tables_of(part, cluster.outcomes[part.question.id], hidden, cluster)
-    return sorted(found, key=lambda table: [question.id for question in definition.questions].index(table.question_id))
-
-
 @dataclass(frozen=True)
 class Cluster:
     """Questions that are protected together, counted by group."""
@@ -141,11 +114,35 @@ class Cluster:
     grid: Grid
     form: Form
 
+    @property
+    def dimensions(self) -> list[Dimensions]:
+        """The dimensions of the tables that are published."""
+        return [one for one in self.grid.dimensions if self.form.has(one)]
+
+    def tables(self, hidden: frozenset[Cell]) -> list[Table]:
+        """The tables with what is hidden left out."""
+        return [
+            table for part in self.parts for table in _tables_of(part, self.outcomes[part.question.id], hidden, self)
+        ]
+
 
 def clusters_of(
-    definition: Definition, outcomes: Iterable[Outcome], counts: Iterable[ClassCount], places: TerritoryTree
+    definition: Definition,
+    outcomes: Iterable[Outcome],
+    counts: Iterable[ClassCount],
+    places: TerritoryTree,
+    kept: Mapping[int, frozenset[Dimensions]] | None = None,
+    *,
+    together: bool = False,
 ) -> list[Cluster]:
-    """The clusters of a count. Raises ValueError when the counts do not add up to the outcome."""
+    """The questions of a count that are broken down, by okrug, district, age band and sex and every two of these.
+
+    A ranking is broken down by its first places, points by those who gave any and by the points given. Questions that
+    flats decide are not broken down: a house is small, and its owners are known. A dimension with a single group has no
+    table: it would be the total again. `kept`: question → tables published before, which stay. `together`: as one
+    cluster with the finest groups in it. Raises ValueError when the counts do not add up to the outcome: nothing is
+    published then.
+    """
     by_question: dict[int, list[ClassCount]] = {}
     for count in counts:
         by_question.setdefault(count.question_id, []).append(count)
@@ -157,7 +154,7 @@ def clusters_of(
         and not isinstance(question.rule, UnitRule)
     }
     found = []
-    for ids in clusters(definition, known):
+    for ids in [list(known)] if together and known else clusters(definition, known):
         questions = [question for question in definition.questions if question.id in ids]
         grid = grid_of(definition, {count.stratum for id_ in ids for count in by_question[id_]}, places)
         if not grid.axes:
@@ -166,29 +163,18 @@ def clusters_of(
         parts = [grouped(question, _by_place(by_question[question.id], grid), form) for question in questions]
         for part in parts:
             _check(known[part.question.id], part)
-        figures = [(group, part, [*names_of(part.question), CAST]) for part in parts for group in part.groups]
-        form = grid.form(
-            pairs_of(
-                grid,
-                ((g, part.values[g, name]) for g, part, names in figures for name in names if part.values[ROOT, name]),
-            )
-        )
+        before = frozenset().union(*((kept or {}).get(id_, frozenset()) for id_ in ids))
+        form = grid.form(pairs_of(grid, _figures(parts), before), finest=together)
         found.append(Cluster(parts, {id_: known[id_] for id_ in ids}, grid, form))
     return found
 
 
-def pairs_of(grid: Grid, figures: Iterable[tuple[str, int]]) -> list[Dimensions]:
-    """The tables by two dimensions that are published: those of whose figures at most a tenth are under ten.
-
-    Hiding ever more of a table of small figures would leave nothing to read; the remedy is a coarser table.
-    """
-    small: Counter[Dimensions] = Counter()
-    cells: Counter[Dimensions] = Counter()
-    for group, n in figures:
-        dimensions = tuple(By(part.partition(":")[0]) for part in group.split("|")) if group else ()
-        cells[dimensions] += 1
-        small[dimensions] += n < LEAST
-    return [two for two in grid.dimensions if len(two) > 1 and cells[two] and small[two] <= SMALL_SHARE * cells[two]]
+def _figures(parts: Iterable[Grouped]) -> Iterator[tuple[str, int]]:
+    """Group and ballots of every figure, columns nobody in the poll is in left out."""
+    for part in parts:
+        for name in (*names_of(part.question), CAST):
+            if part.values[ROOT, name]:
+                yield from ((group, part.values[group, name]) for group in part.groups)
 
 
 def _by_place(counts: Iterable[ClassCount], grid: Grid) -> Iterable[tuple[Place, str, int]]:
@@ -212,7 +198,7 @@ def _tables_of(found: Grouped, outcome: Outcome, hidden: frozenset[Cell], cluste
     grid, total = cluster.grid, row(ROOT, WHOLE)
     return [
         Table(found.question.id, dimensions, name, columns, tuple(row(*line) for line in lines), total)
-        for dimensions in grid.dimensions
+        for dimensions in cluster.dimensions
         if (lines := list(grid.lines_of(dimensions, there.__contains__)))
     ]
 
@@ -247,62 +233,6 @@ def _check(outcome: Outcome, found: Grouped) -> None:
 
 def _name(column: Column) -> str:
     return BLANK if column.kind is Kind.BLANK else str(column.option_id)
-
-
-# ---- turnout
-
-
-def turnout(
-    definition: Definition,
-    votes: int,
-    by_stratum: Mapping[int, int],
-    roll: Mapping[int, int] | None,
-    days: Mapping[date, int],
-    places: TerritoryTree,
-    *,
-    broken_down: bool = True,
-) -> Turnout:
-    """Participation against the roll, in all and by group; `roll` None means that nobody recorded it.
-
-    Strata here are those of the roll, never merged. Groups with under ten votes, and groups that voted to the last
-    resident, are hidden like any other small cell.
-    """
-    tables: list[TurnoutTable] = []
-    if broken_down:
-        grid = grid_of(definition, {*by_stratum, *(roll or {})}, places)
-        if grid.axes:
-            tables = _turnout_tables(grid, by_stratum, roll)
-    entitled = sum(roll.values()) if roll is not None else None
-    return Turnout(votes, entitled, dict(sorted(days.items())), tuple(tables))
-
-
-def _turnout_tables(grid: Grid, by_stratum: Mapping[int, int], roll: Mapping[int, int] | None) -> list[TurnoutTable]:
-    form = grid.form()
-    entitled: Counter[str] = Counter()
-    voted: Counter[str] = Counter()
-    counts: dict[Place, Counter[str]] = {place: Counter({TURNOUT: 0}) for place in grid.places.values()}
-    for stratum, place in grid.places.items():
-        counts[place][TURNOUT] += by_stratum.get(stratum, 0)
-        for group in form.groups(place):
-            entitled[group] += (roll or {}).get(stratum, 0)
-            voted[group] += by_stratum.get(stratum, 0)
-    form = grid.form(pairs_of(grid, voted.items()))
-    block = linked_block(counts, form, [])
-    full = {cell for cell, n in block.values.items() if roll is not None and n == entitled[cell[0]]}
-    hidden = hidden_cells(
-        replace(block, primary=frozenset(full), open_columns=frozenset({TURNOUT}), whole={TURNOUT: TURNOUT})
-    )
-
-    def row(key: str, group: Group) -> TurnoutRow:
-        shown = None if (key, TURNOUT) in hidden else block.values[key, TURNOUT]
-        all_of = entitled[key] if roll is not None else None
-        return TurnoutRow(group, shown, all_of, share_of(shown, all_of), (key, TURNOUT) in hidden)
-
-    return [
-        TurnoutTable(dimensions, tuple(row(*line) for line in lines))
-        for dimensions in grid.dimensions
-        if (lines := list(grid.lines_of(dimensions, lambda key: (key, TURNOUT) in block.values)))
-    ]
 
 
 def table_of(tables: Iterable[Table], question_id: int, first: By, second: By | None = None) -> Table | None:

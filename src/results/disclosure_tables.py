@@ -40,19 +40,30 @@ Place = tuple[str, ...]
 class Form:
     """Which groups the tables of a poll have: `tables` are sets of level names; their margins are published too."""
 
-    def __init__(self, axes: Sequence[Axis], tables: Sequence[Collection[str]]) -> None:
+    def __init__(self, axes: Sequence[Axis], tables: Sequence[Collection[str]], *, finest: bool = False) -> None:
+        """`finest`: the finest groups are wanted in any case, since something else is said of them."""
         self.axes = axes
         self.finest: Levels = tuple(len(axis.levels) for axis in axes)
         self.asked = {tuple(_depth(axis, table) for axis in axes) for table in tables}
         published = {levels for table in self.asked for levels in product(*(range(depth + 1) for depth in table))}
         self.published = sorted(published | {tuple(0 for _ in axes)})
         acyclic = _acyclic([{n for n, d in enumerate(t) if d} for t in self.asked])
-        self.silent = self.finest not in published and not acyclic
+        self.silent = self.finest not in published and (finest or not acyclic)
 
     def name(self, place: Place, levels: Levels) -> str:
         """The group of a place at some height; empty for the whole poll."""
         parts = (axis.at(value, depth) for axis, value, depth in zip(self.axes, place, levels, strict=True))
         return "|".join(part for part in parts if part)
+
+    def has(self, levels: Collection[str]) -> bool:
+        """Whether a table by these levels is published."""
+        depths = {
+            number: axis.levels.index(level) + 1
+            for number, axis in enumerate(self.axes)
+            for level in levels
+            if level in axis.levels
+        }
+        return tuple(depths.get(n, 0) for n in range(len(self.axes))) in self.published
 
     def groups(self, place: Place) -> list[str]:
         """The published groups a place is in, the whole poll first."""

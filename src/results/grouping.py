@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from fractions import Fraction
 from itertools import combinations
 
 from polls.definition import Definition, Dimension
 from polls.strata import AGE_BELOW, AGE_UNKNOWN, SEX_UNKNOWN, Stratum, age_label
 from polls.territories import Territory, TerritoryTree
+from results.disclosure import LEAST
 from results.disclosure_tables import Axis, Form, Place
 from results.shapes import By, Group, GroupKind
 
@@ -17,6 +20,8 @@ UNKNOWN = "unknown"
 _REST_RU, _REST_EN = "Без разбивки", "Not broken down"
 _SEXES = {1: Group("f", "Женщины", "Women"), 2: Group("m", "Мужчины", "Men")}
 
+SMALL_SHARE = Fraction(1, 10)
+"""A table by two dimensions of which more is under ten is not published: see :func:`pairs_of`."""
 Dimensions = tuple[By, ...]
 Line = tuple[str, Group]
 """The key of a group in a block, and what it is called."""
@@ -42,11 +47,11 @@ class Grid:
         pairs = [(a, b) for one, other in combinations(axes, 2) for a in one for b in other]
         return [*((by,) for axis in axes for by in axis), *pairs]
 
-    def form(self, pairs: Iterable[Dimensions] | None = None) -> Form:
-        """The groups of all single dimensions and of `pairs` (None: of every two)."""
+    def form(self, pairs: Iterable[Dimensions] | None = None, *, finest: bool = False) -> Form:
+        """The groups of all single dimensions and of `pairs` (None: of every two); `finest` as in :class:`Form`."""
         tables: list[Dimensions] = [(By(axis.levels[-1]),) for axis in self.axes]
         wanted = [two for two in self.dimensions if len(two) > 1] if pairs is None else list(pairs)
-        return Form(self.axes, [*tables, *wanted])
+        return Form(self.axes, [*tables, *wanted], finest=finest)
 
     def lines_of(self, dimensions: Dimensions, known: Callable[[str], bool]) -> Iterator[Line]:
         """The lines of a table by one dimension or two, in order; of two, those `known` to have anybody in them."""
@@ -80,6 +85,27 @@ def grid_of(definition: Definition, strata: Iterable[int], places: TerritoryTree
             lines[by] = [f"{by}:{value}" for value in found.lines[by]]
             groups |= {f"{by}:{value}": group for value, group in found.lines[by].items()}
     return Grid(tuple(axes), {code: tuple(place) for code, place in values.items()}, groups, lines)
+
+
+def pairs_of(
+    grid: Grid, figures: Iterable[tuple[str, int]], kept: frozenset[Dimensions] = frozenset()
+) -> list[Dimensions]:
+    """The tables by two dimensions that are published: those of whose figures (group, n) at most a tenth are under ten.
+
+    Hiding ever more of a table of small figures would leave nothing to read: the remedy is a coarser table. What was
+    published once stays (`kept`).
+    """
+    small: Counter[Dimensions] = Counter()
+    cells: Counter[Dimensions] = Counter()
+    for group, n in figures:
+        dimensions = tuple(By(part.partition(":")[0]) for part in group.split("|")) if group else ()
+        cells[dimensions] += 1
+        small[dimensions] += n < LEAST
+    return [
+        two
+        for two in grid.dimensions
+        if len(two) > 1 and cells[two] and (two in kept or small[two] <= SMALL_SHARE * cells[two])
+    ]
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""Tables of the results package: what the city decided and says it did; its map."""
+"""Tables of the results package: what was published of a count, what the city decided and says it did; its map."""
 
 from __future__ import annotations
 
@@ -32,6 +32,19 @@ decision = Table(
     Column("published_at", Moment, nullable=False),
     Column("author_id", BigInteger, nullable=False),
     CheckConstraint("status IN ('planned', 'in_progress', 'done', 'declined')", name="status"),
+)
+
+publication = Table(
+    "publication",
+    metadata,
+    Column("poll_id", ForeignKey("poll.id"), primary_key=True),
+    Column("version", Integer, primary_key=True, autoincrement=False, comment="of the count"),
+    Column("amendment", BigInteger, primary_key=True, autoincrement=False, comment="last change to the roll, or 0"),
+    Column("made_at", Moment, nullable=False),
+    Column("tables", JSONB, nullable=False, comment="question (0: turnout) -> the dimensions it is broken down by"),
+    Column("memory", Text, nullable=False, comment="every cell of the poll ever shown, and every cell ever hidden"),
+    Column("limited", Integer, nullable=False, comment="hidden cells that totals leave a range under ten"),
+    comment="which cells of a count are hidden: made once, by the count, and held to by what is published later",
 )
 
 city_map = Table(

@@ -7,13 +7,14 @@ from fractions import Fraction
 from typing import Any
 
 from tests.builders import a_definition, a_multiple_choice, a_rating, a_single_choice
+from tests.results.protected import breakdowns, turnout
 
 from polls.definition import Definition
 from polls.strata import AGE_MERGED, SEX_MERGED, Stratum
 from polls.tally import tally
 from polls.tally.profile import Profile
 from polls.territories import Territory, TerritoryTree
-from results.aggregation import breakdowns, class_counts, table_of, total_row, turnout
+from results.aggregation import class_counts, table_of, total_row
 from results.shapes import By, GroupKind, Table
 
 PLACES = TerritoryTree.of(
