@@ -9,7 +9,6 @@ from typing import Any
 
 import pandas
 import pytest
-from results.reading import read_classes
 from sqlalchemy import insert
 from tests.builders import a_city, a_definition, a_single_choice, an_option, both
 from tests.results.counted import AFTER, a_counted_poll, city_strata
@@ -30,6 +29,7 @@ from results.exports.columns import DETAILS, TEXTS
 from results.exports.csv import details_csv, results_document
 from results.exports.texts import texts_csv
 from results.figures import poll_figures
+from results.reading import read_classes
 from results.shapes import By, Kind, Table
 from voting.api.schemas_results import Results
 

@@ -11,7 +11,6 @@ from typing import Any
 
 import pandas
 import pytest
-from results.reading import read_classes
 from sqlalchemy import insert, select, text, update
 from tests.builders import NOW, a_city, a_definition, a_sealed_poll, a_single_choice, an_option, both
 from tests.results.counted import AFTER, a_counted_poll, a_typical_poll, city_strata, four_questions, random_ballots
@@ -30,6 +29,7 @@ from results.exports.codebook import codebook
 from results.exports.csv import results_csv, results_json, results_rows, turnout_csv
 from results.exports.dialects import Download, OpenSession
 from results.figures import live_figures, poll_figures, running_turnout
+from results.reading import read_classes
 from results.shapes import By
 
 
