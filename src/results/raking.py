@@ -85,7 +85,7 @@ def _fit(weights: Real, counts: Real, margins: Sequence[Margin]) -> tuple[Real, 
     while passes < ROUNDS:
         passes += 1
         for margin in margins:
-            held = numpy.bincount(margin.place, counts * weights, len(margin.share)) / total
+            held = _sums(margin.place, counts * weights, len(margin.share)) / total
             weights = weights * _scale(margin.share, held)[margin.place]
         if _miss(weights, counts, margins) <= CLOSE:
             break
@@ -94,9 +94,7 @@ def _fit(weights: Real, counts: Real, margins: Sequence[Margin]) -> tuple[Real, 
 
 def _miss(weights: Real, counts: Real, margins: Sequence[Margin]) -> float:
     whole = (counts * weights).sum()
-    gaps = [
-        numpy.abs(numpy.bincount(m.place, counts * weights, len(m.share)) / whole - m.share).max() for m in margins
-    ]
+    gaps = [numpy.abs(_sums(m.place, counts * weights, len(m.share)) / whole - m.share).max() for m in margins]
     return float(max(gaps, default=0.0))
 
 
@@ -145,8 +143,8 @@ def spread(total: Real, known: Sequence[Known], n: float) -> Real:
     for _ in range(ROUNDS):
         gap = 0.0
         for one in known:
-            of_all = numpy.bincount(one.place, total, len(one.count))
-            held = numpy.bincount(one.place, given, len(one.count))
+            of_all = _sums(one.place, total, len(one.count))
+            held = _sums(one.place, given, len(one.count))
             gap = max(gap, float(numpy.abs(held - one.count).max()))
             given = given * _scale(one.count, held)[one.place]
             left = left * _scale(numpy.maximum(of_all - one.count, 0.0), of_all - held)[one.place]
@@ -165,12 +163,17 @@ def spread_amount(holders: Real, known: Sequence[Known], amount: float) -> Real:
     for _ in range(ROUNDS):
         gap = 0.0
         for one in known:
-            held = numpy.bincount(one.place, given, len(one.count))
+            held = _sums(one.place, given, len(one.count))
             gap = max(gap, float(numpy.abs(held - one.count).max()))
             given = given * _scale(one.count, held)[one.place]
         if gap <= 0.01:
             break
     return given
+
+
+def _sums(place: Whole, values: Real, groups: int) -> Real:
+    sums: Real = numpy.bincount(place, values, groups).astype(numpy.float64)
+    return sums
 
 
 def _scale(wanted: Real, held: Real) -> Real:
@@ -185,39 +188,51 @@ def share_of_weighted(weights: Real, total: Real, given: Real) -> float:
     return float((weights * given).sum() / (weights * total).sum())
 
 
-def margin_of_share(
-    weights: Real, counts: Real, total: Real, given: Real, margins: Sequence[Margin]
-) -> float | None:
+class Explained:
+    """What groups raked by explain of an answer: a weighted regression of stratum means on them, made ready once."""
+
+    def __init__(self, weights: Real, counts: Real, margins: Sequence[Margin]) -> None:
+        self._weight: Real = weights * counts
+        self._starts = numpy.cumsum([0, *(len(margin.share) for margin in margins)])
+        self._places = [margin.place + start for margin, start in zip(margins, self._starts, strict=False)]
+        normal = numpy.zeros((int(self._starts[-1]), int(self._starts[-1])))
+        for one in self._places:
+            for other in self._places:
+                numpy.add.at(normal, (one, other), self._weight)
+        # Groups of each margin add up to all, so the groups of several depend on each other: any solution will do.
+        self._solved = numpy.linalg.pinv(normal, hermitian=True)
+
+    def __call__(self, mean: Real) -> Real:
+        """Fitted values for the means of the strata."""
+        sums = numpy.zeros(int(self._starts[-1]))
+        for place in self._places:
+            numpy.add.at(sums, place, self._weight * mean)
+        slopes = self._solved @ sums
+        fitted: Real = numpy.sum([slopes[place] for place in self._places], axis=0)
+        return fitted
+
+
+def margin_of_share(weights: Real, counts: Real, total: Real, given: Real, explained: Explained) -> float | None:
     """Half the 95 % interval of a weighted share, or None when too few gave or did not give the answer to tell.
 
     `total` are the ballots of each stratum that were asked, out of `counts`; `given` those of them with the answer.
-    What the margins explain is taken out by regression on the groups raked by. Ballots are taken as drawn with
-    replacement: no correction for a large part of the roll having voted.
+    What the margins explain is taken out. Ballots are taken as drawn with replacement: no correction for a large part
+    of the roll having voted.
     """
     share = share_of_weighted(weights, total, given)
     n = float(total.sum())
-    if min(share, 1 - share) * n / design_effect(weights, numpy.maximum(total, 1e-300)) < LEAST_EXPECTED:
+    if min(share, 1 - share) * n / design_effect(weights, total) < LEAST_EXPECTED:
         return None
-    explained = _regression(weights * counts, (given - share * total) / counts, margins)
+    fitted = explained((given - share * total) / counts)
     part = numpy.divide(given, total, out=numpy.zeros_like(given), where=total > 0)
-    inside = total * (part * (1 - part) + (part - share - explained) ** 2)
-    outside = (counts - total) * explained**2
+    inside: Real = total * (part * (1 - part) + (part - share - fitted) ** 2)
+    outside: Real = (counts - total) * fitted**2
     variance = (weights**2 * (inside + outside)).sum() / (weights * total).sum() ** 2 * n / max(n - 1, 1)
     return Z95 * float(numpy.sqrt(variance))
 
 
 LEAST_EXPECTED = 5
 """Under so many effective ballots for, or against, an answer the normal approximation is not used."""
-
-
-def _regression(weight: Real, mean: Real, margins: Sequence[Margin]) -> Real:
-    """Fitted values of a regression of stratum means on the groups raked by."""
-    if not margins:
-        return numpy.full_like(mean, float((weight * mean).sum() / weight.sum()))
-    columns = numpy.concatenate([numpy.eye(len(m.share))[m.place] for m in margins], axis=1)
-    normal = columns.T @ (columns * weight[:, None])
-    fitted: Real = columns @ (numpy.linalg.pinv(normal, hermitian=True) @ (columns.T @ (weight * mean)))
-    return fitted
 
 
 def margin_of_mean(weights: Real, holders: Real, variance: float) -> float | None:
@@ -228,5 +243,5 @@ def margin_of_mean(weights: Real, holders: Real, variance: float) -> float | Non
     n = float(holders.sum())
     if n < 2 * LEAST_EXPECTED:
         return None
-    effective = n / design_effect(weights, numpy.maximum(holders, 1e-300))
+    effective = n / design_effect(weights, holders)
     return Z95 * float(numpy.sqrt(variance / effective))

@@ -188,7 +188,7 @@ class Weighting:
 
 
 def decides(definition: Definition) -> str:
-    """What in a poll's sealed rules decides by a number, or ``""``: ``binding``, ``quorum``, ``units``, ``threshold``."""
+    """What in a sealed poll decides by a number: ``binding``, ``quorum``, ``units``, ``threshold``; or ``""``."""
     if definition.binding:
         return "binding"
     if definition.quorum is not None:
