@@ -9,11 +9,11 @@ table when the expected marginal totals are known", Ann. Math. Statist. 11 (1940
 scaled to its shares until all hold. Where any positive weights of that form meet the margins, it comes to the only
 ones, in whatever order the margins stand (Ireland and Kullback, Biometrika 55 (1968) 179–188).
 
-Weights outside the bounds are cut to them and the rest raked again (Battaglia, Hoaglin and Frankel, "Practical
-considerations in raking survey data", Survey Practice 2 (2009); the cap of five is DeBell and Krosnick's for the
-American National Election Study, 2009). Design effect: 1 + cv² of the weights (Kish, *Survey Sampling*, 1965, §11.7).
-Variance: the ratio linearised, less what the margins explain (Deville and Särndal, "Calibration estimators in survey
-sampling", JASA 87 (1992) 376–382).
+Weights outside the bounds are cut to them and the rest raked on, in every pass (trimming as in Battaglia, Hoaglin and
+Frankel, "Practical considerations in raking survey data", Survey Practice 2 (2009); the cap of five is DeBell and
+Krosnick's for the American National Election Study, 2009). Design effect: 1 + cv² of the weights (Kish, *Survey
+Sampling*, 1965, §11.7). Variance: the ratio linearised, less what the margins explain (Deville and Särndal,
+"Calibration estimators in survey sampling", JASA 87 (1992) 376–382).
 """
 
 from __future__ import annotations
@@ -32,7 +32,8 @@ BOUNDS = (0.2, 5.0)
 CLOSE = 1e-9
 """Margins are met when no group is further from its share than this."""
 ROUNDS = 500
-TRIMS = 30
+FAR = 100.0
+"""How far beyond the bounds the factors behind cut weights may go, where margins cannot be met."""
 Z95 = 1.959964
 
 
@@ -64,32 +65,23 @@ class Raked:
 
 
 def rake(counts: Real, margins: Sequence[Margin], bounds: tuple[float, float] = BOUNDS) -> Raked:
-    """Weights that meet the margins as nearly as the bounds allow; the bounds always hold."""
-    total, rounds = float(counts.sum()), 0
-    weights = numpy.ones(len(counts))
+    """Weights that meet the margins as nearly as the bounds allow; the bounds always hold.
+
+    Each margin is scaled by what its groups lack once weights are cut, so that what one group may not weigh the rest of
+    its margin does: raking with the range of weights restricted (Deville and Särndal, case 7).
+    """
     least, most = bounds
-    for _ in range(TRIMS):
-        weights, passes = _fit(weights, counts, margins)
-        rounds += passes
-        if weights.min() >= least and weights.max() <= most:
-            break
-        weights = _bounded(weights, counts, bounds)
-        if _miss(weights, counts, margins) <= CLOSE:
-            break
-    at_bound = (weights <= least * (1 + CLOSE)) | (weights >= most * (1 - CLOSE))
-    return Raked(weights, _miss(weights, counts, margins), float(counts[at_bound].sum()) / total, rounds)
-
-
-def _fit(weights: Real, counts: Real, margins: Sequence[Margin]) -> tuple[Real, int]:
-    total, passes = counts.sum(), 0
-    while passes < ROUNDS:
-        passes += 1
+    factors, weights, rounds = numpy.ones(len(counts)), numpy.ones(len(counts)), 0
+    total = float(counts.sum())
+    while rounds < ROUNDS and _miss(weights, counts, margins) > CLOSE:
+        rounds += 1
         for margin in margins:
             held = _sums(margin.place, counts * weights, len(margin.share)) / total
-            weights = weights * _scale(margin.share, held)[margin.place]
-        if _miss(weights, counts, margins) <= CLOSE:
-            break
-    return weights * (total / (counts * weights).sum()), passes
+            factors = numpy.clip(factors * _scale(margin.share, held)[margin.place], least / FAR, most * FAR)
+            weights = numpy.clip(factors, least, most)
+    weights = _of_mean_one(weights, counts, bounds)
+    at_bound = (weights <= least * (1 + CLOSE)) | (weights >= most * (1 - CLOSE))
+    return Raked(weights, _miss(weights, counts, margins), float(counts[at_bound].sum()) / total, rounds)
 
 
 def _miss(weights: Real, counts: Real, margins: Sequence[Margin]) -> float:
@@ -98,15 +90,15 @@ def _miss(weights: Real, counts: Real, margins: Sequence[Margin]) -> float:
     return float(max(gaps, default=0.0))
 
 
-def _bounded(weights: Real, counts: Real, bounds: tuple[float, float]) -> Real:
-    """Weights cut to the bounds, scaled so that the mean of what is left is one."""
+def _of_mean_one(weights: Real, counts: Real, bounds: tuple[float, float]) -> Real:
+    """Weights scaled to a mean of one, and kept within the bounds meanwhile: by the factor that does both."""
     low, high = bounds[0] / weights.max(), bounds[1] / weights.min()
-    for _ in range(200):
+    for _ in range(100):
         factor = (low + high) / 2
         mean = (counts * numpy.clip(weights * factor, *bounds)).sum() / counts.sum()
         low, high = (factor, high) if mean < 1 else (low, factor)
-    cut: Real = numpy.clip(weights * high, *bounds)
-    return cut
+    scaled: Real = numpy.clip(weights * high, *bounds)
+    return scaled
 
 
 def design_effect(weights: Real, counts: Real) -> float:
@@ -188,31 +180,24 @@ def share_of_weighted(weights: Real, total: Real, given: Real) -> float:
     return float((weights * given).sum() / (weights * total).sum())
 
 
-class Explained:
-    """What groups raked by explain of an answer: a weighted regression of stratum means on them, made ready once."""
+def explained(weight: Real, mean: Real, margins: Sequence[Margin]) -> Real:
+    """Fitted values of a weighted regression of stratum means on the groups raked by.
 
-    def __init__(self, weights: Real, counts: Real, margins: Sequence[Margin]) -> None:
-        self._weight: Real = weights * counts
-        self._starts = numpy.cumsum([0, *(len(margin.share) for margin in margins)])
-        self._places = [margin.place + start for margin, start in zip(margins, self._starts, strict=False)]
-        normal = numpy.zeros((int(self._starts[-1]), int(self._starts[-1])))
-        for one in self._places:
-            for other in self._places:
-                numpy.add.at(normal, (one, other), self._weight)
-        # Groups of each margin add up to all, so the groups of several depend on each other: any solution will do.
-        self._solved = numpy.linalg.pinv(normal, hermitian=True)
-
-    def __call__(self, mean: Real) -> Real:
-        """Fitted values for the means of the strata."""
-        sums = numpy.zeros(int(self._starts[-1]))
-        for place in self._places:
-            numpy.add.at(sums, place, self._weight * mean)
-        slopes = self._solved @ sums
-        fitted: Real = numpy.sum([slopes[place] for place in self._places], axis=0)
-        return fitted
+    Found group by group (backfitting), which needs no linear algebra and so none of its threads.
+    """
+    fitted: Real = numpy.zeros_like(mean)
+    held = [_sums(margin.place, weight, len(margin.share)) for margin in margins]
+    for _ in range(ROUNDS):
+        before = fitted
+        for margin, of_group in zip(margins, held, strict=True):
+            left = _sums(margin.place, weight * (mean - fitted), len(margin.share))
+            fitted = fitted + numpy.divide(left, of_group, out=numpy.zeros_like(left), where=of_group > 0)[margin.place]
+        if numpy.abs(fitted - before).max() < 1e-12:
+            break
+    return fitted
 
 
-def margin_of_share(weights: Real, counts: Real, total: Real, given: Real, explained: Explained) -> float | None:
+def margin_of_share(weights: Real, counts: Real, total: Real, given: Real, margins: Sequence[Margin]) -> float | None:
     """Half the 95 % interval of a weighted share, or None when too few gave or did not give the answer to tell.
 
     `total` are the ballots of each stratum that were asked, out of `counts`; `given` those of them with the answer.
@@ -223,7 +208,7 @@ def margin_of_share(weights: Real, counts: Real, total: Real, given: Real, expla
     n = float(total.sum())
     if min(share, 1 - share) * n / design_effect(weights, total) < LEAST_EXPECTED:
         return None
-    fitted = explained((given - share * total) / counts)
+    fitted = explained(weights * counts, (given - share * total) / counts, margins)
     part = numpy.divide(given, total, out=numpy.zeros_like(given), where=total > 0)
     inside: Real = total * (part * (1 - part) + (part - share - fitted) ** 2)
     outside: Real = (counts - total) * fitted**2

@@ -24,7 +24,6 @@ from polls.strata import Stratum
 from polls.territories import TerritoryTree
 from results.grouping import Nest, nests
 from results.raking import (
-    Explained,
     Known,
     Margin,
     Real,
@@ -85,7 +84,7 @@ class _Weights:
 
     counts: Real
     weights: Real
-    explained: Explained
+    margins: Sequence[Margin]
     placed: Sequence[_Placed]
 
 
@@ -103,7 +102,7 @@ def weigh(figures: PollFigures, sample: Sample, target: Target, places: Territor
     used, counts = _cells([placed[fit.by] for fit in fits if fit.used], counts)
     margins = [_margin(one, counts, target.numbers[one.by]) for one in used]
     raked = rake(counts, margins)
-    made = _Weights(counts, raked.weights, Explained(raked.weights, counts, margins), used)
+    made = _Weights(counts, raked.weights, margins, used)
     effect = design_effect(raked.weights, counts)
     effective = float(counts.sum()) / effect
     return Weighting(
@@ -231,7 +230,7 @@ def _class(
     given = spread(total, known, votes)
     made_of = WeightedClass(
         column, votes, votes / found.outcome.cast, share_of_weighted(made.weights, total, given),
-        margin_of_share(made.weights, made.counts, total, given, made.explained),
+        margin_of_share(made.weights, made.counts, total, given, made.margins),
     )  # fmt: skip
     if not isinstance(found.question, Rating) or found.total.cells[number].mean is None or not votes:
         return made_of
