@@ -131,8 +131,7 @@ def _dimension(table: TurnoutTable, votes: int, target: Target) -> DimensionFit:
         for row in matched
     )  # fmt: skip
     why = target.left_out.get(by, "") or ("" if len(matched) > 1 else "one_group")
-    uncovered = sum((one.target for one in groups if one.votes == 0 and one.target is not None), Fraction(0))
-    return DimensionFit(by, None if why or base <= 0 else _score(groups), groups, why=why, uncovered=uncovered)
+    return DimensionFit(by, None if why or base <= 0 else _score(groups), groups, why=why)
 
 
 def _score(groups: Iterable[GroupFit]) -> Fraction:

@@ -148,10 +148,15 @@ def _chosen(fits: Sequence[DimensionFit], placed: Mapping[By, _Placed], ballots:
     usable: list[DimensionFit] = []
     for fit in fits:
         one = placed.get(fit.by)
-        why = fit.why or ("" if one and len(set(one.codes) - {NOWHERE}) > 1 else "one_group")
+        here = set(one.codes) - {NOWHERE} if one is not None else set()
+        why = fit.why or ("" if len(here) > 1 else "one_group")
         if not why and one is not None and one.unplaced > MOST_UNPLACED:
             why = "unplaced"
-        usable.append(replace(fit, used=not why, why=why, unplaced=one.unplaced if one else Fraction(0)))
+        missing = [found.target for found in fit.groups if found.group.code not in here and found.target is not None]
+        usable.append(
+            replace(fit, used=not why, why=why, unplaced=one.unplaced if one else Fraction(0),
+                    uncovered=sum(missing, Fraction(0)))
+        )  # fmt: skip
     fine = {fit.by for fit in usable if fit.used}
     if {By.OKRUG, By.DISTRICT} <= fine:
         many = ballots >= PER_DISTRICT * len(set(placed[By.DISTRICT].codes))

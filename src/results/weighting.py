@@ -31,7 +31,7 @@ LEAST_EFFECTIVE = 100
 MOST_MISS = 0.01
 """How far a group may stay from its share once weights are cut."""
 MOST_UNCOVERED = 0.05
-"""How much of the target may be groups nobody of which took part."""
+"""How much of the target may be groups that no ballots, or too few to be shown, stand for."""
 MOST_UNPLACED = 0.2
 """A dimension in which more ballots are not broken down is not weighted by."""
 THIN = 0.05
@@ -84,7 +84,8 @@ class DimensionFit:
 
     `why` says why not: ``other_level`` (the other level of territory is used), ``unplaced`` (too many ballots are not
     broken down by it), ``one_group``, ``no_margin``, ``bands`` (the census has other ages). `unplaced`: the part of the
-    ballots that are not; they keep their share. `uncovered`: the part of the target nobody of which took part.
+    ballots that are not; they keep their share. `uncovered`: the part of the target in groups with no ballots, or with
+    too few to be shown; nothing stands for them.
     """
 
     by: By
