@@ -24,6 +24,7 @@ from voting.web import (
     verifier_program,
     verifying,
     votes,
+    weighting,
 )
 
 handlers = [
@@ -32,5 +33,5 @@ handlers = [
     *officials_running.handlers, *officials_editor.handlers, *officials_start.handlers, *officials_lists.handlers,
     *officials_revisions.handlers, *officials_custody.handlers, *officials_words_queue.handlers,
     *officials_lots.handlers, *registry.handlers, *boards.handlers,
-    *verifier_program.handlers, *verifying.handlers,
+    *verifier_program.handlers, *verifying.handlers, *weighting.handlers,
 ]  # fmt: skip
