@@ -78,8 +78,8 @@ def _wrong(code: str, name: Text, source: str, as_of: date | None, now: datetime
 
 async def remove_margins(session: Session, code: str, now: datetime) -> None:
     """Remove a set. Refuses MarginsNotFound."""
-    removed = await session.scalar(delete(margin_set).where(margin_set.c.code == code).returning(margin_set.c.code))
-    if removed is None:
+    gone = delete(margin_set).where(margin_set.c.code == code).returning(margin_set.c.code)
+    if not CODE.match(code) or await session.scalar(gone) is None:
         raise MarginsNotFound(margins=code[:64])
     await record_event(session, "margins_removed", None, now, set=code)
 
@@ -100,7 +100,8 @@ async def margin_sets(session: ReadSession) -> tuple[MarginSet, ...]:
 
 async def margins_named(session: ReadSession, code: str) -> tuple[Margins, datetime]:
     """A set with its numbers, and when it was uploaded. Refuses MarginsNotFound."""
-    found = (await session.execute(select(margin_set).where(margin_set.c.code == code))).one_or_none()
+    row = await session.execute(select(margin_set).where(margin_set.c.code == code)) if CODE.match(code) else None
+    found = row.one_or_none() if row is not None else None
     if found is None:
         raise MarginsNotFound(margins=code[:64])
     by: dict[str, dict[str, int]] = {}

@@ -14,7 +14,7 @@ from datetime import datetime
 from sqlalchemy import func, select
 
 from polls.definition import Ranking
-from polls.errors import DecidesByNumber, NothingToWeightBy, TooFewToWeight
+from polls.errors import DecidesByNumber, NothingToWeightBy, TooFewToPublish, TooFewToWeight
 from polls.register import territory_tree
 from polls.sessions import ReadSession
 from polls.tables import profile
@@ -57,6 +57,14 @@ async def weighting_of(session: ReadSession, figures: PollFigures, margins: str 
             _kept.popitem(last=False)
     _kept.move_to_end(key)
     return _kept[key]
+
+
+async def weighting_if_any(session: ReadSession, figures: PollFigures) -> Weighting | None:
+    """The weighting of a poll to its roll, or None where it has none: for documents that hold it beside the count."""
+    try:
+        return await weighting_of(session, figures)
+    except (TooFewToPublish, DecidesByNumber, TooFewToWeight, NothingToWeightBy):
+        return None
 
 
 def _shown_to_all(figures: PollFigures) -> QuestionFigures:
