@@ -100,10 +100,11 @@ async def margin_sets(session: ReadSession) -> tuple[MarginSet, ...]:
 
 async def margins_named(session: ReadSession, code: str) -> tuple[Margins, datetime]:
     """A set with its numbers, and when it was uploaded. Refuses MarginsNotFound."""
-    row = await session.execute(select(margin_set).where(margin_set.c.code == code)) if CODE.match(code) else None
-    found = row.one_or_none() if row is not None else None
-    if found is None:
+    if not CODE.match(code):
         raise MarginsNotFound(margins=code[:64])
+    found = (await session.execute(select(margin_set).where(margin_set.c.code == code))).one_or_none()
+    if found is None:
+        raise MarginsNotFound(margins=code)
     by: dict[str, dict[str, int]] = {}
     for row in await session.execute(select(census_margin).where(census_margin.c.set_code == code)):
         by.setdefault(row.dimension, {})[row.value] = row.number
