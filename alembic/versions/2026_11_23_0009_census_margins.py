@@ -1,7 +1,7 @@
 """Census margins: named sets of numbers of residents that participants may be weighted to.
 
 Revision: 0009
-Revises: 0006
+Revises: 0007
 Created: 2026-11-23
 
 New tables only, so the previous release runs on beside it.
@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from alembic import op
 
 revision = "0009"
-down_revision = "0006"
+down_revision = "0007"
 branch_labels = None
 depends_on = None
 

@@ -43,8 +43,8 @@ def register_target(turnout: Turnout) -> Target | None:
     if not turnout.entitled:
         return None
     numbers = {
-        table.dimension: {row.group.code: row.entitled for row in table.rows if row.entitled}
-        for table in turnout.tables
+        table.dimensions[0]: {row.group.code: row.entitled for row in table.rows if row.entitled}
+        for table in turnout.single
     }
     return Target(REGISTER, "", "", "", None, numbers)
 
@@ -57,13 +57,14 @@ def census_target(margins: Margins, turnout: Turnout, places: TerritoryTree) -> 
     """
     numbers: dict[By, Mapping[str, int]] = {}
     left_out: dict[By, str] = {}
-    for table in turnout.tables:
+    for table in turnout.single:
+        [by] = table.dimensions
         groups = [row.group for row in table.rows if row.group.kind is GroupKind.GROUP and (row.entitled != 0)]
-        found = _numbers(margins, table.dimension, groups, places)
+        found = _numbers(margins, by, groups, places)
         if isinstance(found, str):
-            left_out[table.dimension] = found
+            left_out[by] = found
         else:
-            numbers[table.dimension] = found
+            numbers[by] = found
     return Target(margins.code, margins.ru, margins.en, margins.source, margins.as_of, numbers, left_out)
 
 
@@ -113,11 +114,11 @@ def _residents(margins: Margins, code: str, places: TerritoryTree) -> int | None
 
 def represented(turnout: Turnout, target: Target) -> list[DimensionFit]:
     """Every dimension turnout is broken down by, held against the target; none of them used for weights yet."""
-    return [_dimension(table, turnout.votes, target) for table in turnout.tables]
+    return [_dimension(table, turnout.votes, target) for table in turnout.single]
 
 
 def _dimension(table: TurnoutTable, votes: int, target: Target) -> DimensionFit:
-    by = table.dimension
+    [by] = table.dimensions
     numbers = target.numbers.get(by, {})
     matched = [row for row in table.rows if numbers.get(row.group.code)]
     strangers = [row for row in table.rows if not numbers.get(row.group.code)]

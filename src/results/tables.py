@@ -1,8 +1,9 @@
-"""Tables of the results package: what the city decided and says it did; census margins."""
+"""Tables of the results package: what was published of a count, what the city decided and says it did, margins."""
 
 from __future__ import annotations
 
-from sqlalchemy import BigInteger, CheckConstraint, Column, Date, ForeignKey, Identity, Table, Text
+from sqlalchemy import BigInteger, CheckConstraint, Column, Date, ForeignKey, Identity, Integer, Table, Text
+from sqlalchemy.dialects.postgresql import JSONB
 
 from polls.tables import Moment, metadata
 
@@ -43,4 +44,17 @@ census_margin = Table(
     CheckConstraint("dimension IN ('okrug', 'district', 'age', 'sex')", name="dimension"),
     CheckConstraint("number >= 0", name="number"),
     comment="residents by group, to weight participants to",
+)
+
+publication = Table(
+    "publication",
+    metadata,
+    Column("poll_id", ForeignKey("poll.id"), primary_key=True),
+    Column("version", Integer, primary_key=True, autoincrement=False, comment="of the count"),
+    Column("amendment", BigInteger, primary_key=True, autoincrement=False, comment="last change to the roll, or 0"),
+    Column("made_at", Moment, nullable=False),
+    Column("tables", JSONB, nullable=False, comment="question (0: turnout) -> the dimensions it is broken down by"),
+    Column("memory", Text, nullable=False, comment="every cell of the poll ever shown, and every cell ever hidden"),
+    Column("limited", Integer, nullable=False, comment="hidden cells that totals leave a range under ten"),
+    comment="which cells of a count are hidden: made once, by the count, and held to by what is published later",
 )

@@ -20,9 +20,8 @@ from typing import TYPE_CHECKING
 import numpy
 
 from polls.definition import FreeText, Rating
-from polls.strata import Stratum
 from polls.territories import TerritoryTree
-from results.grouping import Nest, nests
+from results.grouping import grid_of
 from results.raking import (
     Known,
     Margin,
@@ -122,25 +121,20 @@ def _placements(
 ) -> dict[By, _Placed]:  # fmt: skip
     """Where each stratum stands in each dimension that has a published table and a target."""
     found: dict[By, _Placed] = {}
-    for nest in nests(figures.definition, strata, places):
-        for by in nest.tables:
+    grid = grid_of(figures.definition, strata, places)
+    for number, axis in enumerate(grid.axes):
+        for depth, level in enumerate(axis.levels, 1):
+            by = By(level)
             table, numbers = base.by(by), target.numbers.get(by)
             if table is None or not numbers:
                 continue
             shown = {row.group.code for row in table.rows if row.cast is not None}
-            codes = [_code(nest, by, stratum) for stratum in strata]
+            groups = [grid.groups[axis.at(grid.places[stratum][number], depth)] for stratum in strata]
+            codes = [NOWHERE if group.kind is GroupKind.REST else group.code for group in groups]
             codes = [code if code in shown and numbers.get(code) else NOWHERE for code in codes]
             lost = sum(n for code, n in zip(codes, counts, strict=True) if code == NOWHERE)
             found[by] = _Placed(by, codes, Fraction(int(lost), int(counts.sum())))
     return found
-
-
-def _code(nest: Nest, by: By, stratum: int) -> str:
-    """The code of a stratum's group in a dimension, `""` when it was merged across groups."""
-    leaf = nest.leaf_of[Stratum.of(stratum).code]
-    lines = set(nest.tables[by])
-    group = next((nest.groups[key] for key in nest.path(leaf) if key in lines), None)
-    return NOWHERE if group is None or group.kind is GroupKind.REST else group.code
 
 
 def _chosen(fits: Sequence[DimensionFit], placed: Mapping[By, _Placed], ballots: int) -> list[DimensionFit]:

@@ -203,7 +203,7 @@ async def test_census_margins_take_the_place_of_the_roll(session: Session) -> No
 
 
 def a_turnout(rows: Iterable[tuple[str, int | None, int | None]], by: By = By.AGE_BAND, votes: int = 100) -> Turnout:
-    return Turnout(votes, 1000, {}, (TurnoutTable(by, tuple(a_row(*row) for row in rows)),))
+    return Turnout(votes, 1000, {}, (TurnoutTable((by,), tuple(a_row(*row) for row in rows)),))
 
 
 def a_row(code: str, votes: int | None, entitled: int | None) -> TurnoutRow:
@@ -298,7 +298,7 @@ def swaps_of_hidden(ballots: Sequence[Ballot], tables: Sequence[Table], places: 
         return {By.DISTRICT: place.code, By.OKRUG: okrug.code, By.AGE_BAND: age, By.SEX: "fm"[one.sex - 1]}
 
     hidden = {
-        (table.dimension, row.group.code, f"[{column.option_id}]")
+        (table.dimensions[0], row.group.code, f"[{column.option_id}]")
         for table in tables
         for row in table.rows
         for column, cell in zip(table.columns, row.cells, strict=True)
