@@ -8,7 +8,7 @@ columns of :mod:`results.grids` and add nothing up, so no combination of filters
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import TypeVar
 
@@ -17,6 +17,7 @@ from results.figures import PollFigures, QuestionFigures
 from results.grids import Grid, Grids, Line, has_means, question_grids, turnout_grids
 from results.rounds import rounds_of
 from results.shapes import By, Cell, Column, Group, GroupKind, Kind
+from results.weighting import LEAST_BALLOTS, decides
 
 Name = TypeVar("Name", bound=StrEnum)
 
@@ -192,8 +193,9 @@ def explore(parameters: Iterable[tuple[str, str]], figures: PollFigures) -> View
         sort = Sort.GROUP
     if sort is Sort.VALUE:
         grid = Grid(grid.dimensions, grid.denominator, grid.columns, _sorted(grid.lines, show))
-    weighted = _weighted(reading, show, whole=by is None and not filters)
-    offer = _offer(grids, show, found, charts, weights=False)
+    weighs = can_be_weighed(figures, found) and show in (Show.SHARES, Show.MEANS) and by is None and not filters
+    weighted = _weighted(reading, chart, possible=can_be_weighed(figures, found), fits=weighs)
+    offer = _offer(grids, show, found, charts, weights=weighs and chart is Chart.BARS)
     return View(show, found.question, by, cross, filters, answer, chart, sort, weighted, grid, total, offer,
                 tuple(reading.faults))  # fmt: skip
 
@@ -390,18 +392,32 @@ def _sorted(lines: tuple[Line, ...], show: Show) -> tuple[Line, ...]:
     return tuple(sorted(lines, key=rank))
 
 
-def _weighted(reading: _Reading, show: Show, *, whole: bool) -> bool:
-    """Whether weighted figures are asked for where there can be any: shares and means of the whole poll."""
+def can_be_weighed(figures: PollFigures, found: QuestionFigures) -> bool:
+    """Whether a question may have weighted figures beside its raw ones: never where the count decides by number."""
+    enough = figures.seen.breakdowns and figures.ballots >= LEAST_BALLOTS
+    return enough and bool(found.tables) and not decides(figures.definition)
+
+
+def _weighted(reading: _Reading, chart: Chart, *, possible: bool, fits: bool) -> bool:
+    """Whether weighted figures are asked for where there can be any: shares and means of the whole poll, as bars."""
     asked = reading.given.get("weights", "")
     if asked in ("", "raw"):
         return False
     if asked != "weighted":
         reading.refuse("unknown_value", "weights", "raw")
-        return False
-    if show not in (Show.SHARES, Show.MEANS) or not whole:
+    elif not possible:
+        reading.refuse("no_weights", "weights", "raw")
+    elif not fits or chart is not Chart.BARS:
         reading.refuse("weights_of_the_whole", "weights", "raw")
-        return False
-    return True
+    else:
+        return True
+    return False
+
+
+def unweighted(view: View) -> View:
+    """A view whose weights turned out not to exist, saying so."""
+    fault = Fault("no_weights", "weights", "weighted", "raw")
+    return replace(view, weighted=False, offer=replace(view.offer, weights=False), faults=(*view.faults, fault))
 
 
 def _offer(grids: Grids, show: Show, found: QuestionFigures, charts: tuple[Chart, ...], *, weights: bool) -> Offer:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from fractions import Fraction
 
-from results.exploration import Chart, View
+from results.exploration import Chart, Show, View
 from results.exports.columns import ColumnDoc
 from results.exports.dialects import Value
 from results.figures import PollFigures
 from results.shapes import By, Cell, Column, Group, Kind, share_of
+from results.weighting import WeightedQuestion
 
 _NONE = "not broken down or narrowed that way"
 _HIDDEN = "hidden or not applicable; see suppressed"
@@ -37,21 +39,26 @@ COLUMNS = (
     ColumnDoc("denominator_n", "integer", "Число в знаменателе", "The number share is of", "hidden or not known"),
     ColumnDoc("rating_mean", "decimal", "Средняя оценка", "Mean rating", _HIDDEN),
     ColumnDoc("points", "integer", "Сумма баллов", "Points given", _HIDDEN),
+    ColumnDoc("weighted_share", "decimal", "Взвешенная доля от поданных бюллетеней, оценка",
+              "Weighted share of the ballots cast, an estimate", "not asked for, or a mean"),
+    ColumnDoc("weighted_mean", "decimal", "Взвешенная средняя оценка", "Weighted mean rating", "not asked for"),
+    ColumnDoc("weighted_margin", "decimal", "Половина 95-процентного интервала взвешенного числа",
+              "Half the 95 % interval of the weighted figure", "not asked for, or too few to tell"),
 )  # fmt: skip
 
 
-def view_rows(view: View, figures: PollFigures) -> Iterator[tuple[Value, ...]]:
-    """The lines of a view, one value a column of `COLUMNS`."""
+def view_rows(view: View, figures: PollFigures, weighed: WeightedQuestion | None = None) -> Iterator[tuple[Value, ...]]:
+    """The lines of a view, one value a column of `COLUMNS`; `weighed` where it shows weighted figures too."""
     if view.chart is Chart.DAYS:
         voted, entitled = view.grid.columns[0], figures.turnout.entitled
         for day, n in figures.turnout.days.items():
             cell = Cell(n, share_of(n, entitled))
-            yield _line(view, figures, {}, voted, cell, entitled, day.isoformat())
+            yield (*_line(view, figures, {}, voted, cell, entitled, day.isoformat()), None, None, None)
         return
     for line in view.grid.lines:
         groups = {**view.filters, **dict(zip(view.grid.dimensions, line.groups, strict=True))}
         for column, cell in zip(view.grid.columns, line.cells, strict=True):
-            yield _line(view, figures, groups, column, cell, line.base)
+            yield (*_line(view, figures, groups, column, cell, line.base), *_estimate(view, column, weighed))
 
 
 def _line(
@@ -76,3 +83,13 @@ def _line(
         "voted" if view.about_turnout else column.kind.value, column.option_id, column.ru, column.en, *named, day,
         cell.suppressed, cell.votes, cell.share, denominator, base, cell.mean, cell.points,
     )  # fmt: skip
+
+
+def _estimate(view: View, column: Column, weighed: WeightedQuestion | None) -> tuple[Value, Value, Value]:
+    one = weighed.of(column) if weighed else None
+    if one is None:
+        return None, None, None
+    means = view.show is Show.MEANS
+    share, mean = (None, one.weighted_mean) if means else (one.weighted, None)
+    margin = one.mean_margin if means else one.margin
+    return tuple(None if value is None else Fraction(value) for value in (share, mean, margin))  # type: ignore[return-value]

@@ -1,4 +1,4 @@
-"""Tables of the results package: what was published of a count, what the city decided and says it did; its map."""
+"""Tables of the results package: what was published of a count, what the city decided and did; its map; margins."""
 
 from __future__ import annotations
 
@@ -32,6 +32,30 @@ decision = Table(
     Column("published_at", Moment, nullable=False),
     Column("author_id", BigInteger, nullable=False),
     CheckConstraint("status IN ('planned', 'in_progress', 'done', 'declined')", name="status"),
+)
+
+margin_set = Table(
+    "margin_set",
+    metadata,
+    Column("code", Text, primary_key=True),
+    Column("name_ru", Text, nullable=False),
+    Column("name_en", Text, nullable=False, server_default=""),
+    Column("source", Text, nullable=False, comment="public: where the numbers come from"),
+    Column("as_of", Date, nullable=False),
+    Column("uploaded_at", Moment, nullable=False),
+    comment="named sets of census margins; a set is replaced whole",
+)
+
+census_margin = Table(
+    "census_margin",
+    metadata,
+    Column("set_code", ForeignKey("margin_set.code", ondelete="CASCADE"), primary_key=True),
+    Column("dimension", Text, primary_key=True),
+    Column("value", Text, primary_key=True, comment="code of a territory, 18-24 or 65+, f or m"),
+    Column("number", BigInteger, nullable=False),
+    CheckConstraint("dimension IN ('okrug', 'district', 'age', 'sex')", name="dimension"),
+    CheckConstraint("number >= 0", name="number"),
+    comment="residents by group, to weight participants to",
 )
 
 publication = Table(

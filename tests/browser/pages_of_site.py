@@ -92,3 +92,5 @@ async def office_pages(visitor: Visitor, city: City) -> AsyncIterator[str]:
         yield f"the desk's page of «{name}»"
     await visitor.sign_in(ANALYST, then="/downloads")
     yield "the downloads"
+    await visitor.go("/margins")
+    yield "the census margins"

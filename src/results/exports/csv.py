@@ -21,6 +21,9 @@ from results.exports.dialects import Dialect, Download, OpenSession, Value, csv_
 from results.figures import PollFigures, QuestionFigures, poll_figures
 from results.rounds import rounds_of
 from results.shapes import By, Cell, Column, Kind, Row, dimension_code
+from results.weighted_polls import weighting_if_any
+from results.weighting import Weighting
+from results.weighting_document import weighting_document
 
 MEDIA_TYPE = "text/csv"
 LEVELS = range(1, 6)
@@ -52,8 +55,10 @@ async def details_csv(
 
 async def results_json(open_session: OpenSession, slug_or_id: str, *, now: datetime) -> Download:
     """The numbers of both CSV files and the tally's outcomes with their steps as one JSON document."""
-    figures = await _figures(open_session, slug_or_id, now)
-    body = json.dumps(results_document(figures), ensure_ascii=False, indent=1).encode("utf-8")
+    async with open_session() as session:
+        figures = await poll_figures(session, slug_or_id, now)
+        weighting = await weighting_if_any(session, figures)
+    body = json.dumps(results_document(figures, weighting), ensure_ascii=False, indent=1).encode("utf-8")
     return _download(figures, "results", iter((body, b"\n")), "json", "application/json")
 
 
@@ -110,8 +115,11 @@ def _details(found: QuestionFigures) -> Iterator[tuple[str, int, int | None, int
         yield "round", 0, None, one.number, one.exhausted
 
 
-def results_document(figures: PollFigures) -> dict[str, Any]:
-    """results.json as values: `results` and `turnout` are the lines of the CSV files keyed by column."""
+def results_document(figures: PollFigures, weighting: Weighting | None = None) -> dict[str, Any]:
+    """results.json as values: `results` and `turnout` are the lines of the CSV files keyed by column.
+
+    `weighting` is the estimate beside the count, weighted to the roll; null for polls that have none.
+    """
     return {
         "format": f"veche/results/{FORMAT_VERSION}",
         "poll_id": figures.public_id,
@@ -127,6 +135,7 @@ def results_document(figures: PollFigures) -> dict[str, Any]:
         "outcomes": [question.outcome.as_json() for question in figures.questions],
         "results": [_keyed(RESULTS, line) for line in results_rows(figures)],
         "turnout": [_keyed(TURNOUT, line) for line in turnout_rows(figures)],
+        "weighting": None if weighting is None else weighting_document(weighting),
     }
 
 

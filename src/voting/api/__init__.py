@@ -20,6 +20,7 @@ from voting.api import (
     problem_kinds,
     results,
     territories,
+    weighting,
 )
 from voting.api.documents import refuse_deep_nesting
 
@@ -31,7 +32,7 @@ routers = [
         route_handlers=[
             *polls.handlers, *ballots.handlers, *results.handlers, *decisions.handlers, *drafts.handlers,
             *draft_history.handlers, *interruptions.handlers, *definitions.handlers,
-            *territories.handlers, *assets.handlers, *problem_kinds.handlers, *keys.handlers,
+            *territories.handlers, *assets.handlers, *problem_kinds.handlers, *keys.handlers, *weighting.handlers,
             documentation.show_openapi,
         ],
         before_request=refuse_deep_nesting,

@@ -22,6 +22,7 @@ from results.exports.csv import details_csv, results_csv, results_document, resu
 from results.exports.dialects import Dialect, Download
 from results.exports.texts import texts_csv
 from results.figures import counted_version, live_figures, poll_figures, see
+from results.weighted_polls import weighting_if_any
 from voting.api.addresses import poll_name
 from voting.api.operations import Returned, describes
 from voting.api.representation import is_current, not_modified, public_headers, public_json, weak_tag
@@ -72,7 +73,8 @@ async def show_results(
         seen = see(found, await counted_version(session, found.id), now)
         if not seen.live or seen.outcome:
             figures = await poll_figures(session, name, now)
-            return public_json(request, Results.model_validate(results_document(figures)), max_age=KEPT)
+            document = results_document(figures, await weighting_if_any(session, figures))
+            return public_json(request, Results.model_validate(document), max_age=KEPT)
         step = await live_figures(session, name, now)
     shown = LiveResults(
         poll_id=found.public_id, ballots=step.ballots if step else None, at=step.at if step else None,

@@ -26,6 +26,7 @@ from voting.web import (
     verifier_program,
     verifying,
     votes,
+    weighting,
 )
 
 handlers = [
@@ -34,5 +35,5 @@ handlers = [
     *officials_running.handlers, *officials_editor.handlers, *officials_start.handlers, *officials_lists.handlers,
     *officials_revisions.handlers, *officials_custody.handlers, *officials_words_queue.handlers,
     *officials_lots.handlers, *registry.handlers, *boards.handlers,
-    *verifier_program.handlers, *verifying.handlers, *explorer.handlers, *city_maps.handlers,
+    *verifier_program.handlers, *verifying.handlers, *explorer.handlers, *city_maps.handlers, *weighting.handlers,
 ]  # fmt: skip

@@ -22,11 +22,13 @@ from polls.errors import FieldError, Invalid
 from polls.register import territory_tree
 from polls.sessions import ReadSession
 from results.city_map import CityMap, read_map
-from results.exploration import View, answer_code, explore
+from results.exploration import View, answer_code, explore, unweighted
 from results.exploration_csv import COLUMNS, view_rows
 from results.exports.dialects import Dialect, csv_chunks, file_name, streamed
 from results.figures import PollFigures, counted_version, poll_figures, see
 from results.visibility import Decision, Need, require
+from results.weighted_polls import weighting_if_any
+from results.weighting import WeightedQuestion, Weighting
 from voting.db import Database
 from voting.identity.guards import public
 from voting.remembering import Shelf
@@ -62,7 +64,7 @@ async def show_explorer(
 
 async def _shown(session: ReadSession, poll: SealedPoll, request: AnyRequest, now: datetime) -> dict[str, Any]:
     figures = await poll_figures(session, poll.slug, now)
-    view = explore(request.query_params.multi_items(), figures)
+    view, weighting = await _weighed(session, explore(request.query_params.multi_items(), figures), figures)
     places = await territory_tree(session)
     city: CityMap | None = await read_map(session) if view.chart.value == "map" else None
     kinds = city.kinds if city else {}
@@ -71,6 +73,7 @@ async def _shown(session: ReadSession, poll: SealedPoll, request: AnyRequest, no
         "figures": figures,
         "view": view,
         "found": figures.question(view.question.id),
+        "weighting": weighting,
         "drawn": draw(view, figures, places, kinds, language_of(request)),
         "matrix": matrix_of(view) if view.by else None,
         "places": places,
@@ -79,6 +82,16 @@ async def _shown(session: ReadSession, poll: SealedPoll, request: AnyRequest, no
         "address": _address(poll.slug, view),
         "file": _address(poll.slug, view, "explore.csv"),
     }
+
+
+async def _weighed(session: ReadSession, view: View, figures: PollFigures) -> tuple[View, Weighting | None]:
+    """The weighting a view shows beside its raw figures; where there is none after all, the view without."""
+    if not view.weighted:
+        return view, None
+    weighting = await weighting_if_any(session, figures)
+    if weighting is None or weighting.question(view.question.id) is None:
+        return unweighted(view), None
+    return view, weighting
 
 
 def _address(slug: str, view: View, page: str = "explore") -> str:
@@ -94,18 +107,19 @@ async def send_view(
     async with database.open_read_session() as session:
         poll = await poll_at(session, slug)
         figures = await poll_figures(session, poll.slug, now)
-    view = explore(request.query_params.multi_items(), figures)
+        view, weighting = await _weighed(session, explore(request.query_params.multi_items(), figures), figures)
     dialect = request.query_params.get("dialect", Dialect.PLAIN.value)
     wrong = [fault.parameter for fault in view.faults] + ([] if dialect in set(Dialect) else ["dialect"])
     if wrong:
         raise Invalid(
             [FieldError(name, "not_followed", "There is no published table that this asks for.") for name in wrong]
         )
-    return _file(view, figures, Dialect(dialect))
+    weighed = weighting.question(view.question.id) if weighting else None
+    return _file(view, figures, weighed, Dialect(dialect))
 
 
-def _file(view: View, figures: PollFigures, dialect: Dialect) -> Stream:
-    chunks = csv_chunks([column.name for column in COLUMNS], view_rows(view, figures), dialect)
+def _file(view: View, figures: PollFigures, weighed: WeightedQuestion | None, dialect: Dialect) -> Stream:
+    chunks = csv_chunks([column.name for column in COLUMNS], view_rows(view, figures, weighed), dialect)
     name = file_name(figures.closes_at, figures.definition.time_zone, figures.slug, "view", "csv")
     headers = {"content-disposition": f'attachment; filename="{name}"', "cache-control": "no-store"}
     return Stream(streamed(chunks), media_type="text/csv", headers=headers)
