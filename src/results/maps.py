@@ -28,7 +28,7 @@ TOLERANCE = 1.0
 MOST_PATH_BYTES = 160_000
 """Of one kind's paths together: the tolerance is doubled until they fit."""
 SLIVER = 0.5
-"""A gap between neighbours narrower than this, in units of the viewBox, was not meant."""
+"""A gap between neighbours narrower than twice this, in units of the viewBox, was not meant."""
 Area = Any
 """A geometry of shapely's, which is imported only where a map is taken in: it brings numpy."""
 
@@ -178,11 +178,21 @@ def _joined(districts: Mapping[str, Area], places: TerritoryTree) -> dict[str, A
 
 
 def _loose(areas: Mapping[str, Area]) -> list[str]:
-    """Territories whose borders run beside their neighbours' instead of along them."""
+    """Territories whose borders run beside their neighbours' instead of along them: over them, or by a narrow gap."""
     import shapely
 
-    edges = shapely.coverage_invalid_edges(list(areas.values()), gap_width=SLIVER)
-    return [code for code, edge in zip(areas, edges, strict=True) if not edge.is_empty]
+    over = shapely.coverage_invalid_edges(list(areas.values()))
+    gaps = [
+        gap
+        for part in shapely.get_parts(shapely.union_all(list(areas.values())))
+        for ring in part.interiors
+        if (gap := shapely.Polygon(ring)).buffer(-SLIVER).is_empty
+    ]
+    return [
+        code
+        for (code, area), edge in zip(areas.items(), over, strict=True)
+        if not edge.is_empty or any(area.intersects(gap) for gap in gaps)
+    ]
 
 
 def _drawn(areas: Mapping[str, Area]) -> tuple[KindMap, int]:

@@ -203,11 +203,14 @@ def test_a_city_on_both_sides_of_the_meridian_is_refused() -> None:
 
 
 def test_borders_that_run_beside_each_other_are_told() -> None:
-    square = shapely.Polygon(SQUARE)
-    for inwards in (37.0999, 37.1001):  # a sliver of both, a sliver of neither
-        corners = [[37.1, 55.0], [37.2, 55.0], [37.2, 55.1], [37.1, 55.1], [inwards, 55.05], [37.1, 55.0]]
-        drawn = draw_map(collection([("d0", square), ("d1", shapely.Polygon(corners))]), TREE)
-        assert set(drawn.loose) == {"d0", "d1"}
+    """A sliver of both and a sliver of neither; a border drawn alike by both is not."""
+    edge = [[37.1, 55.0], [37.1, 55.03], [37.1, 55.05], [37.1, 55.07], [37.1, 55.1]]
+    square = shapely.Polygon([[37.0, 55.0], *edge, [37.0, 55.1]])
+    for middle, told in ((37.0999, {"d0", "d1"}), (37.1001, {"d0", "d1"}), (37.1, set())):
+        moved = [[middle, y] if y == 55.05 else [x, y] for x, y in edge]
+        near = shapely.Polygon([[37.2, 55.0], [37.2, 55.1], *reversed(moved)])
+        drawn = draw_map(collection([("d0", square), ("d1", near)]), TREE)
+        assert set(drawn.loose) == told, middle
 
 
 def test_every_feature_that_is_wrong_is_told_in_its_order() -> None:
