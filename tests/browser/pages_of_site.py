@@ -19,7 +19,7 @@ async def public_pages(visitor: Visitor, city: City) -> AsyncIterator[str]:
         *(f"/polls/{city.slugs[name]}" for name in ("every_kind", "soon", "cancelled", "counted")),
         *(f"/polls/{city.slugs[name]}/results"
           for name in ("every_kind", "soon", "cancelled", "counted", "few", "live")),
-        f"/polls/{city.slugs['counted']}/explore", f"/polls/{city.slugs['counted']}/explore?question=3&by=sex&sauce=hot",
+        *(f"/polls/{city.slugs['counted']}/explore{query}" for query in ("", "?question=3&by=sex&sauce=hot")),
         "/sign-in", "/sign-up", "/help/how-it-works", "/help/secrecy", "/help/accessibility", "/help/data", "/registry",
         "/verify", f"/polls/{city.slugs['counted']}/verify", f"/polls/{city.slugs['soon']}/verify",
         "/there-is-no-such-page", "/problems", "/problems/already_voted", "/api/docs",
