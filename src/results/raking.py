@@ -89,7 +89,8 @@ def rake(counts: Real, margins: Sequence[Margin], bounds: tuple[float, float] = 
 
 def _miss(weights: Real, counts: Real, margins: Sequence[Margin]) -> float:
     held = [_held(margin, counts * weights)[:-1] for margin in margins]
-    gaps = [numpy.abs(of / of.sum() - margin.share).max() for of, margin in zip(held, margins, strict=True)]
+    both = zip(held, margins, strict=True)
+    gaps = [numpy.abs(of / of.sum() - margin.share).max() for of, margin in both if of.any()]
     return float(max(gaps, default=0.0))
 
 
