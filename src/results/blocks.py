@@ -67,7 +67,6 @@ def grouped(question: AnyQuestion, counts: Iterable[tuple[Place, str, int]], for
     values: Counter[tuple[str, str]] = Counter()
     amounts: dict[str, dict[int, Counter[str]]] = {}
     leaves: dict[Place, Counter[str]] = {}
-    groups: dict[Place, list[str]] = {}
     lowest = lowest_of(question)
     known = {str(option.id) for option in question.options} | ({str(OWN)} if takes_words(question) else set())
     for place, key, n in counts:
@@ -78,11 +77,11 @@ def grouped(question: AnyQuestion, counts: Iterable[tuple[Place, str, int]], for
         leaf[name] += n
         if amount is not None:
             leaf[amount_name(name)] += (amount - lowest) * n
-        for group in groups.setdefault(place, form.groups(place)):
+        for group in form.groups(place):
             values[group, name] += n
             if amount is not None:
                 amounts.setdefault(name, {}).setdefault(amount, Counter())[group] += n
-    found = sorted({group for above in groups.values() for group in above})
+    found = sorted({group for place in leaves for group in form.groups(place)})
     return Grouped(question, values, amounts, leaves, found)
 
 

@@ -43,6 +43,7 @@ class Form:
     def __init__(self, axes: Sequence[Axis], tables: Sequence[Collection[str]], *, finest: bool = False) -> None:
         """`finest`: the finest groups are wanted in any case, since something else is said of them."""
         self.axes = axes
+        self._groups: dict[Place, list[str]] = {}
         self.finest: Levels = tuple(len(axis.levels) for axis in axes)
         self.asked = {tuple(_depth(axis, table) for axis in axes) for table in tables}
         published = {levels for table in self.asked for levels in product(*(range(depth + 1) for depth in table))}
@@ -67,7 +68,9 @@ class Form:
 
     def groups(self, place: Place) -> list[str]:
         """The published groups a place is in, the whole poll first."""
-        return [self.name(place, levels) for levels in self.published]
+        if place not in self._groups:
+            self._groups[place] = [self.name(place, levels) for levels in self.published]
+        return self._groups[place]
 
 
 def linked_block(counts: Mapping[Place, Mapping[str, int]], form: Form, sums: Sequence[Mapping[str, int]]) -> Block:

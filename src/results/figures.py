@@ -21,6 +21,7 @@ from polls.counting import entitled_of
 from polls.definition import AnyQuestion, Definition, Ranking
 from polls.errors import ResultsHidden
 from polls.lifecycle import State
+from polls.live_apart import SETTLED
 from polls.sessions import ReadSession
 from polls.tables import live_step, turnout_day
 from polls.tally.outcome import Outcome
@@ -141,7 +142,7 @@ async def poll_figures(session: ReadSession, slug_or_id: str, now: datetime) -> 
 
 
 async def live_figures(session: ReadSession, slug_or_id: str, now: datetime) -> LiveFigures | None:
-    """The last live step, or None before the first; refuses `ResultsHidden` for polls not shown live.
+    """The last live step with ten more votes since, or None before the first. Refuses `ResultsHidden` for other polls.
 
     Once the poll is counted there is nothing live to show: None.
     """
@@ -151,7 +152,13 @@ async def live_figures(session: ReadSession, slug_or_id: str, now: datetime) -> 
         return None
     if not seen.live:
         require(seen, Need.LIVE)
-    newest = select(live_step).where(live_step.c.poll_id == found.id).order_by(live_step.c.ballots.desc()).limit(1)
+    cast = (await cast_counts(session, [found.id])).get(found.id, 0)
+    newest = (
+        select(live_step)
+        .where(live_step.c.poll_id == found.id, live_step.c.ballots <= cast - SETTLED)
+        .order_by(live_step.c.ballots.desc())
+        .limit(1)
+    )
     row = (await session.execute(newest)).one_or_none()
     if row is None:
         return None

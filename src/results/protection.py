@@ -6,8 +6,8 @@ everywhere and taken as known to the last group. Given it, tables fall into bloc
 of which leads to another; turnout), so that moves of one are moves of the whole, and what is proved block by block is
 proved of all tables together.
 
-Where a group voted to the last resident its ballots must be hidden too, and nothing falls apart: then all questions and
-the turnout are one block.
+Where the ballots of a group must be hidden too, since it voted to the last resident or a correction moved them by a
+few, nothing falls apart: then all questions and the turnout are one block.
 """
 
 from __future__ import annotations
@@ -125,7 +125,7 @@ def _protect(
         return protect(block, _of(memory, mine), count=version)
 
     again = memory is not None and memory.count == version  # only the roll is another
-    if votes is not None and not again and any(_tells(cluster, votes) for cluster in clusters):
+    if votes is not None and not again and any(_tells(cluster, votes, memory) for cluster in clusters):
         return [protected(_together(counted, votes, kept), lambda _: True)]
     found = []
     for cluster in [] if again else clusters:
@@ -157,13 +157,24 @@ def _with_ballots_known(block: Block, cluster: Cluster) -> Block:
     return replace(block, known=frozenset(known))
 
 
-def _tells(cluster: Cluster, votes: Participation) -> bool:
-    """Whether the ballots of a group say that it voted to the last resident."""
-    return any(
-        part.question.shown_if is None and part.values[group, CAST] == votes.voted[group] >= LEAST
-        for part in cluster.parts
-        for group in votes.full
+def _tells(cluster: Cluster, votes: Participation, memory: Published | None) -> bool:
+    """Whether the ballots of a group must be hidden: it voted to the last resident, or its ballots were hidden in an
+    earlier count, or differ from those by a few.
+    """
+    asked = [part for part in cluster.parts if part.question.shown_if is None]
+    if any(part.values[group, CAST] == votes.voted[group] >= LEAST for part in asked for group in votes.full):
+        return True
+    if memory is None:
+        return False
+    names = set(_asked_of_all(cluster))
+    moved = any(
+        0 < abs(part.values[group, CAST] - memory.shown.get((group, name), part.values[group, CAST])) < LEAST
+        for part in asked
+        for name in [column(part.question.id, CAST)]
+        for group in part.groups
+        if group
     )
+    return moved or any(cell[1] in names for cell in memory.hidden)
 
 
 def _together(counted: Counted, votes: Participation, kept: Tables) -> Block:

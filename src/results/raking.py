@@ -2,7 +2,9 @@
 
 Ballots are counted by stratum: `counts` holds the ballots of each, all above nought, and every ballot of a stratum
 weighs the same. A margin is one dimension: `place[s]` is the number of the group stratum s is in, `share[g]` the part
-of the whole that group g should have; shares add up to one. Weights are relative: the mean ballot weighs one.
+that group g should have; shares add up to one. Strata the dimension does not place have the number after the last
+group: the groups stand to each other by their shares, and what the unplaced weigh together follows from the other
+margins. Weights are relative: the mean ballot weighs one.
 
 Raking is iterative proportional fitting (Deming and Stephan, "On a least squares adjustment of a sampled frequency
 table when the expected marginal totals are known", Ann. Math. Statist. 11 (1940) 427–444): each margin in turn is
@@ -76,8 +78,9 @@ def rake(counts: Real, margins: Sequence[Margin], bounds: tuple[float, float] = 
     while rounds < ROUNDS and _miss(weights, counts, margins) > CLOSE:
         rounds += 1
         for margin in margins:
-            held = _sums(margin.place, counts * weights, len(margin.share)) / total
-            factors = numpy.clip(factors * _scale(margin.share, held)[margin.place], least / FAR, most * FAR)
+            held = _held(margin, counts * weights)
+            wanted = numpy.append(margin.share * (total - held[-1]), held[-1])
+            factors = numpy.clip(factors * _scale(wanted, held)[margin.place], least / FAR, most * FAR)
             weights = numpy.clip(factors, least, most)
     weights = _of_mean_one(weights, counts, bounds)
     at_bound = (weights <= least * (1 + CLOSE)) | (weights >= most * (1 - CLOSE))
@@ -85,9 +88,15 @@ def rake(counts: Real, margins: Sequence[Margin], bounds: tuple[float, float] = 
 
 
 def _miss(weights: Real, counts: Real, margins: Sequence[Margin]) -> float:
-    whole = (counts * weights).sum()
-    gaps = [numpy.abs(_sums(m.place, counts * weights, len(m.share)) / whole - m.share).max() for m in margins]
+    held = [_held(margin, counts * weights)[:-1] for margin in margins]
+    both = zip(held, margins, strict=True)
+    gaps = [numpy.abs(of / of.sum() - margin.share).max() for of, margin in both if of.any()]
     return float(max(gaps, default=0.0))
+
+
+def _held(margin: Margin, weight: Real) -> Real:
+    """What the groups of a margin weigh, and last what those weigh whom it does not place."""
+    return _sums(margin.place, weight, len(margin.share) + 1)
 
 
 def _of_mean_one(weights: Real, counts: Real, bounds: tuple[float, float]) -> Real:
@@ -186,11 +195,11 @@ def explained(weight: Real, mean: Real, margins: Sequence[Margin]) -> Real:
     Found group by group (backfitting), which needs no linear algebra and so none of its threads.
     """
     fitted: Real = numpy.zeros_like(mean)
-    held = [_sums(margin.place, weight, len(margin.share)) for margin in margins]
+    held = [_held(margin, weight) for margin in margins]
     for _ in range(ROUNDS):
         before = fitted
         for margin, of_group in zip(margins, held, strict=True):
-            left = _sums(margin.place, weight * (mean - fitted), len(margin.share))
+            left = _held(margin, weight * (mean - fitted))
             fitted = fitted + numpy.divide(left, of_group, out=numpy.zeros_like(left), where=of_group > 0)[margin.place]
         if numpy.abs(fitted - before).max() < 1e-12:
             break

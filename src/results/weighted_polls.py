@@ -1,7 +1,7 @@
 """The weighting of a counted poll: the one use case page, API and files read it through.
 
 What was counted does not change until a correction is counted, so a weighting is kept in memory by the version of the
-count, the roll and the set of margins, as figures are.
+count, the numbers of the roll or the set of margins, as figures are.
 """
 
 from __future__ import annotations
@@ -49,8 +49,9 @@ async def weighting_of(session: ReadSession, figures: PollFigures, margins: str 
     base = _shown_to_all(figures)
     places = await territory_tree(session)
     target, mark = await _target(session, figures, margins, places)
-    key = (session.get_bind().engine.url, figures.public_id, figures.version, figures.counted_at,
-           figures.turnout.entitled, target.code, mark)  # fmt: skip
+    numbers = tuple((by, tuple(sorted(groups.items()))) for by, groups in target.numbers.items())
+    key = (session.get_bind().engine.url, figures.public_id, figures.version, figures.counted_at, target.code, mark,
+           numbers)  # fmt: skip
     if key not in _kept:
         _kept[key] = await _weigh(session, figures, base, target, places)
         while len(_kept) > KEPT:

@@ -7,7 +7,7 @@ that differ in hidden cells only have the same weighting to the last digit. Were
 one weighted share beside the raw one would give away a hidden cell of a poll by sex. See docs/decisions/0029.
 
 Ballots that a dimension does not place (strata merged at counting, groups hidden, residents the census has no group
-for) keep the part of the whole they have, and the groups share the rest as the target says.
+for) weigh as their other dimensions say, and the groups stand to each other as the target says.
 """
 
 from __future__ import annotations
@@ -99,7 +99,7 @@ def weigh(figures: PollFigures, sample: Sample, target: Target, places: Territor
     if not any(fit.used for fit in fits):
         return None
     used, counts = _cells([placed[fit.by] for fit in fits if fit.used], counts)
-    margins = [_margin(one, counts, target.numbers[one.by]) for one in used]
+    margins = [_margin(one, target.numbers[one.by]) for one in used]
     raked = rake(counts, margins)
     made = _Weights(counts, raked.weights, margins, used)
     effect = design_effect(raked.weights, counts)
@@ -169,14 +169,12 @@ def _cells(placed: Sequence[_Placed], counts: Real) -> tuple[list[_Placed], Real
     return [replace(one, codes=[cell[i] for cell in cells]) for i, one in enumerate(placed)], sums
 
 
-def _margin(one: _Placed, counts: Real, numbers: Mapping[str, int]) -> Margin:
-    """The shares of a dimension's groups that took part; ballots it does not place keep theirs."""
-    codes = sorted(set(one.codes))
-    place = numpy.array([codes.index(code) for code in one.codes], numpy.int64)
-    whole = sum(numbers[code] for code in codes if code != NOWHERE)
-    rest = float(one.unplaced)
-    share = [rest if code == NOWHERE else (1 - rest) * numbers[code] / whole for code in codes]
-    return Margin(place, numpy.array(share, numpy.float64))
+def _margin(one: _Placed, numbers: Mapping[str, int]) -> Margin:
+    """The shares of a dimension's groups that took part."""
+    codes = sorted(set(one.codes) - {NOWHERE})
+    place = [len(codes) if code == NOWHERE else codes.index(code) for code in one.codes]
+    share = numpy.array([numbers[code] for code in codes], numpy.float64)
+    return Margin(numpy.array(place, numpy.int64), share / share.sum())
 
 
 def _cautions(fits: Sequence[DimensionFit], effect: float, effective: float, miss: float) -> tuple[Caution, ...]:

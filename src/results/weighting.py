@@ -84,8 +84,8 @@ class DimensionFit:
 
     `why` says why not: ``other_level`` (the other level of territory is used), ``unplaced`` (too many ballots are not
     broken down by it), ``one_group``, ``no_margin``, ``bands`` (the census has other ages). `unplaced`: the part of the
-    ballots that are not; they keep their share. `uncovered`: the part of the target in groups with no ballots, or with
-    too few to be shown; nothing stands for them.
+    ballots that are not; among them it is not evened out. `uncovered`: the part of the target in groups with no
+    ballots, or with too few to be shown; nothing stands for them.
     """
 
     by: By

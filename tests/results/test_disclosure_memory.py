@@ -8,8 +8,9 @@ import pytest
 from tests.results.test_disclosure import random_block
 from tests.results.test_disclosure_attack import City
 
+from polls.live_apart import may_follow
 from results.disclosure import CAST, ROOT, Block, Cell, NarrowCells, audit, protect
-from results.disclosure_memory import Published, first, may_follow, must_hold, settled
+from results.disclosure_memory import Published, first, must_hold
 from results.disclosure_tables import Axis, Form, linked_block
 
 AXES = tuple(
@@ -148,11 +149,6 @@ def test_the_memory_is_kept_as_text() -> None:
 )
 def test_live_steps_are_apart(earlier: dict[str, int], later: dict[str, int], ballots: int, allowed: bool) -> None:
     assert may_follow(earlier, later, ballots) is allowed
-
-
-def test_a_live_step_is_shown_once_as_many_more_have_voted() -> None:
-    assert not settled(1000, 1003)
-    assert settled(1000, 1010)
 
 
 @pytest.mark.parametrize("seed", range(5))

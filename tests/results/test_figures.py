@@ -11,7 +11,7 @@ from typing import Any
 
 import pandas
 import pytest
-from sqlalchemy import insert, select, text, update
+from sqlalchemy import delete, insert, select, text, update
 from tests.builders import NOW, a_city, a_definition, a_sealed_poll, a_single_choice, an_option, both
 from tests.results.counted import AFTER, a_counted_poll, a_typical_poll, city_strata, four_questions, random_ballots
 
@@ -41,6 +41,12 @@ def opener(session: Session) -> OpenSession:
         yield session
 
     return opened
+
+
+async def voted(session: Session, poll_id: int, cast: int) -> None:
+    """So many have voted in an open poll."""
+    await session.execute(delete(turnout_shard).where(turnout_shard.c.poll_id == poll_id))
+    await session.execute(insert(turnout_shard).values(poll_id=poll_id, shard=0, n=cast))
 
 
 async def body(download: Download) -> bytes:
@@ -166,9 +172,12 @@ async def test_a_poll_shown_live_moves_in_steps_and_shows_totals_only(session: S
         await session.execute(
             insert(live_step).values(poll_id=found.id, ballots=cast, at=NOW, outcomes=[outcome.as_json()])
         )
-    live = await live_figures(session, found.slug, NOW)
+    for cast, seen in ((1009, None), (1010, 1000), (2109, 1000), (2110, 2100)):
+        await voted(session, found.id, cast)
+        live = await live_figures(session, found.slug, NOW)
+        assert (live and live.ballots) == seen, "a step is shown once ten more have voted"
     assert live is not None
-    assert (live.ballots, live.outcomes[0].option(1).votes, live.totals[0].cells[0].votes) == (2100, 2095, 2095)
+    assert (live.outcomes[0].option(1).votes, live.totals[0].cells[0].votes) == (2095, 2095)
     with pytest.raises(ResultsHidden):
         await poll_figures(session, found.slug, NOW)
     hidden = await a_sealed_poll(session)
@@ -185,6 +194,7 @@ async def test_a_live_question_of_a_few_ballots_has_no_figures_yet(session: Sess
         outcomes = [tally(first, Profile({"[1]": 1000 * asked, "[2]": asked})), tally(second, Profile({"[1]": asked}))]
         values = {"ballots": 1001 * asked, "at": NOW, "outcomes": [outcome.as_json() for outcome in outcomes]}
         await session.execute(insert(live_step).values(poll_id=found.id, **values))
+        await voted(session, found.id, 1001 * asked + 10)
         live = await live_figures(session, found.slug, NOW)
         assert live is not None
         assert [outcome.question_id for outcome in live.outcomes] == shown and len(live.totals) == len(shown)

@@ -144,6 +144,19 @@ def test_what_is_cut_is_made_up_by_the_rest() -> None:
     assert bound.met and bound.trimmed > 0
 
 
+def test_strata_a_dimension_does_not_place_leave_the_others_to_its_shares() -> None:
+    """The sex of the young is not known: men and women are half and half of the rest, and the young a third of all."""
+    counts = numpy.array([60.0, 90.0, 50.0])  # the young; older men; older women
+    age = Margin(numpy.array([0, 1, 1]), numpy.array([1 / 3, 2 / 3]))
+    sex = Margin(numpy.array([2, 0, 1]), numpy.array([0.5, 0.5]))
+    for margins in ([age, sex], [sex, age]):
+        found = rake(counts, margins)
+        assert found.met
+        assert counts * found.weights == pytest.approx([200 / 3] * 3)
+    nobody = Margin(numpy.array([1, 1, 1]), numpy.array([1.0]))
+    assert rake(counts, [age, nobody]).met
+
+
 def test_margins_that_cannot_hold_are_said_not_to() -> None:
     """All women are old: old and women cannot be half and a third each."""
     table = numpy.array([[50.0, 0.0], [0.0, 50.0]])

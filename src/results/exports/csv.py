@@ -62,25 +62,25 @@ async def results_json(open_session: OpenSession, slug_or_id: str, *, now: datet
     return _download(figures, "results", iter((body, b"\n")), "json", "application/json")
 
 
-def results_rows(figures: PollFigures) -> Iterator[tuple[Value, ...]]:
-    """The lines of results.csv, one value a column of `RESULTS`."""
+def results_rows(figures: PollFigures, *, pairs: bool = True) -> Iterator[tuple[Value, ...]]:
+    """The lines of results.csv, one value a column of `RESULTS`; without `pairs` those by one dimension alone."""
     for question in figures.questions:
         for column, cell in zip(columns_of(question.question), question.total.cells, strict=True):
             yield _line(figures, question, column, (By.ALL,), question.total, cell)
-        for table in question.tables:
+        for table in question.tables if pairs else question.single:
             for row in table.rows:
                 for column, cell in zip(table.columns, row.cells, strict=True):
                     yield _line(figures, question, column, table.dimensions, row, cell, table.denominator)
 
 
-def turnout_rows(figures: PollFigures) -> Iterator[tuple[Value, ...]]:
-    """The lines of turnout.csv, one value a column of `TURNOUT`."""
+def turnout_rows(figures: PollFigures, *, pairs: bool = True) -> Iterator[tuple[Value, ...]]:
+    """The lines of turnout.csv, one value a column of `TURNOUT`; `pairs` as in :func:`results_rows`."""
     poll = (figures.public_id, figures.slug)
     turnout = figures.turnout
     whole = figures.questions[0].total.group if figures.questions else None
     yield (*poll, By.ALL.value, "all", whole.ru if whole else "", whole.en if whole else "", False, turnout.votes,
            turnout.entitled, turnout.share)  # fmt: skip
-    for table in turnout.tables:
+    for table in turnout.tables if pairs else turnout.single:
         for row in table.rows:
             group = row.group
             yield (*poll, dimension_code(table.dimensions), group.code, group.ru, group.en, row.suppressed, row.votes,
@@ -115,10 +115,11 @@ def _details(found: QuestionFigures) -> Iterator[tuple[str, int, int | None, int
         yield "round", 0, None, one.number, one.exhausted
 
 
-def results_document(figures: PollFigures, weighting: Weighting | None = None) -> dict[str, Any]:
+def results_document(figures: PollFigures, weighting: Weighting | None = None, *, pairs: bool = True) -> dict[str, Any]:
     """results.json as values: `results` and `turnout` are the lines of the CSV files keyed by column.
 
     `weighting` is the estimate beside the count, weighted to the roll; null for polls that have none.
+    Without `pairs` those by one dimension alone, as the API sends them: of a whole city the others are megabytes.
     """
     return {
         "format": f"veche/results/{FORMAT_VERSION}",
@@ -133,8 +134,8 @@ def results_document(figures: PollFigures, weighting: Weighting | None = None) -
         "ballots": figures.ballots,
         "too_few_to_break_down": not figures.seen.breakdowns,
         "outcomes": [question.outcome.as_json() for question in figures.questions],
-        "results": [_keyed(RESULTS, line) for line in results_rows(figures)],
-        "turnout": [_keyed(TURNOUT, line) for line in turnout_rows(figures)],
+        "results": [_keyed(RESULTS, line) for line in results_rows(figures, pairs=pairs)],
+        "turnout": [_keyed(TURNOUT, line) for line in turnout_rows(figures, pairs=pairs)],
         "weighting": None if weighting is None else weighting_document(weighting),
     }
 

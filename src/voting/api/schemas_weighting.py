@@ -49,7 +49,7 @@ class DimensionView(Shape):
     score: float | None
     used: bool = Field(description="Whether the weights use it.")
     why_not: str | None = Field(description="other_level, unplaced, one_group, no_margin, bands.")
-    unplaced: float = Field(description="Part of the ballots not broken down by it; they keep their share.")
+    unplaced: float = Field(description="Part of the ballots not broken down by it: among them it is not evened out.")
     uncovered: float = Field(description="Part of the target that no votes, or too few to be shown, stand for.")
     groups: list[GroupFitView]
 
