@@ -22,7 +22,10 @@ MOST_TOLD = 20
 @click.option("--credit", default="", help="Whose data it is, as its licence asks: shown under every map.")
 @click.option("--remove", is_flag=True, help="Go back to tiles.")
 def city_map(file: Path | None, credit: str, remove: bool) -> None:
-    """Draw the city's charts on FILE (GeoJSON by territory `code`). Without FILE: say what map is in use."""
+    """Draw the city's charts on a map of its own (GeoJSON).
+
+    Each feature of FILE names a territory by its property `code`. Without FILE: say what map is in use.
+    """
     if file is not None and remove:
         raise click.UsageError("Give a file or --remove, not both.")
     settings = Settings.from_env()
