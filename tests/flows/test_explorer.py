@@ -84,7 +84,7 @@ async def test_the_form_asks_for_what_is_shown_and_needs_no_script(town: Town) -
     form = page.form("/explore")
     assert form.method == "get"
     chosen = {name: value for name, value in form.fields if value}
-    assert chosen == {"question": "1", "show": "shares", "by": "okrug", "and": "sex", "chart": "heatmap", "answer": "2"}
+    assert chosen == {"question": "1", "show": "shares", "by": "okrug", "and": "sex", "answer": "2"}
     again = await town.look(urlencode(form.fields))
     assert again.html.partition("h-shown")[2] == page.html.partition("h-shown")[2]
     narrowed = await town.look("by=okrug&sex=f&place=msk-cao")
