@@ -26,6 +26,7 @@ from polls.definition import AnyQuestion, Privacy, SingleChoice, UnitRule, Visib
 from polls.errors import WrongState
 from polls.journal import record_event
 from polls.lifecycle import Move, State, may
+from polls.live_apart import next_shown
 from polls.poll_lock import lock_alone, lock_live_step, share_lock
 from polls.published import counted_ballots, leaf_sql
 from polls.sessions import ReadSession, Session
@@ -244,10 +245,12 @@ async def read_live_counts(session: Session, found: SealedPoll, now: datetime) -
 async def publish_live_step(session: Session, found: SealedPoll, counts: LiveCounts, now: datetime) -> bool:
     """Tally the counts and store them as a step. Two takers of the same step: the later one leaves it."""
     questions = zip(found.definition.questions, counts.answers, counts.entitled, strict=True)
-    outcomes = [
-        (await asyncio.to_thread(tally, question, Profile(answers, entitled))).as_json()
-        for question, answers, entitled in questions
-    ]
+    last = select(live_step.c.outcomes).where(live_step.c.poll_id == found.id).order_by(live_step.c.ballots.desc())
+    before = {one["question_id"]: Outcome.from_json(one) for one in await session.scalar(last.limit(1)) or ()}
+    outcomes = []
+    for question, answers, entitled in questions:
+        outcome = await asyncio.to_thread(tally, question, Profile(answers, entitled))
+        outcomes.append(next_shown(question, before.get(question.id), outcome).as_json())
     made = await session.execute(
         postgresql.insert(live_step)
         .values(poll_id=found.id, ballots=counts.ballots, at=now, outcomes=outcomes)

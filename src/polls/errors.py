@@ -329,6 +329,38 @@ class TooFewToPublish(Refusal):
     next_step = "Use the outcome on the results page."
 
 
+class DecidesByNumber(Refusal):
+    """A poll in which a number decides is not weighted. Facts: `why` (``binding quorum units threshold``)."""
+
+    code = "decides_by_number"
+    detail = "In this poll the counted votes decide, so they are not weighted."
+    next_step = "See the counted result."
+
+
+class TooFewToWeight(Refusal):
+    """Too few ballots for weights to mean anything. Facts: `least`."""
+
+    code = "too_few_to_weight"
+    detail = "With so few ballots weights would say more about chance than about residents."
+    next_step = "See the counted result."
+
+
+class NothingToWeightBy(Refusal):
+    """Weights need groups and a target. Facts: `why`: ``no_groups``, ``no_roll``, ``styles`` (none asked all)."""
+
+    code = "nothing_to_weight_by"
+    detail = "This poll has no groups of residents that its ballots could be weighted by."
+    next_step = "See the counted result, or name a set of census margins."
+
+
+class MarginsNotFound(NotFound):
+    """There is no set of census margins with this code. Facts: `margins`."""
+
+    code = "margins_not_found"
+    detail = "There is no such set of census margins."
+    next_step = "See the list of sets on the results page."
+
+
 # ---- ties
 
 

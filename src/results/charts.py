@@ -262,7 +262,7 @@ def tile_map(cells: Sequence[Cell], *, size: float = 84, gap: float = 6) -> Tile
         width=(east - west + 1) * pitch,
         height=(south - north + 1) * pitch,
         tiles=tiles,
-        legend=_legend(tiles),
+        legend=legend_of([(tile.klass, tile.value) for tile in tiles]),
         some_hidden=any(tile.value is None for tile in tiles),
     )
 
@@ -284,9 +284,10 @@ def step_of(value: Number | None, breaks: Sequence[Number]) -> str:
     return f"q{round(place * (STEPS - 1) / len(breaks)) if breaks else 0}"
 
 
-def _legend(tiles: Sequence[Tile]) -> tuple[Step, ...]:
+def legend_of(marks: Sequence[tuple[str, Number | None]]) -> tuple[Step, ...]:
+    """The steps that occur among marks (class, value), the palest first; values that are not shown are in none."""
     by_step: dict[str, list[Number]] = {}
-    for tile in tiles:
-        if tile.value is not None:
-            by_step.setdefault(tile.klass, []).append(tile.value)
+    for klass, value in marks:
+        if value is not None:
+            by_step.setdefault(klass, []).append(value)
     return tuple(Step(klass, min(found), max(found)) for klass, found in sorted(by_step.items()))

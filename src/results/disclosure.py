@@ -42,7 +42,6 @@ CAST = "cast"
 """The column that counts the ballots of a group."""
 TURNS = 12
 """After so many rounds of hiding and proving, everything near what is still narrow is hidden."""
-HARDLY_MORE = 1.15
 _SMALL = 4000
 
 Cell = tuple[str, str]
@@ -58,6 +57,7 @@ class Block:
     `values`: number of ballots (or points) by (group, column), with every group, the root `""` included.
     `parent`: group → the group it is a part of; the parts of a group add up to it exactly.
     `splits`: (group, parts) for each further way in which a group is the sum of others, such as by age and by sex.
+    `links`: further sums of cells that are public constants, whatever they come to.
     `sums`: relations that hold among the columns of every group, as coefficients that add up to zero.
     `open_columns`: columns that tell nothing by being full (everybody) such as the ballots cast.
     `primary`: cells to hide for a reason of the caller's own.
@@ -81,6 +81,7 @@ class Block:
     at_most: Mapping[Cell, int] = field(default_factory=dict)
     known: frozenset[Cell] = field(default=frozenset())
     units: Mapping[str, str] = field(default_factory=dict)
+    links: Sequence[Relation] = ()
 
     def of(self, column: str) -> str:
         """The column of the ballots a column is a part of."""
@@ -132,20 +133,7 @@ def protect(
 
     `earlier` is what was published of the poll before, `count` the version of the count at hand (None: the same);
     :mod:`results.disclosure_memory` says what that forbids.
-
-    How many voted in a group is told elsewhere too, by the turnout. So small blocks are first protected as if that
-    were known wherever it is not primary; that stands if it leaves no cell narrower and hides hardly more.
     """
-    found = _protect(block, earlier, count, least)
-    if len(block.values) > _SMALL or all(block.of(column) != column for _, column in found.hidden):
-        return found
-    told = {cell for cell, n in block.values.items() if block.of(cell[1]) == cell[1] and n >= least}
-    other = _protect(replace(block, known=block.known | (told - found.primary)), earlier, count, least)
-    better = len(other.limited) <= len(found.limited) and len(other.hidden) <= HARDLY_MORE * len(found.hidden)
-    return replace(other, values=found.values) if better else found
-
-
-def _protect(block: Block, earlier: Published | None, count: int | None, least: int) -> Protection:
     plain, search = _search(block, least, earlier, count)
     primary = search.hidden.copy()
     for turn in range(TURNS):
@@ -229,8 +217,12 @@ def _give_in(search: Search, turn: int) -> None:
     import numpy
 
     left = search.unproved()
+    for chunk in search.chunks(left, turn, partners=2 + turn):
+        for number in numpy.intersect1d(left, chunk).tolist():
+            if search.high[number] - search.low[number] < search.need[number]:
+                search.force(number, chunk)
     if search.system.size <= _SMALL:
-        for number in left.tolist():
+        for number in search.unproved().tolist():
             search.settle(number)
     if turn > TURNS // 2:
         search.hidden |= numpy.isin(search.system.unit, search.system.unit[search.unproved()])
@@ -282,8 +274,15 @@ def _without(block: Block, columns: Sequence[str]) -> Block:
         for column in columns:
             kept[block.of(column)] = kept.get(block.of(column), 0) + relation.get(column, 0)
         sums.append({column: weight for column, weight in kept.items() if weight})
+    links: list[Relation] = []
+    for link in block.links:
+        moved: dict[Cell, int] = {}
+        for (group, column), weight in link.items():
+            place = (group, block.of(column) if column in columns else column)
+            moved[place] = moved.get(place, 0) + weight
+        links.append({cell: weight for cell, weight in moved.items() if weight})
     values = {cell: n for cell, n in block.values.items() if cell[1] not in columns}
-    return replace(block, values=values, sums=sums)
+    return replace(block, values=values, sums=sums, links=links)
 
 
 def _public_cells(block: Block) -> set[Cell]:
@@ -316,7 +315,7 @@ def _relations(block: Block, public: set[Cell]) -> list[Relation]:
         parts.setdefault(above, []).append(group)
     columns = sorted({column for _, column in block.values})
     groups = sorted({group for group, _ in block.values})
-    found: list[dict[Cell, int]] = []
+    found: list[Relation] = [*block.links]
     for above, groups_of in parts.items():
         for column in columns:
             found.append({(above, column): -1} | {(group, column): 1 for group in groups_of})
@@ -327,6 +326,23 @@ def _relations(block: Block, public: set[Cell]) -> list[Relation]:
         found.extend({(group, column): weight for column, weight in relation.items()} for group in groups)
     trimmed = ({c: w for c, w in r.items() if c not in public and c in block.values} for r in found)
     return [relation for relation in trimmed if relation]
+
+
+def joined(blocks: Sequence[Block], links: Sequence[Relation]) -> Block:
+    """Blocks with no column in common as one, with what links them."""
+    return Block(
+        {cell: n for block in blocks for cell, n in block.values.items()},
+        {},
+        open_columns=frozenset().union(*(block.open_columns for block in blocks)),
+        primary=frozenset().union(*(block.primary for block in blocks)),
+        whole={column: whole for block in blocks for column, whole in block.whole.items()},
+        amounts=frozenset().union(*(block.amounts for block in blocks)),
+        silent=frozenset().union(*(block.silent for block in blocks)),
+        at_most={cell: n for block in blocks for cell, n in block.at_most.items()},
+        known=frozenset().union(*(block.known for block in blocks)),
+        units={group: unit for block in blocks for group, unit in block.units.items()},
+        links=[*links, *(relation for block in blocks for relation in _relations(block, set()))],
+    )
 
 
 def _is_primary(block: Block, cell: Cell, least: int) -> bool:

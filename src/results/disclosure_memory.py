@@ -12,9 +12,7 @@ The rules, and why:
 3. *A corrected count.* A cell that was shown may be shown anew only if it is the same or differs by `least` or more:
    two figures that differ by three tell about three people. A cell once hidden stays hidden. What changed by less is
    primary, and its complements follow as always. The whole poll's own change is public and is said with its reason.
-4. *Live steps* show totals only, never a breakdown. A step may follow another only with `least` more ballots at least,
-   and where those are not all alike (:func:`may_follow`); and is shown only when as many again have been cast since
-   (:func:`settled`), so that the final count is not a step of two or three ballots after the last one shown.
+4. *Live steps* show totals only, never a breakdown; how far apart they are is said by :mod:`polls.live_apart`.
 
 Source: Hundepool et al., *Statistical Disclosure Control* (Wiley 2012), 4.5 and 5.5 (differencing, linked releases).
 """
@@ -26,7 +24,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Self
 
-from results.disclosure import LEAST, Cell, NarrowCells, Protection
+from results.disclosure import Cell, NarrowCells, Protection
 
 
 @dataclass(frozen=True)
@@ -93,16 +91,3 @@ def must_hold(before: Protection, after: Protection) -> None:
     }  # fmt: skip
     if narrower:
         raise NarrowCells(narrower)
-
-
-def may_follow(earlier: Mapping[str, int], later: Mapping[str, int], ballots: int, least: int = LEAST) -> bool:
-    """Whether totals `later` may be shown after `earlier` with `ballots` cast between: enough, and not all alike."""
-    grown = [later.get(column, 0) - earlier.get(column, 0) for column in earlier.keys() | later.keys()]
-    if not ballots:
-        return not any(grown)
-    return ballots >= least and all(n < ballots for n in grown)
-
-
-def settled(step: int, cast: int, least: int = LEAST) -> bool:
-    """Whether a live step of `step` ballots may be shown, `cast` ballots having been cast by now."""
-    return cast - step >= least

@@ -34,6 +34,7 @@ ALONE = 60
 _FREE = 1e-4
 _REWARD = 1e3
 _MOVED = 1e-6
+_FEASIBLE = 2
 
 
 class Program:
@@ -73,7 +74,7 @@ class Program:
         self._solver.changeColsCost(len(self._all), self._all, cost)
         self._solver.run()
         self.sure = self._solver.getModelStatus() == highspy.HighsModelStatus.kOptimal
-        if not self.sure:
+        if not self.sure and self._solver.getInfo().primal_solution_status != _FEASIBLE:
             return numpy.zeros(len(self._all))
         return numpy.array(self._solver.getSolution().col_value)
 
@@ -192,6 +193,32 @@ class Search:
         self.hidden[fresh] = True
         self._take(within, terms, change)
         return fresh
+
+    def force(self, cell: int, within: Whole) -> None:
+        """Hide what the cheapest moves in whole numbers take one cell through: down, then up as far as it still needs.
+
+        For the few that :meth:`repair` fails at, since its corners are in halves.
+        """
+        system, width = self.system, len(within)
+        place = int(numpy.flatnonzero(within == cell)[0])
+        terms = system.terms.within(within, system.size)
+        values = system.values[within]
+        most = numpy.concatenate([numpy.minimum(system.most[within] - values, 10**7), values]).astype(numpy.float64)
+        for there, back in ((width, 0), (0, width)):
+            far = min(self.need[cell] - (self.high[cell] - self.low[cell]), most[there + place])
+            if far <= 0:
+                continue
+            free = (self.hidden | system.silent)[within]
+            price = numpy.where(free, _FREE, system.price[within])
+            cost, bound = numpy.concatenate([price, price]), most.copy()
+            cost[there + place], bound[there + place], bound[back + place] = -_REWARD, far, 0
+            program = Program(terms, width, doubled=True)
+            program.bound(numpy.zeros(2 * width), bound)
+            self.programs += 1
+            moved = program.best(cost, whole=True)
+            change = moved[:width] - moved[width:]
+            self.hidden[within[(numpy.abs(change) > _MOVED) & ~free]] = True
+            self._take(within, terms, change)
 
     def settle(self, cell: int) -> None:
         """Ask of one cell in whole numbers, among all hidden ones; where all that may be is hidden, that is its need.

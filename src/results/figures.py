@@ -11,9 +11,9 @@ import asyncio
 from collections import OrderedDict
 from collections.abc import Hashable, Mapping
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import datetime
 
-from sqlalchemy import func, select, text
+from sqlalchemy import select, text
 
 from polls.audience import roll_total
 from polls.catalogue import SealedPoll, cast_counts, sealed_poll
@@ -21,39 +21,23 @@ from polls.counting import entitled_of
 from polls.definition import AnyQuestion, Definition, Ranking
 from polls.errors import ResultsHidden
 from polls.lifecycle import State
-from polls.register import territory_tree
+from polls.live_apart import SETTLED
 from polls.sessions import ReadSession
-from polls.tables import (
-    count_record,
-    live_step,
-    roll,
-    roll_amendment,
-    turnout_day,
-    turnout_stratum,
-)
+from polls.tables import live_step, turnout_day
 from polls.tally.outcome import Outcome
-from polls.territories import TerritoryTree
-from results.aggregation import ClassCount, breakdowns, total_row, turnout
+from results.aggregation import total_row
 from results.decisions import CityDecision, decision_of
-from results.shapes import By, Row, Table, Turnout
-from results.visibility import LEAST_BALLOTS, Decision, Need, enough, may_see, require
+from results.protection import Counted, Publication, shown
+from results.publication import publication_at
+from results.reading import CountedVersion as CountedVersion
+from results.reading import counted_version as counted_version
+from results.reading import newest_amendment, read_roll
+from results.reading import see as see
+from results.shapes import By, Row, Table, Turnout, is_by
+from results.visibility import LEAST_BALLOTS, Decision, Need, enough, require
 
 KEPT = 64
 """How many polls' figures a process keeps."""
-
-CLASSES = text(
-    "SELECT question_id, stratum, '' AS key, sum(n)::bigint AS n FROM profile WHERE poll_id = :poll GROUP BY 1, 2"
-    " UNION ALL SELECT question_id, stratum, '[]', sum(n)::bigint FROM profile"
-    " WHERE poll_id = :poll AND answer = '[]' GROUP BY 1, 2"
-    " UNION ALL SELECT question_id, stratum, part, sum(n)::bigint FROM profile,"
-    " json_array_elements_text(answer::json) AS part"
-    " WHERE poll_id = :poll AND (question_id <> ALL (:rankings) OR answer NOT LIKE '[[%') GROUP BY 1, 2, 3"
-    " UNION ALL SELECT question_id, stratum, '^' || part, sum(n)::bigint FROM profile,"
-    " json_array_elements_text(answer::json -> 0) AS part"
-    " WHERE poll_id = :poll AND question_id = ANY (:rankings) AND answer LIKE '[[%' GROUP BY 1, 2, 3"
-)
-"""The profile by class of answer: a few thousand rows even where nearly every ballot is a pattern of its own. Of a
-ranking, whose patterns are most of all, only the options in first place (`rankings`: ids of such questions)."""
 
 PLACED = text(
     "SELECT option::int AS option_id, place::int AS place, sum(n)::bigint AS n FROM profile,"
@@ -79,9 +63,14 @@ class QuestionFigures:
     entitled: int | None = None
     placed: Mapping[int, Mapping[int, int]] | None = None
 
-    def by(self, dimension: By) -> Table | None:
-        """The table by a dimension, or None."""
-        return next((table for table in self.tables if table.dimension is dimension), None)
+    def by(self, first: By, second: By | None = None) -> Table | None:
+        """The table by a dimension, or by two at once; None where there is none."""
+        return next((table for table in self.tables if is_by(table.dimensions, first, second)), None)
+
+    @property
+    def single(self) -> tuple[Table, ...]:
+        """The tables by one dimension: what the results page shows."""
+        return tuple(table for table in self.tables if len(table.dimensions) == 1)
 
 
 @dataclass(frozen=True)
@@ -134,18 +123,6 @@ class RunningTurnout:
     entitled: int | None
 
 
-@dataclass(frozen=True)
-class CountedVersion:
-    """The newest count of a poll."""
-
-    version: int
-    counted_at: datetime
-    ballots: int
-    participations: int
-    outcomes: tuple[Outcome, ...]
-    reason: str
-
-
 async def poll_figures(session: ReadSession, slug_or_id: str, now: datetime) -> PollFigures:
     """All figures of a counted poll, by slug or 32-digit id.
 
@@ -164,14 +141,8 @@ async def poll_figures(session: ReadSession, slug_or_id: str, now: datetime) -> 
     )  # fmt: skip
 
 
-def see(found: SealedPoll, counted: CountedVersion | None, now: datetime) -> Decision:
-    """Ask the gate about a poll as it is stored."""
-    ballots = None if counted is None else counted.ballots
-    return may_see(found.definition, found.state(now), now, ballots=ballots, closes_at=found.closes_at)
-
-
 async def live_figures(session: ReadSession, slug_or_id: str, now: datetime) -> LiveFigures | None:
-    """The last live step, or None before the first; refuses `ResultsHidden` for polls not shown live.
+    """The last live step with ten more votes since, or None before the first. Refuses `ResultsHidden` for other polls.
 
     Once the poll is counted there is nothing live to show: None.
     """
@@ -181,7 +152,13 @@ async def live_figures(session: ReadSession, slug_or_id: str, now: datetime) -> 
         return None
     if not seen.live:
         require(seen, Need.LIVE)
-    newest = select(live_step).where(live_step.c.poll_id == found.id).order_by(live_step.c.ballots.desc()).limit(1)
+    cast = (await cast_counts(session, [found.id])).get(found.id, 0)
+    newest = (
+        select(live_step)
+        .where(live_step.c.poll_id == found.id, live_step.c.ballots <= cast - SETTLED)
+        .order_by(live_step.c.ballots.desc())
+        .limit(1)
+    )
     row = (await session.execute(newest)).one_or_none()
     if row is None:
         return None
@@ -208,20 +185,6 @@ async def running_turnout(session: ReadSession, slug_or_id: str, now: datetime) 
     return RunningTurnout(votes, entitled)
 
 
-async def counted_version(session: ReadSession, poll_id: int) -> CountedVersion | None:
-    """The newest count record, or None before the count."""
-    newest = (
-        select(count_record).where(count_record.c.poll_id == poll_id).order_by(count_record.c.version.desc()).limit(1)
-    )
-    row = (await session.execute(newest)).one_or_none()
-    if row is None:
-        return None
-    return CountedVersion(
-        row.version, row.counted_at, row.ballots, row.participations,
-        tuple(Outcome.from_json(outcome) for outcome in row.outcomes), row.reason,
-    )  # fmt: skip
-
-
 # ---- reading and putting together
 
 _Figures = tuple[tuple[QuestionFigures, ...], Turnout]
@@ -231,11 +194,11 @@ _making: dict[Hashable, asyncio.Lock] = {}
 
 async def _kept_figures(session: ReadSession, found: SealedPoll, counted: CountedVersion, seen: Decision) -> _Figures:
     """The protected figures, computed once per count version however many readers come at the same time."""
-    amended = await session.scalar(select(func.max(roll_amendment.c.id)).where(roll_amendment.c.poll_id == found.id))
+    amended = await newest_amendment(session, found.id)
     key = (session.get_bind().engine.url, found.id, found.public_id, counted.version, counted.counted_at, amended)
     async with _making.setdefault(key, asyncio.Lock()):
         if key not in _kept:
-            _kept[key] = await _read_figures(session, found, counted, seen)
+            _kept[key] = await _read_figures(session, found, counted, seen, amended)
             while len(_kept) > KEPT:
                 _kept.popitem(last=False)
         _making.pop(key, None)
@@ -243,30 +206,33 @@ async def _kept_figures(session: ReadSession, found: SealedPoll, counted: Counte
         return _kept[key]
 
 
-async def _read_figures(session: ReadSession, found: SealedPoll, counted: CountedVersion, seen: Decision) -> _Figures:
-    counts: list[ClassCount] = []
-    places = TerritoryTree.of(())
-    if seen.breakdowns:
-        places = await territory_tree(session)
-        counts = await read_classes(session, found)
-    entitled = await _roll(session, found)
+async def _read_figures(
+    session: ReadSession, found: SealedPoll, counted: CountedVersion, seen: Decision, amended: int
+) -> _Figures:
+    made_of: Counted | None = None
+    published: Publication | None = None
     placed: dict[int, dict[int, dict[int, int]]] = {}
     if seen.breakdowns:
+        made_of, published = await publication_at(session, found, counted, amended)
         for question in found.definition.questions:
             if isinstance(question, Ranking):
                 placed[question.id] = await places_of_ranking(session, found.id, question.id)
     shown_to = {question.id: await entitled_of(session, found, question) for question in found.definition.questions}
-    votes_by, days = await _turnout(session, found.id)
+    days = select(turnout_day.c.day, turnout_day.c.n).where(turnout_day.c.poll_id == found.id)
+    by_day = {row.day: row.n for row in await session.execute(days)}
+    entitled = await read_roll(session, found)
     # Tables of a whole city take a noticeable part of a second: other requests go on meanwhile.
-    return await asyncio.to_thread(
-        _put_together, found.definition, counted, seen, counts, places, entitled, shown_to, placed, votes_by, days
-    )
-
-
-async def read_classes(session: ReadSession, found: SealedPoll) -> list[ClassCount]:
-    """The class counts of a counted poll; see :mod:`results.aggregation` for the keys."""
-    rankings = [question.id for question in found.definition.questions if isinstance(question, Ranking)]
-    return [ClassCount(*row) for row in await session.execute(CLASSES, {"poll": found.id, "rankings": rankings})]
+    tables, of_turnout = await asyncio.to_thread(shown, made_of, published) if made_of and published else ([], [])
+    questions = []
+    for outcome in counted.outcomes:
+        asked = found.definition.question(outcome.question_id)
+        assert asked is not None
+        many = enough(found.definition, outcome.cast)
+        own = tuple(table for table in tables if many and table.question_id == asked.id)
+        questions.append(QuestionFigures(asked, outcome, total_row(asked, outcome), own, shown_to.get(asked.id),
+                                         placed.get(asked.id) if many else None))  # fmt: skip
+    roll = sum(entitled.values()) if entitled is not None else None
+    return tuple(questions), Turnout(counted.participations, roll, dict(sorted(by_day.items())), tuple(of_turnout))
 
 
 async def places_of_ranking(session: ReadSession, poll_id: int, question_id: int) -> dict[int, dict[int, int]]:
@@ -275,51 +241,3 @@ async def places_of_ranking(session: ReadSession, poll_id: int, question_id: int
     for row in await session.execute(PLACED, {"poll": poll_id, "question": question_id}):
         found.setdefault(row.option_id, {})[row.place] = row.n
     return found
-
-
-def _put_together(
-    definition: Definition,
-    counted: CountedVersion,
-    seen: Decision,
-    counts: list[ClassCount],
-    places: TerritoryTree,
-    entitled: dict[int, int] | None,
-    shown_to: dict[int, int | None],
-    placed: dict[int, dict[int, dict[int, int]]],
-    votes_by: dict[int, int],
-    days: dict[date, int],
-) -> _Figures:
-    tables = breakdowns(definition, counted.outcomes, counts, places) if seen.breakdowns else []
-    questions = []
-    for outcome in counted.outcomes:
-        question = definition.question(outcome.question_id)
-        assert question is not None
-        many = enough(definition, outcome.cast)
-        own = tuple(table for table in tables if many and table.question_id == question.id)
-        total = total_row(question, outcome)
-        questions.append(QuestionFigures(question, outcome, total, own, shown_to.get(question.id),
-                                         placed.get(question.id) if many else None))  # fmt: skip
-    votes = turnout(definition, counted.participations, votes_by, entitled, days, places, broken_down=seen.breakdowns)
-    return tuple(questions), votes
-
-
-async def _roll(session: ReadSession, found: SealedPoll) -> dict[int, int] | None:
-    """Entitled by stratum with the logged amendments; None when nobody recorded it."""
-    if not found.definition.roll_known:
-        return None
-    rows = list(await session.execute(select(roll.c.stratum, roll.c.entitled).where(roll.c.poll_id == found.id)))
-    if not rows:
-        return None
-    entitled = {row.stratum: row.entitled for row in rows if row.entitled}  # a roll of nobody has a row of nought
-    changes = select(roll_amendment.c.stratum, roll_amendment.c.change).where(roll_amendment.c.poll_id == found.id)
-    for row in await session.execute(changes):
-        entitled[row.stratum] = entitled.get(row.stratum, 0) + row.change
-    return entitled
-
-
-async def _turnout(session: ReadSession, poll_id: int) -> tuple[dict[int, int], dict[date, int]]:
-    by_stratum = await session.execute(
-        select(turnout_stratum.c.stratum, turnout_stratum.c.n).where(turnout_stratum.c.poll_id == poll_id)
-    )
-    by_day = await session.execute(select(turnout_day.c.day, turnout_day.c.n).where(turnout_day.c.poll_id == poll_id))
-    return {row.stratum: row.n for row in by_stratum}, {row.day: row.n for row in by_day}

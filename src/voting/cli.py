@@ -36,6 +36,8 @@ COMMANDS: Mapping[str, Lazy] = {
     "board": Lazy("voting.commands.board:board", "Publish and check the boards of counted polls."),
     "protocol": Lazy("voting.commands.protocol:protocol", "Check signed protocols of results, without a database."),
     "registry": Lazy("voting.commands.registry:registry", "Check the public log of polls and keys."),
+    "map": Lazy("voting.commands.map:city_map", "Draw the city's charts on a map of its own (GeoJSON)."),
+    "results": Lazy("voting.commands.results:results", "Keep what results pages stand on beside the count."),
     "poll": Lazy("voting.commands.poll:poll", "Give definitions of polls away as files, and take them in."),
     "rehearse": Lazy("voting.commands.rehearse:rehearse", "Play a poll through before it opens, with people made up."),
     "tally": Lazy("voting.commands.tally:tally", "Count files again, without a database."),

@@ -24,6 +24,7 @@ from polls.counting import (
     take_roll_of,
 )
 from polls.register_sum import sum_up_register
+from results.publication import due_publications, publish_figures
 from voting import (
     board_jobs,  # noqa: F401  -- declares its job
     open_data_archive,  # noqa: F401  -- declares its job
@@ -62,6 +63,10 @@ async def follow_the_clock(work: Work) -> None:
             counted = await count_poll(session, public_id, datetime.now(UTC), board_sealer(work.settings))
             if counted is not None:
                 logger.info("poll_counted", poll=public_id, ballots=counted.ballots)
+                # Seen together with the count; what goes wrong here never keeps a poll uncounted.
+                async with apart("publication_failed", public_id), session.begin_nested():
+                    await publish_figures(session, public_id, datetime.now(UTC))
+    await _publish_due(work)
     await _take_live_steps(work)
 
 
@@ -72,6 +77,15 @@ async def apart(event: str, public_id: str) -> AsyncIterator[None]:
         yield
     except Exception:
         logger.exception(event, poll=public_id)
+
+
+async def _publish_due(work: Work) -> None:
+    """What was counted elsewhere, corrected, or has a changed roll: the next publication."""
+    async with work.database.open_read_session() as reading:
+        due = await due_publications(reading)
+    for public_id in due:
+        async with apart("publication_failed", public_id), work.database.open_session() as session:
+            await publish_figures(session, public_id, datetime.now(UTC))
 
 
 async def _take_live_steps(work: Work) -> None:

@@ -244,10 +244,11 @@ async def _live(city: City, now: datetime, times: dict[str, Any]) -> None:
     rng = random.Random(38)
     async with city.database.open_session() as session:
         poll = await city._sealed(session, a_definition(**values), now, "live")
-        people = await _people(session, 1001, rng)
+        people = await _people(session, 1011, rng)
         answers = [(f"[{rng.choice([1, 1, 2, 3])}]",) for _ in people]
-        await _write_ballots(session, poll, people, answers, [now.date()] * len(people))
+        await _write_ballots(session, poll, people[:1001], answers[:1001], [now.date()] * 1001)
         await take_live_step(session, poll, now)
+        await _write_ballots(session, poll, people[1001:], answers[1001:], [now.date()] * 10)
     city.slugs["live"] = poll.slug
 
 
@@ -287,7 +288,7 @@ async def _write_ballots(
         [{"poll_id": poll.id, "citizen_id": one, "day": day, "channel": "online"}
          for (one, _), day in zip(people, days, strict=True)],
     )  # fmt: skip
-    await session.execute(insert(turnout_shard).values(poll_id=poll.id, shard=0, n=len(people)))
+    await session.execute(insert(turnout_shard).values(poll_id=poll.id, shard=len(people) % 7, n=len(people)))
     await session.execute(
         text(f"INSERT INTO intake_{poll.id} (ballot_id, answers, style, stratum) VALUES (:id, :answers, 0, :stratum)"),
         [{"id": hashlib.sha256(str(one).encode()).digest()[:16], "answers": list(answer), "stratum": stratum}

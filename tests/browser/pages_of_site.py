@@ -19,6 +19,7 @@ async def public_pages(visitor: Visitor, city: City) -> AsyncIterator[str]:
         *(f"/polls/{city.slugs[name]}" for name in ("every_kind", "soon", "cancelled", "counted")),
         *(f"/polls/{city.slugs[name]}/results"
           for name in ("every_kind", "soon", "cancelled", "counted", "few", "live")),
+        *(f"/polls/{city.slugs['counted']}/explore{query}" for query in ("", "?question=3&by=sex&sauce=hot")),
         "/sign-in", "/sign-up", "/help/how-it-works", "/help/secrecy", "/help/accessibility", "/help/data", "/registry",
         f"/polls/{city.slugs['counted']}/protocol", f"/polls/{city.slugs['counted']}/protocol/1",
         "/verify", f"/polls/{city.slugs['counted']}/verify", f"/polls/{city.slugs['soon']}/verify",
@@ -99,6 +100,8 @@ async def office_pages(visitor: Visitor, city: City) -> AsyncIterator[str]:
         yield f"the protocol of «{name}» on the desk"
     await visitor.sign_in(ANALYST, then="/downloads")
     yield "the downloads"
+    await visitor.go("/margins")
+    yield "the census margins"
     await visitor.go("/account/tokens")
     yield "tokens"
     await visitor.button("Make a token").click()

@@ -23,6 +23,7 @@ from tests.sites import PASSWORD, Clock, add_account, browser, fast_passwords, s
 
 from polls.catalogue import SealedPoll
 from polls.counting import LIVE_STEP
+from polls.live_apart import SETTLED
 from voting.app import create_app
 from voting.board_jobs import publish_boards
 from voting.db import Database
@@ -135,7 +136,7 @@ async def test_no_page_header_or_file_tells_of_a_single_ballot(
         await record_keys(session, site_settings(tmp_path), NOW)
         questions: list[dict[str, Any]] = [a_single_choice(1, 3), a_multiple_choice(2, required=False)]
         poll = await an_open_poll(session, questions=questions, visibility=visibility)
-        citizens = await people(session, 2 * LIVE_STEP + 10)
+        citizens = await people(session, 2 * LIVE_STEP + 20)
         now = await session.scalar(text("SELECT clock_timestamp()"))
     await add_account(fresh_database, "boss@city.test", "official")
     witness = Witness(fresh_database, tmp_path, poll, Clock(now))
@@ -157,16 +158,21 @@ async def test_no_page_header_or_file_tells_of_a_single_ballot(
     assert changed(first, below) <= TURNOUT
 
     await witness.vote(citizens[LIVE_STEP - 1 : LIVE_STEP], 2)
+    taken = await witness.everything()
+    assert changed(below, taken) <= TURNOUT and not {"/api/v1/polls/{slug}/results"} & changed(below, taken)
+    await witness.vote(citizens[LIVE_STEP : LIVE_STEP + SETTLED], 2)
     step = await witness.everything()
     live = visibility == "live"
     results = {"/api/v1/polls/{slug}/results"}
-    assert (results <= changed(below, step)) is live, "a thousand ballots are a step"
+    assert (results <= changed(below, step)) is live, "a thousand ballots are a step, seen when ten more have come"
     await witness.turn_one(["[2]", "[]"])
     assert changed(step, await witness.everything()) == set()
-    await witness.vote(citizens[LIVE_STEP : LIVE_STEP + 1], 3)
+    await witness.vote(citizens[LIVE_STEP + SETTLED : LIVE_STEP + SETTLED + 1], 3)
     after = await witness.everything()
     assert changed(step, after) <= TURNOUT and not results & changed(step, after)
-    await witness.vote(citizens[LIVE_STEP + 1 : 2 * LIVE_STEP - 1], 3)
+    await witness.vote(citizens[LIVE_STEP + SETTLED + 1 : 2 * LIVE_STEP - 1], 3)
     assert not results & changed(step, await witness.everything()), "999 more are none"
-    await witness.vote(citizens[2 * LIVE_STEP - 1 : 2 * LIVE_STEP], 3)
+    await witness.vote(citizens[2 * LIVE_STEP - 1 : 2 * LIVE_STEP], 2)
+    await witness.everything()
+    await witness.vote(citizens[2 * LIVE_STEP : 2 * LIVE_STEP + SETTLED], 3)
     assert (results <= changed(step, await witness.everything())) is live

@@ -401,6 +401,7 @@ async def test_a_live_poll_waits_for_its_first_step(town: Town, monkeypatch: pyt
     assert LIVE_STEP == 1_000
     async with town.database.open_session() as session:
         assert await take_live_step(session, poll, now())
+    await town.cast(poll, 10)
     town.let_pages_age()
     page = await results(town, poll)
     assert "As of 20 ballots" in page.words
@@ -420,6 +421,7 @@ async def test_a_live_follow_up_of_a_few_ballots_shows_no_figures(
     await town.cast(poll, 20, lambda number: {"1": 1} if number else {"1": 2, "2": 3})
     async with town.database.open_session() as session:
         assert await take_live_step(session, poll, now())
+    await town.cast(poll, 10)
     page = await results(town, poll)
     assert page.words.count("Option 1") == 1, "the first question alone has its options"
     assert "Why so?" in page.words and "Fewer than 10 ballots have held this question so far" in page.words

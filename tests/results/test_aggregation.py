@@ -7,13 +7,14 @@ from fractions import Fraction
 from typing import Any
 
 from tests.builders import a_definition, a_multiple_choice, a_rating, a_single_choice
+from tests.results.protected import breakdowns, turnout
 
 from polls.definition import Definition
 from polls.strata import AGE_MERGED, SEX_MERGED, Stratum
 from polls.tally import tally
 from polls.tally.profile import Profile
 from polls.territories import Territory, TerritoryTree
-from results.aggregation import breakdowns, class_counts, table_of, total_row, turnout
+from results.aggregation import class_counts, table_of, total_row
 from results.shapes import By, GroupKind, Table
 
 PLACES = TerritoryTree.of(
@@ -109,7 +110,7 @@ def test_small_and_full_cells_are_hidden_with_their_complements_and_totals_stay(
 def test_a_dimension_with_one_group_or_not_declared_has_no_table() -> None:
     counts: Counts = {(4, 2, 1): {"[1]": 50, "[2]": 40}, (4, 2, 2): {"[1]": 50, "[2]": 40}}
     tables = tables_of(one(a_single_choice(options=2)), counts)
-    assert [table.dimension for table in tables] == [By.SEX]
+    assert [table.dimensions for table in tables] == [(By.SEX,)]
     assert tables_of(one(a_single_choice(options=2), strata=["age_band"]), counts) == []
 
 

@@ -8,9 +8,11 @@ import pytest
 from tests.results.disclosure_attacker import Attacker, Figure
 
 from results.disclosure import CAST, ROOT, Block, NarrowCells, Protection, audit, protect
-from results.disclosure_tables import Axis, linked_block
+from results.disclosure_tables import Axis, Form, linked_block
 
 SETS = 1000 if os.environ.get("VECHE_FULL_COUNTS") == "1" else 50
+SMALL = 0.06
+"""At most so many of the figures of a city are under ten."""
 KINDS: dict[str, list[tuple[str, ...]]] = {
     # Three two-way tables of one city, each by answer.
     "pairs": [("district", "age"), ("district", "sex"), ("age", "sex")],
@@ -33,11 +35,14 @@ class City:
         answers = rng.dirichlet(np.full(self.shape[3], 4.0)) * 12
         chances = groups[..., None] * rng.dirichlet(answers, self.shape[:3])
         # Ever fewer ballots, until so many cells are small that there is something to attack.
-        wanted, ballots, small = rng.uniform(0.01, 0.06), 400_000, 0.0
+        wanted, ballots, small = rng.uniform(0.01, SMALL), 2_000_000, 0.0
+        self.sums = {place: self.people_in(*place) for place in sorted(self.places())}
         while small < wanted:
             ballots = ballots * 5 // 6
-            self.people = rng.multinomial(ballots, (chances / chances.sum()).ravel()).reshape(self.shape)
-            small = float(np.mean([figure.true < 10 for figure in self.figures(frozenset()).values()]))
+            people = rng.multinomial(ballots, (chances / chances.sum()).ravel())
+            small = float(np.mean([people[one].sum() < 10 for one in self.sums.values()]))
+            if small <= SMALL:
+                self.people = people.reshape(self.shape)
 
     def block(self) -> Block:
         districts, ages, sexes, options = self.shape
@@ -54,23 +59,21 @@ class City:
             for row in [self.people[d, a, s]]
         }
         sums = [dict.fromkeys((str(o + 1) for o in range(options)), 1) | {CAST: -1}]
-        return linked_block(counts, axes, KINDS[self.kind], sums)
+        return linked_block(counts, Form(axes, KINDS[self.kind]), sums)
 
     def figures(self, hidden: frozenset[tuple[str, str]]) -> dict[object, Figure]:
-        """Every published figure as the finest groups it is the sum of, worked out from its name alone."""
-        numbers = np.arange(self.people.size).reshape(self.shape)
-        found: dict[object, Figure] = {}
-        for group, column in self.places():
-            chosen = numbers
-            for part in filter(None, group.split("|")):
-                level, _, value = part.partition(":")
-                index = [d for d in range(self.shape[0]) if d % 5 == int(value)] if level == "okrug" else [int(value)]
-                chosen = chosen.take(index, axis={"okrug": 0, "district": 0, "age": 1, "sex": 2}[level])
-            if column != CAST:
-                chosen = chosen.take([int(column) - 1], axis=3)
-            people = chosen.ravel()
-            found[group, column] = Figure(people, int(self.people.ravel()[people].sum()), (group, column) not in hidden)
-        return found
+        """Every published figure as the finest groups it is the sum of."""
+        people = self.people.ravel()
+        return {place: Figure(one, int(people[one].sum()), place not in hidden) for place, one in self.sums.items()}
+
+    def people_in(self, group: str, column: str) -> np.ndarray:
+        """The numbers of the finest groups of a figure, worked out from its name alone."""
+        chosen = np.arange(int(np.prod(self.shape))).reshape(self.shape)
+        for part in filter(None, group.split("|")):
+            level, _, value = part.partition(":")
+            index = [d for d in range(self.shape[0]) if d % 5 == int(value)] if level == "okrug" else [int(value)]
+            chosen = chosen.take(index, axis={"okrug": 0, "district": 0, "age": 1, "sex": 2}[level])
+        return (chosen if column == CAST else chosen.take([int(column) - 1], axis=3)).ravel()
 
     def places(self) -> set[tuple[str, str]]:
         """The cells of the tables and of their margins."""

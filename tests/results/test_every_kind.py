@@ -13,6 +13,7 @@ from sqlalchemy import insert
 from tests.builders import a_city, a_definition, a_single_choice, an_option, both
 from tests.results.counted import AFTER, a_counted_poll, city_strata
 from tests.results.every_rule import NEUTRAL, question
+from tests.results.protected import breakdowns
 from tests.results.test_figures import body, opener
 
 from polls.definition import Definition
@@ -23,11 +24,12 @@ from polls.tables import text_answer
 from polls.tally import tally
 from polls.tally.profile import Profile
 from polls.territories import Territory, TerritoryTree
-from results.aggregation import breakdowns, class_counts
+from results.aggregation import class_counts
 from results.exports.columns import DETAILS, TEXTS
 from results.exports.csv import details_csv, results_document
 from results.exports.texts import texts_csv
-from results.figures import poll_figures, read_classes
+from results.figures import poll_figures
+from results.reading import read_classes
 from results.shapes import By, Kind, Table
 from voting.api.schemas_results import Results
 

@@ -20,7 +20,10 @@ from results.exports.columns import DETAILS, FORMAT_VERSION, RESULTS, TURNOUT, C
 from results.exports.dialects import Dialect, Download, OpenSession, Value, csv_chunks, file_name, number_text, streamed
 from results.figures import PollFigures, QuestionFigures, poll_figures
 from results.rounds import rounds_of
-from results.shapes import By, Cell, Column, Kind, Row
+from results.shapes import By, Cell, Column, Kind, Row, dimension_code
+from results.weighted_polls import weighting_if_any
+from results.weighting import Weighting
+from results.weighting_document import weighting_document
 
 MEDIA_TYPE = "text/csv"
 LEVELS = range(1, 6)
@@ -52,33 +55,35 @@ async def details_csv(
 
 async def results_json(open_session: OpenSession, slug_or_id: str, *, now: datetime) -> Download:
     """The numbers of both CSV files and the tally's outcomes with their steps as one JSON document."""
-    figures = await _figures(open_session, slug_or_id, now)
-    body = json.dumps(results_document(figures), ensure_ascii=False, indent=1).encode("utf-8")
+    async with open_session() as session:
+        figures = await poll_figures(session, slug_or_id, now)
+        weighting = await weighting_if_any(session, figures)
+    body = json.dumps(results_document(figures, weighting), ensure_ascii=False, indent=1).encode("utf-8")
     return _download(figures, "results", iter((body, b"\n")), "json", "application/json")
 
 
-def results_rows(figures: PollFigures) -> Iterator[tuple[Value, ...]]:
-    """The lines of results.csv, one value a column of `RESULTS`."""
+def results_rows(figures: PollFigures, *, pairs: bool = True) -> Iterator[tuple[Value, ...]]:
+    """The lines of results.csv, one value a column of `RESULTS`; without `pairs` those by one dimension alone."""
     for question in figures.questions:
         for column, cell in zip(columns_of(question.question), question.total.cells, strict=True):
-            yield _line(figures, question, column, By.ALL, question.total, cell)
-        for table in question.tables:
+            yield _line(figures, question, column, (By.ALL,), question.total, cell)
+        for table in question.tables if pairs else question.single:
             for row in table.rows:
                 for column, cell in zip(table.columns, row.cells, strict=True):
-                    yield _line(figures, question, column, table.dimension, row, cell, table.denominator)
+                    yield _line(figures, question, column, table.dimensions, row, cell, table.denominator)
 
 
-def turnout_rows(figures: PollFigures) -> Iterator[tuple[Value, ...]]:
-    """The lines of turnout.csv, one value a column of `TURNOUT`."""
+def turnout_rows(figures: PollFigures, *, pairs: bool = True) -> Iterator[tuple[Value, ...]]:
+    """The lines of turnout.csv, one value a column of `TURNOUT`; `pairs` as in :func:`results_rows`."""
     poll = (figures.public_id, figures.slug)
     turnout = figures.turnout
     whole = figures.questions[0].total.group if figures.questions else None
     yield (*poll, By.ALL.value, "all", whole.ru if whole else "", whole.en if whole else "", False, turnout.votes,
            turnout.entitled, turnout.share)  # fmt: skip
-    for table in turnout.tables:
+    for table in turnout.tables if pairs else turnout.single:
         for row in table.rows:
             group = row.group
-            yield (*poll, table.dimension.value, group.code, group.ru, group.en, row.suppressed, row.votes,
+            yield (*poll, dimension_code(table.dimensions), group.code, group.ru, group.en, row.suppressed, row.votes,
                    row.entitled, row.share)  # fmt: skip
     for day, n in turnout.days.items():
         text = day.isoformat()
@@ -110,8 +115,12 @@ def _details(found: QuestionFigures) -> Iterator[tuple[str, int, int | None, int
         yield "round", 0, None, one.number, one.exhausted
 
 
-def results_document(figures: PollFigures) -> dict[str, Any]:
-    """results.json as values: `results` and `turnout` are the lines of the CSV files keyed by column."""
+def results_document(figures: PollFigures, weighting: Weighting | None = None, *, pairs: bool = True) -> dict[str, Any]:
+    """results.json as values: `results` and `turnout` are the lines of the CSV files keyed by column.
+
+    `weighting` is the estimate beside the count, weighted to the roll; null for polls that have none.
+    Without `pairs` those by one dimension alone, as the API sends them: of a whole city the others are megabytes.
+    """
     return {
         "format": f"veche/results/{FORMAT_VERSION}",
         "poll_id": figures.public_id,
@@ -125,8 +134,9 @@ def results_document(figures: PollFigures) -> dict[str, Any]:
         "ballots": figures.ballots,
         "too_few_to_break_down": not figures.seen.breakdowns,
         "outcomes": [question.outcome.as_json() for question in figures.questions],
-        "results": [_keyed(RESULTS, line) for line in results_rows(figures)],
-        "turnout": [_keyed(TURNOUT, line) for line in turnout_rows(figures)],
+        "results": [_keyed(RESULTS, line) for line in results_rows(figures, pairs=pairs)],
+        "turnout": [_keyed(TURNOUT, line) for line in turnout_rows(figures, pairs=pairs)],
+        "weighting": None if weighting is None else weighting_document(weighting),
     }
 
 
@@ -137,21 +147,21 @@ def _line(
     figures: PollFigures,
     question: QuestionFigures,
     column: Column,
-    dimension: By,
+    dimensions: tuple[By, ...],
     row: Row,
     cell: Cell,
     denominator: str | None = None,
 ) -> tuple[Value, ...]:
     text = question.question.text
-    whole = dimension is By.ALL
+    whole = dimensions == (By.ALL,)
     result = question.outcome.option(column.option_id) if column.kind is Kind.OPTION else None
     if denominator is None:
         denominator = question.outcome.denominator if result is not None else Denominator.CAST.value
     base = row.base if not whole or result is not None else question.outcome.cast
     return (
         figures.public_id, figures.slug, question.question.id, question.question.kind, text.ru, text.in_language("en"),
-        column.kind.value, column.option_id, column.ru, column.en, dimension.value, row.group.code, row.group.ru,
-        row.group.en, cell.suppressed, cell.votes, cell.share, denominator, base, cell.mean,
+        column.kind.value, column.option_id, column.ru, column.en, dimension_code(dimensions), row.group.code,
+        row.group.ru, row.group.en, cell.suppressed, cell.votes, cell.share, denominator, base, cell.mean,
         *(_whole_poll(question, result) if whole else (None,) * (len(LEVELS) + 3)),
         *_money(question, result), cell.points, *_ordering(result if whole else None),
     )  # fmt: skip

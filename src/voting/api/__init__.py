@@ -22,6 +22,7 @@ from voting.api import (
     protocol,
     results,
     territories,
+    weighting,
 )
 from voting.api.documents import refuse_deep_nesting
 
@@ -45,6 +46,7 @@ routers = [
             *assets.handlers,
             *problem_kinds.handlers,
             *keys.handlers,
+            *weighting.handlers,
             documentation.show_openapi,
         ],
         before_request=refuse_deep_nesting,

@@ -22,6 +22,7 @@ from results.exports.csv import details_csv, results_csv, results_document, resu
 from results.exports.dialects import Dialect, Download
 from results.exports.texts import texts_csv
 from results.figures import counted_version, live_figures, poll_figures, see
+from results.weighted_polls import weighting_if_any
 from voting.api.addresses import poll_name
 from voting.api.operations import Returned, describes
 from voting.api.representation import is_current, not_modified, public_headers, public_json, weak_tag
@@ -64,6 +65,8 @@ async def show_results(
 ) -> Response[bytes]:
     """The outcome with the steps of the count, breakdowns that passed disclosure control, and turnout.
 
+    Tables by two dimensions at once are in the files alone.
+
     Of a poll shown live and still open, the last step: totals only. Before that 403 `results_hidden` with `until`, or
     409 `not_counted` while the count is under way.
     """
@@ -73,7 +76,8 @@ async def show_results(
         seen = see(found, await counted_version(session, found.id), now)
         if not seen.live or seen.outcome:
             figures = await poll_figures(session, name, now)
-            return public_json(request, Results.model_validate(results_document(figures)), max_age=KEPT)
+            document = results_document(figures, await weighting_if_any(session, figures), pairs=False)
+            return public_json(request, Results.model_validate(document), max_age=KEPT)
         step = await live_figures(session, name, now)
     shown = LiveResults(
         poll_id=found.public_id, ballots=step.ballots if step else None, at=step.at if step else None,
@@ -106,12 +110,12 @@ async def send_results(
     guards=[public],
     summary="Results as a JSON file",
     tags=["results"],
-    opt=_file("getResultsJson", "The document of getResults, to keep", "application/json"),
+    opt=_file("getResultsJson", "The document of getResults with every table, to keep", "application/json"),
 )
 async def send_results_json(
     request: AnyRequest, slug: FromPath[str], database: NamedDependency[Database], now: NamedDependency[datetime]
 ) -> Response[Any]:
-    """The same document as `/results`, as a file with a name that sorts by date."""
+    """The document of `/results` with the tables by two dimensions, as a file with a name that sorts by date."""
 
     async def made() -> Download:
         return await results_json(database.open_read_session, poll_name(slug), now=now)

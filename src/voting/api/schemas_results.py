@@ -14,6 +14,7 @@ from pydantic import Field, JsonValue
 from polls.definition import Line, Text
 from results.decisions import CityDecision, Status
 from voting.api.schemas import Shape
+from voting.api.schemas_weighting import WeightingView
 
 Fraction = Annotated[str, Field(pattern=r"^-?[0-9]+/[0-9]+$", examples=["2/3"])]
 Figure = str | int | float | bool | None
@@ -145,6 +146,7 @@ class Results(Shape):
     outcomes: list[QuestionOutcome]
     results: list[dict[str, Figure]] = Field(description="The lines of results.csv by column.")
     turnout: list[dict[str, Figure]] = Field(description="The lines of turnout.csv by column.")
+    weighting: WeightingView | None = Field(None, description="An estimate beside the count; null where there is none.")
 
 
 class LiveResults(Shape):

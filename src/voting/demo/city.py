@@ -44,6 +44,7 @@ from voting.demo.closed_polls import CLOSED_POLLS
 from voting.demo.counting_polls import COUNTING_POLLS
 from voting.demo.drafts import DRAFTS
 from voting.demo.house import HOUSE_POLLS, settle_house
+from voting.demo.margins import settle_margins
 from voting.demo.okrug_polls import OKRUG_POLLS
 from voting.demo.open_polls import OPEN_POLLS
 from voting.demo.residents import open_accounts, settle_residents
@@ -167,6 +168,7 @@ async def _people(database: Database, settings: Settings, citizens: int, now: da
         await load_demo_register(session, citizens, secrets=keys, now=now)
         residents = await settle_residents(session, settings, now)
         await settle_house(session, secrets=keys, now=now, zone=settings.time_zone)
+        await settle_margins(session, now)
         official_id = await open_accounts(session, settings, residents, now)
     async with database.open_read_session() as reading:
         voters = await city_voters(reading, citizens, keys, now)

@@ -44,6 +44,7 @@ from voting.web.home import Wanted, places_of
 from voting.web.i18n import language_of
 from voting.web.standing import poll_at
 from voting.web.topics import TOPICS
+from voting.web.weighting import weighted_part
 
 AnyRequest = Request[Any, Any, Any]
 DECISIONS_A_PAGE = 20
@@ -96,6 +97,7 @@ async def _counted(session: ReadSession, poll: SealedPoll, request: AnyRequest, 
         "exact": Fraction,
         **await _beside(session, poll, figures, request.query_params),
         **await _ties(session, poll, figures),
+        **await weighted_part(session, figures, request.query_params),
         **await _houses(session, views, language),
         **await shown_anomalies(session, poll, figures.seen, now),
         "figures": figures,
