@@ -472,8 +472,8 @@ async def test_public_reads_have_tags_and_are_public_only_while_nobody_is_signed
     visitor, analyst = town.anonymous(), await town.client("analyst")
     tagged = 0
     for _, path, operation in routes(town.app):
-        if "304" not in operation["responses"]:
-            continue
+        if "304" not in operation["responses"] or operation["operationId"] == "getWeighting":
+            continue  # an estimate needs a hundred ballots: see test_weighting
         tagged += 1
         address = path.format(slug=poll.slug)
         reply = await visitor.get(address)
@@ -612,7 +612,7 @@ async def test_the_description_is_whole_and_says_what_runs(shared_town):
     assert described["openapi"] == "3.1.0"
     operations = [(path, method, op) for path, ways in described["paths"].items() for method, op in ways.items()]
     ids = [operation["operationId"] for _, _, operation in operations]
-    assert len(ids) == len(set(ids)) == 52
+    assert len(ids) == len(set(ids)) == 53
     for path, method, operation in operations:
         where = f"{method} {path}"
         assert operation["summary"], where
