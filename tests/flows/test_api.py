@@ -491,8 +491,8 @@ async def test_public_reads_have_tags_and_are_public_only_while_nobody_is_signed
     visitor, analyst = town.anonymous(), await town.client("analyst")
     tagged = 0
     for _, path, operation in routes(town.app):
-        if "304" not in operation["responses"]:
-            continue
+        if "304" not in operation["responses"] or operation["operationId"] == "getWeighting":
+            continue  # an estimate needs a hundred ballots: see test_weighting
         tagged += 1
         address = path.format(slug=poll.slug)
         reply = await visitor.get(address)

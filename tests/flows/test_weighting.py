@@ -51,6 +51,7 @@ async def test_page_api_and_document_say_the_same(database: Database, site: Lite
     anybody = Client(site)
     reply = await anybody.get(f"/polls/{slug}/weighting")
     assert (reply.status_code, reply.json()) == (200, expected)
+    assert reply.headers["cache-control"].startswith("public, max-age=") and "Cookie" in reply.headers["vary"]
     assert (await anybody.get(f"/polls/{slug}/results")).json()["weighting"] == expected
     assert (await anybody.get(f"/polls/{slug}/results.json")).json()["weighting"] == expected
     assert "weights" not in json.dumps(expected)  # by stratum nobody is told
