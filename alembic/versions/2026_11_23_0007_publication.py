@@ -1,7 +1,7 @@
 """Which cells of a count are hidden is kept with it.
 
 Revision: 0007
-Revises: 0006
+Revises: 0014
 Created: 2026-11-23
 """
 
@@ -10,7 +10,7 @@ from alembic import op
 from sqlalchemy.dialects import postgresql
 
 revision = "0007"
-down_revision = "0006"
+down_revision = "0014"
 branch_labels = None
 depends_on = None
 
