@@ -10,12 +10,12 @@ how many. A stratum of the roll nobody of which voted counts with what it would 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 
 from polls.strata import AGE_MERGED, SEX_MERGED, Stratum, coarsen
 from polls.territories import TerritoryTree
-from results.disclosure import LEAST, ROOT, Block, Cell, Relation
+from results.disclosure import ROOT, Block, Cell, Relation
 from results.disclosure_tables import Form, Place, linked_block
 from results.grouping import Dimensions, Grid, pairs_of
 from results.shapes import Group, TurnoutRow, TurnoutTable, share_of
@@ -59,20 +59,31 @@ class Participation:
             whole={TURNOUT: TURNOUT},
         )
 
-    def told_by_ballots(self, block: Block) -> Block:
-        """The block where the ballots of every group are public: what they say of turnout is a constant."""
-        links: list[Relation] = []
-        known: set[Cell] = set()
-        for merged, strata in self.pools.items():
-            cells = {self.cell(stratum): 1 for stratum in strata}
-            if merged is None:
-                links += [{cell: 1} for cell in cells]
-            elif len(cells) > 1:
-                links.append(cells)
-            else:
-                known |= {cell for cell in cells if block.values[cell] >= LEAST or cell[0] in block.silent}
-                links += [{cell: 1} for cell in cells]
-        return replace(block, links=links, known=frozenset(known))
+    def told_by(self, ballots: Iterable[tuple[Grid, Form]]) -> Block:
+        """Turnout as a block where the ballots of every published group are known: so many votes of merged strata."""
+        block = self.block()
+        own: dict[frozenset[int], list[str]] = {}
+        alone: dict[int | None, Collection[int]] = {code: {code} for code in self.grid.places}
+        for group, strata in self._strata(self.grid, self.form, alone).items():
+            own.setdefault(strata, []).append(group)
+        links: list[Relation] = [{self.cell(stratum): 1} for stratum in self.pools.get(None, ())]
+        seen: set[frozenset[int]] = set()
+        for grid, form in ballots:
+            for strata in self._strata(grid, form, self.pools).values():
+                if strata not in seen:
+                    seen.add(strata)
+                    links.append({self.cell(stratum): 1 for stratum in strata})
+                    links += [{(group, TURNOUT): 1} for group in own.get(strata, ())]
+        return replace(block, links=links)
+
+    @staticmethod
+    def _strata(grid: Grid, form: Form, of: Mapping[int | None, Collection[int]]) -> dict[str, frozenset[int]]:
+        """The strata of the roll in every published group; `of`: stratum of the grid → strata of the roll."""
+        found: dict[str, set[int]] = {}
+        for code, place in grid.places.items():
+            for group in form.groups(place):
+                found.setdefault(group, set()).update(of.get(code, ()))
+        return {group: frozenset(strata) for group, strata in found.items() if group != ROOT and strata}
 
     def cell(self, stratum: int) -> Cell:
         """The finest cell of a stratum."""

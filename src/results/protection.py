@@ -1,10 +1,10 @@
 """The one pattern of a count: which cells of all tables of a poll stay hidden, its turnout among them. Pure.
 
-What links the tables of different questions with each other, and all of them with the turnout, is how many ballots each
-group cast. That number says nothing of a choice and, strata being merged at counting, is never under ten; it is shown
-everywhere and taken as known to the last group. Given it, tables fall into blocks that share no unknown (questions one
-of which leads to another; turnout), so that moves of one are moves of the whole, and what is proved block by block is
-proved of all tables together.
+What links the tables of different questions with each other, and all of them with the turnout, is how many ballots
+each group cast. That number says nothing of a choice and, strata being merged at counting, is never under ten; it is
+shown everywhere. Given it (within a block of questions, to the last group), tables fall into blocks that share no
+unknown: questions one of which leads to another; turnout. So moves of one are moves of the whole, and what is proved
+block by block is proved of all tables together.
 
 Where the ballots of a group must be hidden too, since it voted to the last resident or a correction moved them by a
 few, nothing falls apart: then all questions and the turnout are one block.
@@ -133,8 +133,12 @@ def _protect(
         block = _with_ballots_known(block_of(cluster.parts, counted.definition, cluster.grid, cluster.form), cluster)
         found.append(protected(block, lambda name, ids=ids: name.partition("/")[0] in ids))  # type: ignore[misc]
     if votes is not None:
-        block = votes.block()
-        found.append(protected(votes.told_by_ballots(block) if clusters else block, TURNOUT.__eq__))
+        told = [
+            (cluster.grid, cluster.form)
+            for cluster in clusters
+            if any(part.question.shown_if is None for part in cluster.parts)
+        ]
+        found.append(protected(votes.told_by(told), TURNOUT.__eq__))
     return found
 
 

@@ -12,6 +12,7 @@ import highspy
 import numpy as np
 
 BATCHES = 12
+PASSES = 60
 
 
 @dataclass(frozen=True)
@@ -84,7 +85,7 @@ class Attacker:
     def propagated(self) -> dict[object, tuple[int, int]]:
         """Bounds in whole numbers by passing them through every figure until nothing changes."""
         low, high = np.zeros(self.finest, np.int64), np.full(self.finest, 10**9)
-        while True:
+        for _ in range(PASSES):
             before = int((high - low).sum())
             for f in self.known:
                 people = f.people
