@@ -35,6 +35,7 @@ PUBLIC_FACTS: Mapping[str, frozenset[str]] = {
         "ties_decided": "version reason questions roots",
         "board_published": "version manifest roots sizes",
         "decision_recorded": "status deadline",
+        "milestone_recorded": "milestone change",
         "key_added": "key_id purpose public",
         "key_retired": "key_id purpose reason",
         "protocol_version": "board registry origin software",
