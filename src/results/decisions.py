@@ -33,7 +33,7 @@ from results.visibility import require_results
 
 __all__ = [
     "OPEN", "CityDecision", "DecisionFilter", "Show", "Status", "Step", "decision_of", "decision_on", "decisions",
-    "decisions_of", "lock_decision", "preview_decision", "record_decision",
+    "decisions_of", "last_author", "lock_decision", "preview_decision", "record_decision",
 ]  # fmt: skip
 
 MOST_WORDS = 10_000
@@ -164,6 +164,12 @@ async def decisions(
         query = query.where(*matching(wanted, today))
     rows = await session.execute(query.order_by(*order_of(wanted)).limit(limit).offset(offset))
     return [read(row) for row in rows.mappings()]
+
+
+async def last_author(session: ReadSession, poll_id: int) -> int | None:
+    """The account that saved the decision last, for the office."""
+    author: int | None = await session.scalar(select(decision.c.author_id).where(decision.c.poll_id == poll_id))
+    return author
 
 
 # ---- parts

@@ -4,13 +4,16 @@ from voting.web import (
     assets,
     ballot,
     boards,
+    decisions,
     downloads,
+    feeds,
     help,
     home,
     houses,
     officials,
     officials_check,
     officials_custody,
+    officials_decision,
     officials_editor,
     officials_lists,
     officials_lots,
@@ -27,10 +30,10 @@ from voting.web import (
 )
 
 handlers = [
-    *home.handlers, *polls.handlers, *ballot.handlers, *votes.handlers, *results.handlers, *houses.handlers,
-    *help.handlers, *assets.handlers, *downloads.handlers, *officials.handlers, *officials_check.handlers,
-    *officials_running.handlers, *officials_editor.handlers, *officials_start.handlers, *officials_lists.handlers,
-    *officials_revisions.handlers, *officials_custody.handlers, *officials_words_queue.handlers,
-    *officials_lots.handlers, *registry.handlers, *boards.handlers,
+    *home.handlers, *polls.handlers, *ballot.handlers, *votes.handlers, *results.handlers, *decisions.handlers,
+    *feeds.handlers, *houses.handlers, *help.handlers, *assets.handlers, *downloads.handlers, *officials.handlers,
+    *officials_check.handlers, *officials_decision.handlers, *officials_running.handlers, *officials_editor.handlers,
+    *officials_start.handlers, *officials_lists.handlers, *officials_revisions.handlers, *officials_custody.handlers,
+    *officials_words_queue.handlers, *officials_lots.handlers, *registry.handlers, *boards.handlers,
     *verifier_program.handlers, *verifying.handlers,
 ]  # fmt: skip
