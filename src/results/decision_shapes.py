@@ -116,6 +116,11 @@ class CityDecision:
         return known and self.late_days == 0
 
 
+def known_day(day: date) -> bool:
+    """Whether a promise can be about this day: nearer the ends of the calendar, reckoning with it would leave it."""
+    return 2000 <= day.year <= 2200
+
+
 def read_decision(row: Mapping[str, Any]) -> CityDecision:
     """Out of a row of :func:`results.decision_statements.most_recent`."""
     return CityDecision(

@@ -7,6 +7,7 @@ it before. A deadline moves, work is declined and finished work is reopened only
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import date, datetime
@@ -25,7 +26,7 @@ from polls.sessions import ReadSession, Session
 from polls.tables import poll
 from polls.tie_breaking import open_ties
 from results.decision_changes import ChangeKind, record_change
-from results.decision_shapes import OPEN, CityDecision, DecisionFilter, Show, Status, Step
+from results.decision_shapes import OPEN, CityDecision, DecisionFilter, Show, Status, Step, known_day
 from results.decision_shapes import read_decision as read
 from results.decision_statements import matching, most_recent, order_of
 from results.tables import decision, milestone
@@ -214,6 +215,11 @@ def _faults(
         errors.append(FieldError("owner", "required", "Name the department that answers for it."))
     if len(wanted["owner"]) > LONGEST_OWNER:
         errors.append(FieldError("owner", "too_long", "The text is too long."))
+    if any(unicodedata.category(sign) in ("Cc", "Cs") for sign in wanted["owner"]):
+        errors.append(FieldError("owner", "control", "Control characters are not allowed."))
+    for name in ("deadline", "done_on"):
+        if wanted[name] is not None and not known_day(wanted[name]):
+            errors.append(FieldError(name, "date", "Type a date such as 2026-12-31."))
     status, before = wanted["status"], standing["status"] if standing is not None else None
     deadline, deadline_before = wanted["deadline"], standing["deadline"] if standing is not None else None
     if deadline is not None and deadline != deadline_before and deadline < today and Status(status) in OPEN:

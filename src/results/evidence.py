@@ -25,6 +25,8 @@ from results.decisions import lock_decision
 from results.tables import evidence, milestone
 
 MOST_FILES = 20
+MOST_ID = 2**63 - 1
+"""What a row can be numbered by: an address may name more."""
 LONGEST_NAME = 500
 
 
@@ -104,6 +106,8 @@ async def withdraw_evidence(
     """
     found = await lock_decision(session, slug_or_id)
     await _require_step(session, found, milestone_id)
+    if evidence_id > MOST_ID:
+        raise NotFound()
     if not reason.ru:
         raise Invalid([FieldError("reason/ru", "required", "Say in Russian why the file is withdrawn.")])
     held = (evidence.c.id == evidence_id, evidence.c.milestone_id == milestone_id, evidence.c.withdrawn_at.is_(None))
@@ -150,7 +154,7 @@ async def evidence_of(session: ReadSession, decision_id: int) -> Mapping[int, Se
 
 async def _require_step(session: ReadSession, found: CityDecision, milestone_id: int) -> None:
     named = (milestone.c.decision_id == found.id, milestone.c.id == milestone_id)
-    if not await session.scalar(select(func.count()).select_from(milestone).where(*named)):
+    if milestone_id > MOST_ID or not await session.scalar(select(func.count()).select_from(milestone).where(*named)):
         raise NotFound()
 
 

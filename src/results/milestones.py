@@ -20,9 +20,9 @@ from polls.errors import EditConflict, FieldError, Invalid, NotFound, WrongState
 from polls.journal import record_event
 from polls.sessions import ReadSession, Session
 from results.decision_changes import ChangeKind, record_change
-from results.decision_shapes import OPEN, CityDecision
+from results.decision_shapes import OPEN, CityDecision, known_day
 from results.decisions import lock_decision
-from results.evidence import Evidence, evidence_of, files_of
+from results.evidence import MOST_ID, Evidence, evidence_of, files_of
 from results.tables import milestone
 
 MOST_STEPS = 50
@@ -82,7 +82,7 @@ async def add_milestone(
     """Add a step at the end. Refuses `PollNotFound`, `WrongState` for finished or declined work, and `Invalid`."""
     found = await lock_decision(session, slug_or_id)
     _require_open(found)
-    errors = _text_faults(text)
+    errors = [*_text_faults(text), *_day_faults(planned_on=planned_on)]
     mine = milestone.c.decision_id == found.id
     held = (await session.execute(select(func.count(), func.max(milestone.c.position)).where(mine))).one()
     if held[0] >= MOST_STEPS:
@@ -179,6 +179,8 @@ def _require_open(found: CityDecision) -> None:
 
 
 async def _row(session: ReadSession, decision_id: int, milestone_id: int) -> RowMapping:
+    if milestone_id > MOST_ID:
+        raise NotFound()
     named = (milestone.c.decision_id == decision_id, milestone.c.id == milestone_id)
     row = (await session.execute(select(milestone).where(*named))).mappings().one_or_none()
     if row is None:
@@ -216,8 +218,13 @@ def _text_faults(text: Text) -> list[FieldError]:
     return errors
 
 
+def _day_faults(**days: date | None) -> list[FieldError]:
+    wrong = [name for name, day in days.items() if day is not None and not known_day(day)]
+    return [FieldError(name, "date", "Type a date such as 2026-12-31.") for name in wrong]
+
+
 def _faults(draft: StepDraft, before: RowMapping, today: date, evidenced: bool) -> list[FieldError]:
-    errors = _text_faults(draft.text)
+    errors = [*_text_faults(draft.text), *_day_faults(planned_on=draft.planned_on, done_on=draft.done_on)]
     if max(len(draft.outcome.ru), len(draft.outcome.en)) > LONGEST_OUTCOME:
         errors.append(FieldError("outcome/ru", "too_long", "The text is too long."))
     if draft.outcome.en and not draft.outcome.ru:

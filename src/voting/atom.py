@@ -62,7 +62,8 @@ def write_atom(feed: Feed) -> bytes:
         _add(one, "updated", _moment(entry.updated))
         _link(one, "alternate", entry.link, "text/html")
         _add(one, "summary", entry.summary)
-    return b'<?xml version="1.0" encoding="utf-8"?>\n' + ET.tostring(root, encoding="utf-8")
+    written: str = ET.tostring(root, encoding="unicode")
+    return f'<?xml version="1.0" encoding="utf-8"?>\n{written}'.encode()
 
 
 def tag_uri(host: str, *parts: str | int) -> str:

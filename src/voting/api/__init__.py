@@ -16,6 +16,7 @@ from voting.api import (
     drafts,
     interruptions,
     keys,
+    milestones,
     polls,
     problem_kinds,
     results,
@@ -29,8 +30,8 @@ routers = [
     Router(
         PREFIX,
         route_handlers=[
-            *polls.handlers, *ballots.handlers, *results.handlers, *decisions.handlers, *drafts.handlers,
-            *draft_history.handlers, *interruptions.handlers, *definitions.handlers,
+            *polls.handlers, *ballots.handlers, *results.handlers, *decisions.handlers, *milestones.handlers,
+            *drafts.handlers, *draft_history.handlers, *interruptions.handlers, *definitions.handlers,
             *territories.handlers, *assets.handlers, *problem_kinds.handlers, *keys.handlers,
             documentation.show_openapi,
         ],
