@@ -139,8 +139,9 @@ async def show_decision(
         async with database.open_session() as session:
             context = await _context(session, await poll_at(session, slug), today)
             standing = await rating_standing(session, context["poll"], viewer.citizen_id, now)
-        rated = request.query_params.get("rated") == "1"
-        return page(request, "results/decision.html", **context, standing=standing.value, rated=rated)
+        rated = request.query_params.get("rated") == "1" and standing is RatingStanding.RATED
+        own = {**context, "standing": standing.value, "rated": rated}
+        return page(request, "results/decision.html", **own)
 
     async def make() -> Mapping[str, Any]:
         async with database.open_read_session() as session:
