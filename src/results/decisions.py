@@ -28,7 +28,7 @@ from polls.tie_breaking import open_ties
 from results.decision_changes import ChangeKind, record_change
 from results.decision_shapes import OPEN, CityDecision, DecisionFilter, Show, Status, Step, known_day
 from results.decision_shapes import read_decision as read
-from results.decision_statements import matching, most_recent, order_of
+from results.decision_statements import matching, most_recent, order_of, plain
 from results.tables import decision, milestone
 from results.visibility import require_results
 
@@ -160,10 +160,10 @@ async def decisions(
 
     `today`, in city time, is needed where `wanted` asks for overdue ones.
     """
-    query = most_recent()
-    if wanted is not None:
-        query = query.where(*matching(wanted, today))
-    rows = await session.execute(query.order_by(*order_of(wanted)).limit(limit).offset(offset))
+    order = order_of(wanted)
+    numbers = select(decision.c.id).select_from(plain()).where(*(matching(wanted, today) if wanted else ()))
+    page = numbers.order_by(*order).limit(limit).offset(offset).subquery()  # of these alone steps are read
+    rows = await session.execute(most_recent().where(decision.c.id.in_(select(page.c.id))).order_by(*order))
     return [read(row) for row in rows.mappings()]
 
 

@@ -84,7 +84,7 @@ async def show_decisions(
 
 
 @get(
-    "/decisions/{poll:str}",
+    "/decisions/{slug:str}",
     guards=[public],
     summary="One decision",
     tags=["results"],
@@ -95,13 +95,13 @@ async def show_decisions(
 )  # fmt: skip
 async def show_decision(
     request: AnyRequest,
-    poll: FromPath[str],
+    slug: FromPath[str],
     read_session: NamedDependency[ReadSession],
     now: NamedDependency[datetime],
     settings: NamedDependency[Settings],
 ) -> Response[bytes]:
     """One decision with its steps, what shows them done, its whole history and the residents' rating of the work."""
-    made = await decision_on(read_session, poll_name(poll))
+    made = await decision_on(read_session, poll_name(slug))
     steps = [MilestoneView.of(step) for step in await milestones_of(read_session, made.id)]
     changes = [ChangeView.of(one) for one in await changes_of(read_session, made.id)]
     rated = await work_ratings(read_session, made.id)
@@ -161,7 +161,7 @@ async def add_decision(
 
 
 @post(
-    "/decisions/{poll:str}/rating",
+    "/decisions/{slug:str}/rating",
     guards=[resident],
     status_code=201,
     summary="Rate the finished work",
@@ -172,7 +172,7 @@ async def add_decision(
     ),
 )  # fmt: skip
 async def add_rating(
-    poll: FromPath[str],
+    slug: FromPath[str],
     data: JSONBody[RatingIn],
     viewer: NamedDependency[Viewer],
     session: NamedDependency[Session],
@@ -180,7 +180,7 @@ async def add_rating(
 ) -> Response[bytes]:
     """From 1 to 5, once, by whoever took part in the poll or lives in its territory. It cannot be changed."""
     assert viewer.citizen_id is not None
-    await rate_work(session, poll_name(poll), viewer.citizen_id, data.stars, now)
+    await rate_work(session, poll_name(slug), viewer.citizen_id, data.stars, now)
     return json_reply(RatingTaken(), status=201)
 
 

@@ -35,7 +35,7 @@ KINDS = tuple(SUFFIXES)
 
 
 @post(
-    "/decisions/{poll:str}/milestones",
+    "/decisions/{slug:str}/milestones",
     guards=[official],
     status_code=201,
     summary="Add a step",
@@ -46,7 +46,7 @@ KINDS = tuple(SUFFIXES)
     ),
 )  # fmt: skip
 async def add_step(
-    poll: FromPath[str],
+    slug: FromPath[str],
     data: JSONBody[MilestoneIn],
     viewer: NamedDependency[Viewer],
     session: NamedDependency[Session],
@@ -54,13 +54,13 @@ async def add_step(
 ) -> Response[bytes]:
     """Add a step at the end. Refused once the work is done or declined."""
     made = await add_milestone(
-        session, poll_name(poll), text=data.text, planned_on=data.planned_on, author_id=viewer.account_id, now=now
+        session, poll_name(slug), text=data.text, planned_on=data.planned_on, author_id=viewer.account_id, now=now
     )
     return json_reply(MilestoneView.of(made), status=201)
 
 
 @put(
-    "/decisions/{poll:str}/milestones/{milestone:int}",
+    "/decisions/{slug:str}/milestones/{milestone:int}",
     guards=[official],
     summary="Change a step",
     tags=["officials"],
@@ -72,7 +72,7 @@ async def add_step(
     ),
 )  # fmt: skip
 async def change_step(
-    poll: FromPath[str],
+    slug: FromPath[str],
     milestone: FromPath[int],
     data: JSONBody[MilestoneChange],
     viewer: NamedDependency[Viewer],
@@ -82,7 +82,7 @@ async def change_step(
     """Correct, move, complete, reopen or give up a step, as the body says."""
     draft = StepDraft(data.text, data.planned_on, data.done_on, data.dropped, data.outcome, data.reason)
     made = await change_milestone(
-        session, poll_name(poll), milestone, draft, author_id=viewer.account_id, now=now, based_on=data.based_on
+        session, poll_name(slug), milestone, draft, author_id=viewer.account_id, now=now, based_on=data.based_on
     )
     return json_reply(MilestoneView.of(made))
 
@@ -108,7 +108,7 @@ async def add_file(request: Request[Any, Any, Any], settings: NamedDependency[Se
 
 
 @post(
-    "/decisions/{poll:str}/milestones/{milestone:int}/evidence",
+    "/decisions/{slug:str}/milestones/{milestone:int}/evidence",
     guards=[official],
     status_code=201,
     summary="Show a step done",
@@ -119,7 +119,7 @@ async def add_file(request: Request[Any, Any, Any], settings: NamedDependency[Se
     ),
 )  # fmt: skip
 async def show_done(
-    poll: FromPath[str],
+    slug: FromPath[str],
     milestone: FromPath[int],
     data: JSONBody[EvidenceIn],
     viewer: NamedDependency[Viewer],
@@ -130,14 +130,14 @@ async def show_done(
     """Put a stored file under a step, with its alternative text or title: from now on everybody may see it."""
     file = await asyncio.to_thread(stored_evidence, evidence_in(settings.data_dir), data.sha256)
     made = await add_evidence(
-        session, poll_name(poll), milestone, file=file, role=data.role, name=data.name, author_id=viewer.account_id,
+        session, poll_name(slug), milestone, file=file, role=data.role, name=data.name, author_id=viewer.account_id,
         now=now,
     )  # fmt: skip
     return json_reply(EvidenceView.of(made), status=201)
 
 
 @post(
-    "/decisions/{poll:str}/milestones/{milestone:int}/evidence/{evidence:int}/withdrawal",
+    "/decisions/{slug:str}/milestones/{milestone:int}/evidence/{evidence:int}/withdrawal",
     guards=[official],
     summary="Withdraw a file",
     tags=["officials"],
@@ -148,7 +148,7 @@ async def show_done(
     ),
 )  # fmt: skip
 async def withdraw(
-    poll: FromPath[str],
+    slug: FromPath[str],
     milestone: FromPath[int],
     evidence: FromPath[int],
     data: JSONBody[WithdrawIn],
@@ -157,7 +157,7 @@ async def withdraw(
     now: NamedDependency[datetime],
 ) -> Response[bytes]:
     """Take a file from the public for good; that it was there and why it went stays in the history."""
-    name = poll_name(poll)
+    name = poll_name(slug)
     await withdraw_evidence(
         session, name, milestone, evidence, reason=data.reason, author_id=viewer.account_id, now=now
     )
