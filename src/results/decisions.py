@@ -60,8 +60,8 @@ async def record_decision(
 ) -> CityDecision:
     """Record, or change, what the city does about a counted poll; the poll becomes `decided`.
 
-    `based_on` is the version the author began with; without it nothing is compared. `done_on` is of finished work and
-    by default today in the poll's city. Saving what is there already changes nothing.
+    `based_on` is the version the author began with, 0 for none; without it nothing is compared. `done_on` is of
+    finished work and by default today in the poll's city. Saving what is there already changes nothing.
 
     Refuses what :func:`results.visibility.require_results` refuses before the count (there is no result to decide on),
     `TieStillOpen` while a tie is, `EditConflict` if somebody saved a newer version, and `Invalid`: no Russian text, no
@@ -77,8 +77,9 @@ async def record_decision(
     if waiting := sorted({tie.question_id for tie in await open_ties(session, found)}):
         raise TieStillOpen(questions=waiting)
     standing = await _standing(session, found.id)
-    if standing is not None and based_on is not None and based_on != standing["version"]:
-        raise EditConflict(yours=based_on, theirs=standing["version"], at=standing["changed_at"].isoformat())
+    version = standing["version"] if standing is not None else 0
+    if based_on is not None and based_on != version:
+        raise EditConflict(yours=based_on, theirs=version)
     today = now.astimezone(ZoneInfo(found.definition.time_zone)).date()
     wanted = _wanted(text, owner, status, deadline, done_on, standing, today)
     steps_open = await _steps_open(session, standing)

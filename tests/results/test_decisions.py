@@ -133,6 +133,10 @@ async def test_a_stale_form_is_refused(session: Session) -> None:
         await decide(session, poll, owner="Культура", based_on=1)
     assert (conflict.value.facts["yours"], conflict.value.facts["theirs"]) == (1, 2)
     assert (await decision_on(session, poll.slug)).owner == "Транспорт"
+    fresh = await a_poll_to_decide(session)
+    await decide(session, fresh, based_on=0)
+    with pytest.raises(EditConflict):
+        await decide(session, fresh, owner="Культура", based_on=0)
 
 
 async def test_a_preview_writes_nothing(session: Session) -> None:

@@ -29,7 +29,7 @@ class DecisionIn(Shape):
     deadline: date | None = Field(None, description="A day in city time.", examples=["2027-05-31"])
     done_on: date | None = Field(None, description="Of finished work; left out: today.")
     reason: Text = Field(NO_TEXT, description="Needed to move a deadline, to decline, and to take up again.")
-    based_on: int | None = Field(None, ge=1, description="The version you began with; a newer one refuses.")
+    based_on: int | None = Field(None, ge=0, description="The version you began with, 0 for none; another refuses.")
 
 
 class StepLine(Shape):

@@ -5,6 +5,7 @@ The same for everybody but for one thing: a resident sees on a finished decision
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -204,7 +205,7 @@ async def send_evidence(
     if not found.file.is_picture:
         name = f"{found.at:%Y-%m-%d}-{sha256[:8]}{SUFFIXES[found.file.media_type]}"
         headers["content-disposition"] = f'attachment; filename="{name}"'
-    content = read_evidence(evidence_in(settings.data_dir), found.file)
+    content = await asyncio.to_thread(read_evidence, evidence_in(settings.data_dir), found.file)
     return Response(content, media_type=found.file.media_type, headers=headers)
 
 

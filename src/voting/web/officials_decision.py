@@ -78,9 +78,8 @@ async def decide(
         if form.get("op") == "preview":
             shown.preview, shown.status = await preview_decision(session, poll.public_id, **wanted, now=now), 200
             return await _page(request, session, poll, shown, now)
-        based_on = hidden_number(form.get("based_on"))
         await record_decision(session, poll.public_id, **wanted, author_id=viewer.account_id, now=now,
-                              based_on=based_on or None)  # fmt: skip
+                              based_on=hidden_number(form.get("based_on"), 0))  # fmt: skip
         return see_other(address_of(public_id, "/decision?done=decision"))
     except EditConflict:
         shown.conflict, shown.status = True, 409
