@@ -1,7 +1,7 @@
 """Decisions with their history, steps, evidence and the residents' rating of the finished work.
 
 Revision: 0012
-Revises: 0006
+Revises: 0014
 Created: 2026-11-23
 
 Adds columns with defaults and new tables, so the previous release runs on beside it; what it records meanwhile has no
@@ -14,7 +14,7 @@ from alembic import op
 from sqlalchemy.dialects import postgresql
 
 revision = "0012"
-down_revision = "0006"
+down_revision = "0014"
 branch_labels = None
 depends_on = None
 

@@ -1,11 +1,13 @@
 """The pages. `handlers` are what the application serves beside identity's and the explanations of refusals."""
 
 from voting.web import (
+    api_tokens,
     assets,
     ballot,
     boards,
     decisions,
     downloads,
+    embed,
     feeds,
     help,
     home,
@@ -21,6 +23,7 @@ from voting.web import (
     officials_running,
     officials_start,
     officials_words_queue,
+    open_data,
     polls,
     registry,
     results,
@@ -31,9 +34,10 @@ from voting.web import (
 
 handlers = [
     *home.handlers, *polls.handlers, *ballot.handlers, *votes.handlers, *results.handlers, *decisions.handlers,
-    *feeds.handlers, *houses.handlers, *help.handlers, *assets.handlers, *downloads.handlers, *officials.handlers,
-    *officials_check.handlers, *officials_decision.handlers, *officials_running.handlers, *officials_editor.handlers,
-    *officials_start.handlers, *officials_lists.handlers, *officials_revisions.handlers, *officials_custody.handlers,
+    *feeds.handlers, *houses.handlers, *help.handlers, *assets.handlers, *downloads.handlers, *api_tokens.handlers,
+    *open_data.handlers, *embed.handlers, *officials.handlers, *officials_check.handlers,
+    *officials_decision.handlers, *officials_running.handlers, *officials_editor.handlers, *officials_start.handlers,
+    *officials_lists.handlers, *officials_revisions.handlers, *officials_custody.handlers,
     *officials_words_queue.handlers, *officials_lots.handlers, *registry.handlers, *boards.handlers,
     *verifier_program.handlers, *verifying.handlers,
 ]  # fmt: skip
