@@ -361,6 +361,30 @@ class MarginsNotFound(NotFound):
     next_step = "See the list of sets on the results page."
 
 
+class WorkNotDone(Refusal):
+    """The work that followed from a poll is not finished, or has been taken up again."""
+
+    code = "work_not_done"
+    detail = "This work is not finished, so it cannot be rated now."
+    next_step = "Come back when the city has finished it."
+
+
+class AlreadyRated(Refusal):
+    """The resident has rated this work. Nothing says how, so it cannot be changed."""
+
+    code = "already_rated"
+    detail = "You have rated this work already."
+    next_step = "A rating is final: it is kept apart from you and cannot be found again."
+
+
+class NotYourWork(Refusal):
+    """The resident neither took part in the poll nor lives in its territory."""
+
+    code = "not_your_work"
+    detail = "This work is rated by those who took part in its poll or live where it was done."
+    next_step = "See what has been decided for your district."
+
+
 # ---- ties
 
 

@@ -36,6 +36,7 @@ PUBLIC_FACTS: Mapping[str, frozenset[str]] = {
         "board_published": "version manifest roots sizes",
         "decision_recorded": "status deadline",
         "protocol_certified": "version count protocol reason",
+        "milestone_recorded": "milestone change",
         "key_added": "key_id purpose public",
         "key_retired": "key_id purpose reason",
         "protocol_version": "board registry origin software",

@@ -30,7 +30,7 @@ LONGEST = 300
 """Bytes of path and query: longer addresses are nobody's bookmark."""
 MOST_PAGE = 2 * 1024 * 1024
 SAFE = ("GET", "HEAD", "OPTIONS")
-PAGES = re.compile(r"/(?:results|decisions|polls/[^/]+(?:/(?:results|verify))?)?")
+PAGES = re.compile(r"/(?:results|departments|decisions(?:/[^/]+)?|polls/[^/]+(?:/(?:results|verify))?)?")
 """The addresses of `web.frames`' pages. Health is not among them: it answers, whatever the database does."""
 
 

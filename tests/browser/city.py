@@ -8,8 +8,10 @@ import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
+from io import BytesIO
 from typing import Any, Final
 
+from PIL import Image
 from sqlalchemy import insert, select, text
 from tests.builders import a_citizen, a_definition, an_option, both
 from tests.sites import fast_passwords
@@ -26,10 +28,13 @@ from polls.sessions import Session
 from polls.strata import SEXES, Stratum, age_index
 from polls.tables import citizen, citizen_period, participation
 from results.decisions import Status, record_decision
+from results.evidence import Role, add_evidence
+from results.milestones import StepDraft, add_milestone, change_milestone
 from results.protocol import certify_protocol, draft_protocol, prepare_protocol, sign_protocol
 from results.protocol_document import Person
 from voting.db import Database
 from voting.demo_register import load_city
+from voting.evidence_files import evidence_in, store_evidence
 from voting.identity.accounts import create_account, normal_login
 from voting.identity.demo import PASSWORD, create_demo_accounts
 from voting.keys import PROTOCOL, board_sealer, record_keys, signer
@@ -193,6 +198,7 @@ async def _add_polls(city: City, now: datetime) -> None:
             owner="Управа района Арбат", status=Status.IN_PROGRESS, author_id=city.official_id, now=now,
             deadline=(now + timedelta(days=120)).date(),
         )  # fmt: skip
+        await _steps(session, city, now)
     await _certify(city, city.slugs["counted"], datetime.now(UTC))
 
 
@@ -211,6 +217,33 @@ async def _certify(city: City, slug: str, now: datetime) -> None:
             second = Person(reviewer, "Олег Карпов", "Департамент транспорта", "reviewer")
             made = await certify_protocol(session, slug, second, waiting.sha256, now)
             await sign_protocol(session, made.id, signer(settings, PROTOCOL), now)
+
+
+async def _steps(session: Session, city: City, now: datetime) -> None:
+    """Two steps of the decision: one done, with pictures and a document, and one that was put off and is to come."""
+    who: dict[str, Any] = {"author_id": city.official_id, "now": now}
+    slug, today = city.slugs["counted"], now.date()
+    buy, plant = Text(ru="Закупить липы", en="Buy the limes"), Text(ru="Посадить липы", en="Plant the limes")
+    done = await add_milestone(session, slug, text=buy, planned_on=today, **who)
+    coming = await add_milestone(session, slug, text=plant, planned_on=today + timedelta(days=60), **who)
+    files = ((Role.BEFORE, a_picture("gray")), (Role.AFTER, a_picture("green")), (Role.DOCUMENT, b"%PDF-1.7\n%%EOF\n"))
+    for role, data in files:
+        stored = store_evidence(evidence_in(city.settings.data_dir), data)
+        name = Text(ru="Двор и липы", en="The yard and the limes")
+        await add_evidence(session, slug, done.id, file=stored, role=role, name=name, **who)
+    said = StepDraft(buy, today, today - timedelta(days=1), outcome=Text(ru="Закуплено 40 лип.", en="40 limes bought."))
+    await change_milestone(session, slug, done.id, said, **who)
+    later = StepDraft(
+        plant, today + timedelta(days=90), reason=Text(ru="Земля ещё мёрзлая.", en="The ground is frozen.")
+    )
+    await change_milestone(session, slug, coming.id, later, **who)
+
+
+def a_picture(colour: str) -> bytes:
+    """A small picture of one colour."""
+    out = BytesIO()
+    Image.new("RGB", (320, 180), colour).save(out, "PNG")
+    return out.getvalue()
 
 
 async def _counted(city: City, now: datetime, slug: str, residents: int, values: dict[str, Any]) -> None:

@@ -16,6 +16,7 @@ async def public_pages(visitor: Visitor, city: City) -> AsyncIterator[str]:
     """What anybody may open."""
     addresses = [
         "/", "/?phase=soon", "/?phase=ended", "/?q=tram", "/results", "/decisions",
+        "/decisions?show=overdue", "/departments", f"/decisions/{city.slugs['counted']}",
         *(f"/polls/{city.slugs[name]}" for name in ("every_kind", "soon", "cancelled", "counted")),
         *(f"/polls/{city.slugs[name]}/results"
           for name in ("every_kind", "soon", "cancelled", "counted", "few", "live")),
@@ -98,6 +99,19 @@ async def office_pages(visitor: Visitor, city: City) -> AsyncIterator[str]:
     for name in ("every_kind", "counted", "few"):
         await visitor.go(f"/officials/polls/{await city.public_id(city.slugs[name])}/protocol")
         yield f"the protocol of «{name}» on the desk"
+    decision = f"/officials/polls/{await city.public_id(city.slugs['counted'])}/decision"
+    await visitor.go(decision)
+    yield "a decision and its steps"
+    step = await visitor.page.locator(f"a[href^='{decision}/steps/']").first.get_attribute("href")
+    await visitor.page.locator("[name='owner']").fill("")
+    await visitor.page.locator("button[name=op][value=save]").click()
+    await expect(visitor.page.locator("[data-error-summary]")).to_be_visible()
+    yield "a decision, refused"
+    await visitor.go(str(step))
+    yield "a step and its files"
+    await visitor.page.locator("#files form[enctype] button").click()
+    await expect(visitor.page.locator("[data-error-summary]")).to_be_visible()
+    yield "a file, refused"
     await visitor.sign_in(ANALYST, then="/downloads")
     yield "the downloads"
     await visitor.go("/margins")

@@ -226,12 +226,14 @@ async def test_a_decision_is_recorded_once_counted(official: Official, database:
     at = f"/officials/polls/{public_id}"
     check = await official.get(f"{at}/check")
     page = await official.follow(await official.send(check, f"{at}/schedule", revision="1", understood="1"))
-    assert f'action="{at}/decision"' not in page.text
+    assert f'href="{at}/decision"' not in page.text
+    await official.get(f"{at}/decision", 409)
     await official.send(page, f"{at}/close-early", reason="Достаточно")
     async with database.open_session() as session:
         await count_poll(session, public_id, datetime.now(UTC), SEALER)
     clock.go(minutes=1)
-    page = await official.get(at)
+    assert f'href="{at}/decision"' in (await official.get(at)).text
+    page = await official.get(f"{at}/decision")
     refused = await official.send(page, f"{at}/decision", **{"text.ru": "", "owner": "", "deadline": "завтра"})
     assert refused.status_code == 422
     assert "завтра" in refused.text
@@ -243,7 +245,7 @@ async def test_a_decision_is_recorded_once_counted(official: Official, database:
         )
     )  # fmt: skip
     assert html.escape(EVIL, quote=False).split("'")[0] in page.text
-    assert "in progress" in page.text
+    assert "Under way" in page.text
 
 
 async def test_a_poll_can_be_cancelled_and_copied(official: Official, database: Database) -> None:

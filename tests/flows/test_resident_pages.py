@@ -460,14 +460,15 @@ async def test_the_decision_stands_on_its_result_and_in_the_lists(town: Town) ->
     async with town.database.open_session() as session:
         await record_decision(
             session, poll.slug, text=Text(ru="Продлены с <1 декабря>."), owner="Transport", status=Status.PLANNED,
-            author_id=1, now=now(), deadline=date(2020, 1, 1),
+            author_id=1, now=now() - timedelta(days=20), deadline=now().date() - timedelta(days=12),
         )  # fmt: skip
     visitor = town.visitor()
     for path in (f"/polls/{poll.slug}/results", "/", "/results", "/decisions"):
         page = await visitor.get(path)
         assert "Продлены с &lt;1 декабря&gt;." in page.html, path
         assert 'lang="ru"' in page.html, "a text there is in one language only is marked with it"
-    assert "the deadline has passed" in (await visitor.get(f"/polls/{poll.slug}/results")).words
+    for path in (f"/polls/{poll.slug}/results", "/", "/decisions?show=overdue", f"/decisions/{poll.slug}"):
+        assert re.search("overdue by 1[123] days", (await visitor.get(path)).words), path
 
 
 async def test_the_list_of_ended_polls_has_the_decision_of_each_however_many_are_newer(town: Town) -> None:

@@ -252,7 +252,10 @@ async def test_a_decision_hangs_on_the_result_and_is_listed(session: Session) ->
     figures = await poll_figures(session, found.slug, AFTER)
     assert figures.state == "decided" and figures.decision == made
     later = AFTER + timedelta(days=30)
-    await record_decision(session, found.slug, text=words, owner="Парки", status=Status.DONE, author_id=1, now=later)
+    await record_decision(
+        session, found.slug, text=words, owner="Парки", status=Status.DONE, author_id=1, now=later,
+        deadline=date(2027, 5, 1),
+    )  # fmt: skip
     [listed] = await decisions(session)
     assert (listed.status, listed.owner, listed.published_at, listed.poll_slug) == ("done", "Парки", AFTER, found.slug)
     fresh = await a_sealed_poll(session, a_definition(questions=[a_single_choice()]))

@@ -2,6 +2,7 @@
 
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import pytest
 from sqlalchemy import func, select, text
@@ -17,7 +18,10 @@ from polls.journal import poll_events
 from polls.lifecycle import State
 from polls.tables import count_record, participation, poll, roll, turnout_day
 from results.decisions import Status, decisions
+from results.evidence import Role
 from results.houses import house_sheet
+from results.milestones import milestones_of
+from results.work_ratings import work_ratings
 from voting.commands.demo import account_lines
 from voting.db import Database
 from voting.demo import city
@@ -122,6 +126,15 @@ async def test_the_city_has_decided(town: Town) -> None:
         found = await decisions(reading)
     assert {one.status for one in found} == {Status.IN_PROGRESS, Status.DONE, Status.DECLINED}
     assert all(one.text.ru and one.text.en and one.published_at < datetime.now(UTC) for one in found)
+    today = datetime.now(ZoneInfo("Europe/Moscow")).date()
+    assert sum(one.overdue_days(today) > 0 for one in found) == 1, "something is overdue"
+    assert sum(one.steps_done for one in found) == 5
+    done = next(one for one in found if one.status is Status.DONE)
+    async with database.open_read_session() as reading:
+        rated = await work_ratings(reading, done.id)
+        steps = await milestones_of(reading, done.id)
+    assert rated is not None and rated.total == 40
+    assert [file.role for step in steps for file in step.files] == [Role.BEFORE, Role.AFTER]
 
 
 async def test_everybody_can_sign_in_and_residents_are_in_the_register(town: Town) -> None:

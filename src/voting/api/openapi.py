@@ -61,7 +61,7 @@ TAGS = {
     "session": "Sign in, sign up, sign out.",
     "polls": "The polls, their sealed documents and their turnout.",
     "voting": "Casting a ballot, and whether one has voted.",
-    "results": "Figures and files of counted polls; decisions of the city.",
+    "results": "Figures and files of counted polls; decisions of the city and how it keeps them.",
     "officials": "Drafting, sealing, extending, closing and cancelling polls.",
     "reference": "Territories and problem codes.",
 }
@@ -237,6 +237,8 @@ PATHS: Mapping[str, Mapping[str, Any]] = {
     "poll_id": {"description": "The poll's 32-digit id.", "example": "5f0c9a1b2c3d4e5f60718293a4b5c6d7"},
     "number": {"description": "The number of a version, from 1.", "example": 2},
     "code": {"description": "The template's code.", "example": "city_poll"},
+    "milestone": {"description": "The number of a step, as its decision gives it.", "example": 12},
+    "evidence": {"description": "The number of a file under a step.", "example": 34},
 }
 
 

@@ -6,13 +6,11 @@ Numbers are exact: shares, means and medians of `outcomes` are fractions as text
 
 from __future__ import annotations
 
-from datetime import date, datetime
+from datetime import datetime
 from typing import Annotated, Any, Literal
 
 from pydantic import Field, JsonValue
 
-from polls.definition import Line, Text
-from results.decisions import CityDecision, Status
 from voting.api.schemas import Shape
 from voting.api.schemas_weighting import WeightingView
 
@@ -161,45 +159,6 @@ class LiveResults(Shape):
 
 
 AnyResults = Results | LiveResults
-
-
-class DecisionIn(Shape):
-    """What the city does about a counted poll. Sending again corrects it."""
-
-    poll: str = Field(max_length=64, description="Slug or id of the poll.", examples=["square-2026"])
-    text: Text = Field(description="Russian is needed.", examples=[{"ru": "Посадим липы", "en": "We plant limes"}])
-    owner: Line = Field(description="The department that answers for it.", examples=["Департамент природопользования"])
-    status: Status = Status.PLANNED
-    deadline: date | None = Field(None, description="A day in city time.", examples=["2027-05-31"])
-
-
-class DecisionView(Shape):
-    """One decision, with the poll it follows from."""
-
-    poll_id: str
-    poll_slug: str
-    poll_title: Text
-    topic: str
-    text: Text
-    owner: str
-    deadline: date | None
-    status: Status
-    published_at: datetime
-
-    @classmethod
-    def of(cls, made: CityDecision) -> DecisionView:
-        """From the results' own."""
-        return cls(
-            poll_id=made.poll_public_id, poll_slug=made.poll_slug, poll_title=made.poll_title, topic=made.topic,
-            text=made.text, owner=made.owner, deadline=made.deadline, status=made.status,
-            published_at=made.published_at,
-        )  # fmt: skip
-
-
-class DecisionList(Shape):
-    """Decisions, the newest first."""
-
-    decisions: list[DecisionView]
 
 
 def outcomes_as_sent(outcomes: Any) -> list[QuestionOutcome]:

@@ -13,6 +13,7 @@ from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, time, timedelta
 from enum import StrEnum
+from pathlib import Path
 from typing import Any, ClassVar, cast
 from zoneinfo import ZoneInfo
 
@@ -25,7 +26,7 @@ from polls.casting import cast_ballot
 from polls.catalogue import SealedPoll, sealed_poll
 from polls.checkpoint import BoardSealer
 from polls.counting import count_poll, take_live_step
-from polls.definition import Definition, Text
+from polls.definition import Definition
 from polls.eligibility import CitizenFacts
 from polls.errors import NotAllowed
 from polls.pabulib import parse
@@ -34,7 +35,6 @@ from polls.register import citizen_facts_many
 from polls.sessions import ReadSession, Session
 from polls.tables import poll as poll_table
 from polls.turning_points import record_turning_points
-from results.decisions import record_decision
 from voting.db import Database
 from voting.demo.budget_file import DISTRICT as BUDGET_DISTRICT
 from voting.demo.budget_file import TITLE as BUDGET_TITLE
@@ -47,6 +47,7 @@ from voting.demo.house import HOUSE_POLLS, settle_house
 from voting.demo.margins import settle_margins
 from voting.demo.okrug_polls import OKRUG_POLLS
 from voting.demo.open_polls import OPEN_POLLS
+from voting.demo.promises import keep_promise
 from voting.demo.residents import open_accounts, settle_residents
 from voting.demo.script import DemoPoll
 from voting.demo.voters import answers_of, city_voters, turnout
@@ -99,6 +100,7 @@ class Story:
     sealer: BoardSealer
     official_id: int
     voters: Sequence[CitizenFacts]
+    data_dir: Path
     residents: dict[str, CitizenFacts] = field(default_factory=dict)
 
 
@@ -175,7 +177,9 @@ async def _people(database: Database, settings: Settings, citizens: int, now: da
         facts = await citizen_facts_many(reading, list(residents.values()), now)
     signer = cast(Signer, receipt_signer(settings))
     known = {key: facts[citizen_id] for key, citizen_id in residents.items()}
-    return Story(database, now, settings.zone, signer, board_sealer(settings), official_id, voters, known)
+    return Story(
+        database, now, settings.zone, signer, board_sealer(settings), official_id, voters, settings.data_dir, known
+    )
 
 
 def definition_of(poll: DemoPoll, now: datetime, zone: ZoneInfo) -> Definition:
@@ -250,15 +254,9 @@ async def _end(session: Session, story: Story, poll: DemoPoll, closes: datetime)
     counted_at = closes + timedelta(minutes=2)
     await set_time(session, counted_at)
     await count_poll(session, poll.poll_id, counted_at, story.sealer)
-    decision = poll.decision
-    if decision is None:
-        return
-    decided_at = closes + decision.after
-    await record_decision(
-        session, poll.slug, text=Text(ru=decision.ru, en=decision.en), owner=decision.owner, status=decision.status,
-        author_id=story.official_id, now=decided_at,
-        deadline=(decided_at + decision.deadline).date() if decision.deadline else None,
-    )  # fmt: skip
+    if poll.decision is not None:
+        people = [facts.citizen_id for facts in story.voters]
+        await keep_promise(session, story.data_dir, poll.slug, poll.decision, closes, story.official_id, people)
 
 
 async def _budget_known(session: ReadSession) -> bool:

@@ -8,6 +8,7 @@ from results.decisions import Status
 from voting.demo.script import (
     CityDecides,
     DemoPoll,
+    DemoStep,
     Leaning,
     aged,
     everybody,
@@ -39,6 +40,21 @@ YARD_LIGHT = DemoPoll(
         "Yards get lamps of warm light (2700 K). The first are the 214 yards whose lamps are due this year; the others "
         "follow as their lamps are replaced.",
         "Департамент ЖКХ", Status.IN_PROGRESS, timedelta(days=10), timedelta(days=180),
+        steps=(
+            DemoStep(
+                "Закупить 5 600 ламп тёплого света", "Buy 5,600 lamps of warm light", timedelta(days=20),
+                timedelta(days=18), ("Закуплено 5 600 ламп, поставка до конца месяца.",
+                                     "5,600 lamps are bought and arrive this month."),
+            ),
+            DemoStep(
+                "Заменить лампы в первых 40 дворах", "Change the lamps of the first 40 yards", timedelta(days=30),
+                timedelta(days=38), ("Заменено в 40 дворах.", "Changed in 40 yards."), pictures=True,
+                moved=(timedelta(days=28), timedelta(days=40), "Поставка задержалась на неделю.",
+                       "The delivery came a week late."),
+            ),
+            DemoStep("Заменить лампы в остальных 174 дворах", "Change the lamps of the other 174 yards",
+                     timedelta(days=150)),
+        ),
     ),
     content={
         "title": t("Тёплый или холодный свет во дворах?", "Warm or cold light in the yards?"),
@@ -83,7 +99,15 @@ BICYCLES = DemoPoll(
     decision=CityDecides(
         "Поставили 1 200 мест у сорока станций метро. Карта стоек — на городском портале.",
         "1,200 places have been set up at forty metro stations. A map of them is on the city's portal.",
-        "Департамент транспорта", Status.DONE, timedelta(days=14), timedelta(days=45),
+        "Департамент транспорта", Status.DONE, timedelta(days=14), timedelta(days=10),
+        steps=(
+            DemoStep("Выбрать места с районами", "Choose the places with the districts", timedelta(days=3),
+                     timedelta(days=3), ("Места согласованы с сорока районами.",
+                                         "The places are agreed with forty districts.")),
+            DemoStep("Поставить 1 200 мест", "Set up 1,200 places", timedelta(days=8), timedelta(days=9),
+                     ("Стойки стоят у сорока станций.", "The racks stand at forty stations."), pictures=True),
+        ),
+        finished=timedelta(days=9), stars={5: 21, 4: 14, 3: 6, 2: 2, 1: 3},
     ),
     content={
         "title": t("Где нужны велопарковки?", "Where are bicycle racks needed?"),
@@ -168,6 +192,7 @@ FAIR = DemoPoll(
         "The quorum was not reached, so the fair stays where it is. We come back to it in spring and tell the "
         "neighbouring houses beforehand.",
         "Префектура Северного округа", Status.DECLINED, timedelta(days=8),
+        reason=("Кворум 20 % не набран.", "The quorum of 20 % was not reached."),
     ),
     content={
         "title": t("Куда перенести ярмарку выходного дня?", "Where should the weekend fair move?"),

@@ -14,7 +14,7 @@ from polls.register import TerritoryRow, load_buildings
 from polls.sessions import Session
 from polls.unit_import import UnitReport, import_units
 from results.decisions import Status
-from voting.demo.script import CityDecides, DemoPoll, Leaning, t
+from voting.demo.script import CityDecides, DemoPoll, DemoStep, Leaning, t
 from voting.demo_register import demo_citizen
 
 DISTRICT = "msk-sao-timiryazevsky"
@@ -61,7 +61,12 @@ RENOVATION = DemoPoll(
         "опубликуем до конца квартала.",
         "The house joins the renovation programme: more than two thirds of its flats are for. Sites to move to will be "
         "published this quarter.",
-        "Департамент градостроительной политики", Status.IN_PROGRESS, timedelta(days=6), timedelta(days=120),
+        "Департамент градостроительной политики", Status.IN_PROGRESS, timedelta(days=6), timedelta(days=26),
+        steps=(
+            DemoStep("Сообщить собственникам итог", "Tell the owners the result", timedelta(days=5), timedelta(days=4),
+                     ("Письма разосланы всем 60 квартирам.", "Letters went to all 60 flats.")),
+            DemoStep("Опубликовать список площадок", "Publish the list of sites", timedelta(days=24)),
+        ),
     ),
     content={
         **renovation(BUILDING.code),

@@ -38,8 +38,24 @@ class Leaning:
 
 
 @dataclass(frozen=True)
+class DemoStep:
+    """A step of a decision; days are counted from the decision. `moved`: when it was put off, to when, and why."""
+
+    ru: str
+    en: str
+    planned: timedelta
+    done: timedelta | None = None
+    said: tuple[str, str] = ("", "")
+    pictures: bool = False
+    moved: tuple[timedelta, timedelta, str, str] | None = None
+
+
+@dataclass(frozen=True)
 class CityDecides:
-    """What the city did about a poll, so many days after it closed."""
+    """What the city did about a poll, so many days after it closed. `finished` is counted from the decision.
+
+    `reason` is of declining; `stars` how often residents gave each rating of the finished work.
+    """
 
     ru: str
     en: str
@@ -47,6 +63,10 @@ class CityDecides:
     status: Status
     after: timedelta
     deadline: timedelta | None = None
+    steps: tuple[DemoStep, ...] = ()
+    finished: timedelta | None = None
+    reason: tuple[str, str] = ("", "")
+    stars: Mapping[int, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

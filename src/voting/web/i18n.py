@@ -185,6 +185,11 @@ def day(value: date, *, year: bool | None = None, zone: ZoneInfo | None = None) 
 ZONE_NAMES = {"Europe/Moscow": {"ru": "МСК", "en": "Moscow time"}}
 
 
+def iso_day(value: str) -> str:
+    """A day written as 2026-11-24, as people say it with its year."""
+    return day(date.fromisoformat(value), year=True)
+
+
 def when(value: datetime, zone: ZoneInfo | None = None) -> str:
     """A moment in city time with the zone named: «24 ноября 2026, 18:00 МСК»."""
     zone = zone or ZoneInfo("Europe/Moscow")

@@ -1,13 +1,13 @@
 """A sealed poll at the desk: how it runs, and what remains possible.
 
 After sealing no rule changes. What is left (a later closing time, a pause, a correction beside the text, closing early,
-cancelling) is public with its reason; the city's decision is recorded once the ballots are counted.
+cancelling) is public with its reason. What the city decides once it is counted has a page of its own.
 """
 
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from datetime import date, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from litestar import Request, Response, get, post
@@ -36,7 +36,7 @@ from polls.pausing import pause_poll, pauses_of, resume_poll, whole_seconds
 from polls.questions import takes_words
 from polls.register import territory_tree
 from polls.sessions import ReadSession, Session
-from results.decisions import Status, decision_of, record_decision
+from results.decisions import decision_of
 from voting.board_jobs import standing_of_board
 from voting.identity.guards import official
 from voting.identity.names import names_of
@@ -150,25 +150,6 @@ async def cancel(
     return await _amend(request, session, public_id, form, "cancel", act, now)
 
 
-@post("/officials/polls/{public_id:str}/decision", guards=[official], include_in_schema=False, status_code=200)
-async def decide(
-    request: AnyRequest, public_id: FromPath[str], viewer: NamedDependency[Viewer],
-    session: NamedDependency[Session], now: NamedDependency[datetime],
-) -> Response[Any] | Redirect:  # fmt: skip
-    """Record, or correct, what the city does about the result."""
-    form = EditorForm.read((await request.form()).multi_items())
-
-    async def act() -> None:
-        status = form.get("status")
-        await record_decision(
-            session, known(public_id), text=as_text({"ru": form.get("text.ru"), "en": form.get("text.en")}, "text"),
-            owner=form.get("owner"), status=Status(status) if status in tuple(Status) else Status.PLANNED,
-            author_id=viewer.account_id, now=now, deadline=_deadline(form.get("deadline")),
-        )  # fmt: skip
-
-    return await _amend(request, session, public_id, form, "decision", act, now)
-
-
 async def _amend(
     request: AnyRequest, session: Session, public_id: str, form: EditorForm, move: str,
     act: Callable[[], Awaitable[None]], now: datetime,
@@ -204,15 +185,6 @@ def _closing(form: EditorForm, definition: Definition) -> datetime:
         raise Invalid([FieldError("closes_at", wrong.code, wrong.message)]) from wrong
 
 
-def _deadline(typed: str) -> date | None:
-    if not typed.strip():
-        return None
-    try:
-        return date.fromisoformat(typed.strip())
-    except ValueError as error:
-        raise Invalid([FieldError("deadline", "date", "Type a date such as 2026-12-31.")]) from error
-
-
 async def _sealed_page(
     request: AnyRequest, session: ReadSession, draft: Draft, now: datetime, *, form: EditorForm | None = None,
     move: str = "", errors: tuple[FieldError, ...] = (),
@@ -229,7 +201,7 @@ async def _sealed_page(
         votes=(await cast_counts(session, [draft.poll_id])).get(draft.poll_id, 0),
         roll=await roll_total(session, draft.poll_id), places=(await territory_tree(session, buildings=True)).by_code,
         decision=await decision_of(session, draft.poll_id), counted=State(draft.state) in COUNTED,
-        moves=_moves(draft, poll), statuses=[status.value for status in Status],
+        moves=_moves(draft, poll),
         errata=await errata_of(session, draft.poll_id), pauses=await pauses_of(session, draft.poll_id),
         resumed_closing=_if_resumed(poll, now), words_waiting=await words_waiting(session, poll),
         board=await standing_of_board(session, request.app.state["settings"].data_dir, draft.public_id),
@@ -262,4 +234,4 @@ async def words_waiting(session: ReadSession, poll: SealedPoll | None) -> int | 
     return sum(found[Waiting.PENDING] for found in (await statuses(session, poll.id)).values())
 
 
-handlers = [show_sealed, extend, close, pause, resume, correct, cancel, decide]
+handlers = [show_sealed, extend, close, pause, resume, correct, cancel]

@@ -130,7 +130,7 @@ def environment() -> Environment:
 def _filters() -> dict[str, Callable[..., Any]]:
     plain: dict[str, Callable[..., Any]] = {
         "num": i18n.num, "pct": i18n.pct, "money": i18n.money, "money_short": i18n.money_short, "day": i18n.day,
-        "when": i18n.when, "ago": i18n.ago, "typo": _typo, "local": local,
+        "when": i18n.when, "iso_day": i18n.iso_day, "ago": i18n.ago, "typo": _typo, "local": local,
     }  # fmt: skip
     return {name: _in_context(function) for name, function in plain.items()}
 

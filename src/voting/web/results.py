@@ -1,4 +1,4 @@
-"""Results: the page of one poll in whatever state its figures are, the list of ended polls, the decisions.
+"""Results: the page of one poll in whatever state its figures are, and the list of ended polls.
 
 Every figure comes from `results.figures`, behind the one gate; this module lays them out and counts nothing.
 """
@@ -27,7 +27,7 @@ from polls.tally.quorum import check_quorum
 from polls.territories import TerritoryTree
 from polls.tie_breaking import DecidedTie, commitments, decided_ties
 from results.charts import Cell, TileMap, day_series, tile_map
-from results.decisions import decisions, decisions_of
+from results.decisions import decisions_of
 from results.explained import Explained, explain
 from results.figures import PollFigures, counted_version, live_figures, poll_figures, running_turnout, see
 from results.protocol import protocols_of
@@ -47,8 +47,6 @@ from voting.web.topics import TOPICS
 from voting.web.weighting import weighted_part
 
 AnyRequest = Request[Any, Any, Any]
-DECISIONS_A_PAGE = 20
-LAST_PAGE = 1_000
 
 
 @get("/polls/{slug:str}/results", guards=[public], include_in_schema=False, opt={"figures": "results"})
@@ -206,20 +204,4 @@ async def _ended(session: ReadSession, wanted: Wanted, now: datetime, zone: str)
     }  # fmt: skip
 
 
-@get("/decisions", guards=[public], include_in_schema=False)
-async def show_decisions(request: AnyRequest, database: NamedDependency[Database]) -> Response[Any]:
-    """What the city decided after polls, newest first."""
-    asked = request.query_params.get("page", "1")
-    number = min(max(int(asked), 1), LAST_PAGE) if asked[:5].isdecimal() and len(asked) < 5 else 1
-    offset = (number - 1) * DECISIONS_A_PAGE
-
-    async def make() -> Mapping[str, Any]:
-        async with database.open_read_session() as session:
-            found = await decisions(session, limit=DECISIONS_A_PAGE + 1, offset=offset)
-        more = len(found) > DECISIONS_A_PAGE
-        return {"nav": "results", "decided": found[:DECISIONS_A_PAGE], "number": number, "more": more}
-
-    return await framed(request, "results/decisions.html", number, make)
-
-
-handlers = [show_results, show_ended, show_decisions]
+handlers = [show_results, show_ended]

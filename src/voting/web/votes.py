@@ -9,6 +9,7 @@ from litestar import Request, Response, get
 from litestar.di import NamedDependency
 
 from polls.catalogue import my_votes
+from results.decisions import decisions_of
 from voting.db import Session
 from voting.identity.guards import signed_in
 from voting.identity.sessions import Viewer
@@ -22,7 +23,9 @@ async def show_votes(
 ) -> Response[Any]:  # fmt: skip
     """The reader's participations, newest first."""
     cards = await my_votes(session, viewer.citizen_id, now) if viewer.citizen_id is not None else []
-    return page(request, "votes.html", nav="mine", cards=cards, resident=viewer.citizen_id is not None, now=now)
+    decided = await decisions_of(session, [card.id for card in cards]) if cards else {}
+    told: dict[str, Any] = {"cards": cards, "decided": decided, "resident": viewer.citizen_id is not None, "now": now}
+    return page(request, "votes.html", nav="mine", **told)
 
 
 handlers = [show_votes]
