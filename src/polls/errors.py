@@ -329,6 +329,49 @@ class TooFewToPublish(Refusal):
     next_step = "Use the outcome on the results page."
 
 
+# ---- files
+
+
+class NeedsExportJob(Refusal):
+    """A file too large to be made while somebody waits. Facts: `rows`, `at_once`."""
+
+    code = "needs_export_job"
+    detail = "This file is too large to be made while you wait."
+    next_step = "Order it: the downloads page has a button, the API takes POST to the poll's exports."
+
+
+class SheetTooLong(Refusal):
+    """More records than a sheet of Excel has lines. Facts: `rows`, `limit`."""
+
+    code = "sheet_too_long"
+    detail = "There are more answers than a sheet of Excel has lines (1,048,576)."
+    next_step = "Take CSV or Parquet: they have no limit. Or take one question at a time."
+
+
+class ExportNotReady(Refusal):
+    """The file of an export is not there (yet). Facts: `state`, `why` (a failed one)."""
+
+    code = "export_not_ready"
+    detail = "This file is not ready."
+    next_step = "Look at the export's page: it says how far it is, or why it failed."
+
+
+class ExportGone(Refusal):
+    """The file was kept for its time, or the count was corrected since. Facts: `poll`, `kind`, `again` (an address)."""
+
+    code = "export_gone"
+    detail = "This file is no longer kept, or the result was corrected since it was made."
+    next_step = "Order it again on the downloads page of the poll."
+
+
+class ExportsBusy(Refusal):
+    """Enough exports are under way. Facts: `retry_after` seconds."""
+
+    code = "exports_busy"
+    detail = "Too many files are being made just now."
+    next_step = "Try again in a few minutes. Small files can be taken at once."
+
+
 # ---- ties
 
 

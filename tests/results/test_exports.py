@@ -42,6 +42,7 @@ from results.exports.columns import ANSWERS, DETAILS, RESULTS, TEXTS, TURNOUT
 from results.exports.csv import results_csv, results_json, results_rows
 from results.exports.dialects import Dialect, cell_text, csv_chunks, file_name, number_text, safe_text
 from results.exports.texts import texts_csv
+from results.exports.wide import wide_csv
 from results.figures import poll_figures
 from results.shapes import By
 from voting.db import Database
@@ -137,7 +138,10 @@ async def test_the_codebook_describes_every_column_and_option(session: Session) 
     assert download.file_name == f"2026-11-29_{found.slug}_codebook.json"
     document = json.loads(await body(download))
     named = [[column["name"] for column in table["tableSchema"]["columns"]] for table in document["tables"]]
-    assert named == [[column.name for column in columns] for columns in (RESULTS, TURNOUT, ANSWERS, DETAILS, TEXTS)]
+    fixed = (RESULTS, TURNOUT, ANSWERS, DETAILS, TEXTS)
+    assert named[:5] == [[column.name for column in columns] for columns in fixed]
+    wide = (await body(await wide_csv(opener(session), found.slug, now=AFTER))).decode().splitlines()[0]
+    assert named[5] == wide.split(","), "the columns of the poll's own options too"
     for table in document["tables"]:
         for column in table["tableSchema"]["columns"]:
             assert [said["@language"] for said in column["dc:description"]] == ["ru", "en"]
@@ -356,4 +360,4 @@ async def test_a_stream_that_fails_in_sql_raises(session: Session) -> None:
     connection = await (await session.connection()).get_raw_connection()
     query = "SELECT 1/(50000-i) FROM generate_series(1,100000) i"
     with pytest.raises(asyncpg.DivisionByZeroError):
-        [chunk async for chunk in _copied(connection.driver_connection, query, False)]
+        [chunk async for chunk in _copied(connection.driver_connection, query, {"format": "csv"})]

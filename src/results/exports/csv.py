@@ -1,13 +1,14 @@
 """results.csv, turnout.csv, details.csv and results.json: the figures of the results page, number for number.
 
 Tidy: one line per question, class of answer and group. Whole-poll lines have `dimension` ``all`` and are exact;
-a hidden figure is an empty cell with `suppressed` true, never a zero.
+a hidden figure is an empty cell with `suppressed` true, never a zero. The same lines go into workbooks and Parquet
+files; :mod:`results.exports.wide` has them with a column for each option.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterable, Iterator
 from datetime import datetime
 from decimal import Decimal
 from fractions import Fraction
@@ -18,54 +19,70 @@ from polls.tally.outcome import OptionResult
 from results.aggregation import columns_of
 from results.exports.columns import DETAILS, FORMAT_VERSION, RESULTS, TURNOUT, ColumnDoc
 from results.exports.dialects import Dialect, Download, OpenSession, Value, csv_chunks, file_name, number_text, streamed
+from results.exports.headers import Language, header_of
 from results.figures import PollFigures, QuestionFigures, poll_figures
 from results.rounds import rounds_of
-from results.shapes import By, Cell, Column, Kind, Row
+from results.shapes import By, Cell, Column, Kind, Row, Table, TurnoutTable
 
 MEDIA_TYPE = "text/csv"
 LEVELS = range(1, 6)
 
 
 async def results_csv(
-    open_session: OpenSession, slug_or_id: str, *, now: datetime, dialect: Dialect = Dialect.PLAIN
+    open_session: OpenSession,
+    slug_or_id: str,
+    *,
+    now: datetime,
+    dialect: Dialect = Dialect.PLAIN,
+    language: Language | None = None,
 ) -> Download:
     """The results as CSV. Refuses what :func:`results.figures.poll_figures` refuses, before the first byte."""
-    figures = await _figures(open_session, slug_or_id, now)
-    return _download(figures, "results", csv_chunks(_names(RESULTS), results_rows(figures), dialect))
+    figures = await figures_of(open_session, slug_or_id, now)
+    return download_of(figures, "results", csv_chunks(header_of(RESULTS, language), results_rows(figures), dialect))
 
 
 async def turnout_csv(
-    open_session: OpenSession, slug_or_id: str, *, now: datetime, dialect: Dialect = Dialect.PLAIN
+    open_session: OpenSession,
+    slug_or_id: str,
+    *,
+    now: datetime,
+    dialect: Dialect = Dialect.PLAIN,
+    language: Language | None = None,
 ) -> Download:
     """Turnout by group and by day as CSV; refusals as for :func:`results_csv`."""
-    figures = await _figures(open_session, slug_or_id, now)
-    return _download(figures, "turnout", csv_chunks(_names(TURNOUT), turnout_rows(figures), dialect))
+    figures = await figures_of(open_session, slug_or_id, now)
+    return download_of(figures, "turnout", csv_chunks(header_of(TURNOUT, language), turnout_rows(figures), dialect))
 
 
 async def details_csv(
-    open_session: OpenSession, slug_or_id: str, *, now: datetime, dialect: Dialect = Dialect.PLAIN
+    open_session: OpenSession,
+    slug_or_id: str,
+    *,
+    now: datetime,
+    dialect: Dialect = Dialect.PLAIN,
+    language: Language | None = None,
 ) -> Download:
     """Levels, places, comparisons and rounds of the whole poll as CSV; refusals as for :func:`results_csv`."""
-    figures = await _figures(open_session, slug_or_id, now)
-    return _download(figures, "details", csv_chunks(_names(DETAILS), details_rows(figures), dialect))
+    figures = await figures_of(open_session, slug_or_id, now)
+    return download_of(figures, "details", csv_chunks(header_of(DETAILS, language), details_rows(figures), dialect))
 
 
 async def results_json(open_session: OpenSession, slug_or_id: str, *, now: datetime) -> Download:
     """The numbers of both CSV files and the tally's outcomes with their steps as one JSON document."""
-    figures = await _figures(open_session, slug_or_id, now)
+    figures = await figures_of(open_session, slug_or_id, now)
     body = json.dumps(results_document(figures), ensure_ascii=False, indent=1).encode("utf-8")
-    return _download(figures, "results", iter((body, b"\n")), "json", "application/json")
+    return download_of(figures, "results", iter((body, b"\n")), "json", "application/json")
 
 
 def results_rows(figures: PollFigures) -> Iterator[tuple[Value, ...]]:
     """The lines of results.csv, one value a column of `RESULTS`."""
     for question in figures.questions:
         for column, cell in zip(columns_of(question.question), question.total.cells, strict=True):
-            yield _line(figures, question, column, By.ALL, question.total, cell)
+            yield _line(figures, question, column, By.ALL.value, question.total, cell)
         for table in question.tables:
             for row in table.rows:
                 for column, cell in zip(table.columns, row.cells, strict=True):
-                    yield _line(figures, question, column, table.dimension, row, cell, table.denominator)
+                    yield _line(figures, question, column, dimension_of(table), row, cell, table.denominator)
 
 
 def turnout_rows(figures: PollFigures) -> Iterator[tuple[Value, ...]]:
@@ -78,7 +95,7 @@ def turnout_rows(figures: PollFigures) -> Iterator[tuple[Value, ...]]:
     for table in turnout.tables:
         for row in table.rows:
             group = row.group
-            yield (*poll, table.dimension.value, group.code, group.ru, group.en, row.suppressed, row.votes,
+            yield (*poll, dimension_of(table), group.code, group.ru, group.en, row.suppressed, row.votes,
                    row.entitled, row.share)  # fmt: skip
     for day, n in turnout.days.items():
         text = day.isoformat()
@@ -133,24 +150,29 @@ def results_document(figures: PollFigures) -> dict[str, Any]:
 # ---- lines
 
 
+def dimension_of(table: Table | TurnoutTable) -> str:
+    """What a table is broken down by, as files write it; of a pair both, such as ``okrug+sex``."""
+    return "+".join(By(one).value for one in getattr(table, "dimensions", None) or (table.dimension,))
+
+
 def _line(
     figures: PollFigures,
     question: QuestionFigures,
     column: Column,
-    dimension: By,
+    dimension: str,
     row: Row,
     cell: Cell,
     denominator: str | None = None,
 ) -> tuple[Value, ...]:
     text = question.question.text
-    whole = dimension is By.ALL
+    whole = dimension == By.ALL.value
     result = question.outcome.option(column.option_id) if column.kind is Kind.OPTION else None
     if denominator is None:
         denominator = question.outcome.denominator if result is not None else Denominator.CAST.value
     base = row.base if not whole or result is not None else question.outcome.cast
     return (
         figures.public_id, figures.slug, question.question.id, question.question.kind, text.ru, text.in_language("en"),
-        column.kind.value, column.option_id, column.ru, column.en, dimension.value, row.group.code, row.group.ru,
+        column.kind.value, column.option_id, column.ru, column.en, dimension, row.group.code, row.group.ru,
         row.group.en, cell.suppressed, cell.votes, cell.share, denominator, base, cell.mean,
         *(_whole_poll(question, result) if whole else (None,) * (len(LEVELS) + 3)),
         *_money(question, result), cell.points, *_ordering(result if whole else None),
@@ -197,17 +219,19 @@ def _json(value: Value) -> Any:
     return float(number_text(value)) if isinstance(value, Fraction | Decimal) else value
 
 
-def _names(columns: tuple[ColumnDoc, ...]) -> list[str]:
-    return [column.name for column in columns]
-
-
-async def _figures(open_session: OpenSession, slug_or_id: str, now: datetime) -> PollFigures:
+async def figures_of(open_session: OpenSession, slug_or_id: str, now: datetime) -> PollFigures:
+    """The figures of a poll in a session of their own; refusals as for :func:`results.figures.poll_figures`."""
     async with open_session() as session:
         return await poll_figures(session, slug_or_id, now)
 
 
-def _download(
-    figures: PollFigures, what: str, chunks: Iterator[bytes], extension: str = "csv", media_type: str = MEDIA_TYPE
+def download_of(
+    figures: PollFigures,
+    what: str,
+    chunks: Iterable[bytes] | AsyncIterator[bytes],
+    extension: str = "csv",
+    media_type: str = MEDIA_TYPE,
 ) -> Download:
+    """A file of a poll's figures under its name."""
     name = file_name(figures.closes_at, figures.definition.time_zone, figures.slug, what, extension)
-    return Download(name, media_type, streamed(chunks))
+    return Download(name, media_type, streamed(chunks) if isinstance(chunks, Iterable) else chunks)
