@@ -364,6 +364,14 @@ class ExportGone(Refusal):
     next_step = "Order it again on the downloads page of the poll."
 
 
+class NotYourOrder(Refusal):
+    """An export is taken back by somebody who did not order it."""
+
+    code = "not_your_order"
+    detail = "This file was ordered by somebody else."
+    next_step = "Leave it: the file is public, and is deleted by itself after a while."
+
+
 class ExportsBusy(Refusal):
     """Enough exports are under way. Facts: `retry_after` seconds."""
 

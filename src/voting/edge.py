@@ -41,6 +41,7 @@ class EdgeMiddleware(Layer):
         started = False
         headless = scope.get("method") == "HEAD"
         if headless:
+            scope["state"]["headless"] = True  # so that nobody reads a large file for nothing
             scope["method"] = "GET"  # type: ignore[typeddict-unknown-key]  # every GET answers HEAD too, without its body
 
         async def send_noting(message: Message) -> None:

@@ -139,6 +139,7 @@ KINDS: Mapping[str, Kind] = {
     "sheet_too_long": Kind(422, "Too long for a sheet"),
     "export_not_ready": Kind(409, "The file is not ready"),
     "export_gone": Kind(410, "The file is no longer kept"),
+    "not_your_order": Kind(403, "Somebody else's order"),
     "exports_busy": Kind(503, "Too many files at once"),
     "already_committed": Kind(409, "There is a commitment already"),
     "lot_cannot_be_drawn": Kind(409, "The lot cannot be drawn"),

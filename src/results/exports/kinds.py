@@ -56,6 +56,13 @@ ORDERED: Final = (
 )  # fmt: skip
 """What may be ordered as a job; the other files are small and made at once."""
 
+BYTES_A_LINE: Final = {
+    FileKind.RESULTS_CSV: 240, FileKind.RESULTS_WIDE_CSV: 600, FileKind.RESULTS_XLSX: 110, FileKind.RESULTS_PARQUET: 30,
+    FileKind.RESULTS_JSON: 1_000, FileKind.TURNOUT_CSV: 120, FileKind.ANSWERS_CSV: 110, FileKind.ANSWERS_JSONL: 166,
+    FileKind.ANSWERS_PARQUET: 20, FileKind.ANSWERS_XLSX: 42,
+}  # fmt: skip
+"""About how many bytes a line takes: what a page says of a file before it is made."""
+
 
 @dataclass(frozen=True)
 class Wanted:

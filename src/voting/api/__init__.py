@@ -14,6 +14,7 @@ from voting.api import (
     documentation,
     draft_history,
     drafts,
+    exports,
     interruptions,
     keys,
     polls,
@@ -29,8 +30,8 @@ routers = [
     Router(
         PREFIX,
         route_handlers=[
-            *polls.handlers, *ballots.handlers, *results.handlers, *decisions.handlers, *drafts.handlers,
-            *draft_history.handlers, *interruptions.handlers, *definitions.handlers,
+            *polls.handlers, *ballots.handlers, *results.handlers, *exports.handlers, *decisions.handlers,
+            *drafts.handlers, *draft_history.handlers, *interruptions.handlers, *definitions.handlers,
             *territories.handlers, *assets.handlers, *problem_kinds.handlers, *keys.handlers,
             documentation.show_openapi,
         ],
