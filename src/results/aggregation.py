@@ -16,7 +16,9 @@ ballots were merged away.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import date
 from fractions import Fraction
 from typing import NamedTuple
@@ -26,11 +28,18 @@ from polls.questions import takes_words
 from polls.tally.outcome import Outcome
 from polls.tally.profile import BLANK
 from polls.territories import TerritoryTree
-from results.blocks import EVERY, FIRST, Grouped, amount_name, clusters, grouped, hidden_in
-from results.disclosure import CAST, ROOT, Block, hidden_cells
-from results.grouping import Nest, nests
-from results.shapes import By, Cell, Column, Group, Kind, Row, Table, Turnout, TurnoutRow, TurnoutTable, share_of
+from results.blocks import EVERY, FIRST, Grouped, amount_name, block_of, clusters, grouped, names_of
+from results.blocks import column as column_name
+from results.disclosure import CAST, LEAST, ROOT, Cell, hidden_cells
+from results.disclosure_tables import Form, Place, linked_block
+from results.grouping import Dimensions, Grid, grid_of
+from results.shapes import By, Column, Group, Kind, Row, Table, Turnout, TurnoutRow, TurnoutTable, is_by, share_of
+from results.shapes import Cell as ShownCell
 
+TURNOUT = "turnout"
+"""The column of a block that counts who voted, never what."""
+SMALL_SHARE = Fraction(1, 10)
+"""A table by two dimensions of which more is under ten is not published: see :func:`pairs_of`."""
 WHOLE = Group("all", "Все участники", "All participants")
 BLANK_COLUMN = Column(Kind.BLANK, 0, "Без ответа", "Left blank")
 OWN_COLUMN = Column(Kind.OWN, OWN, "Свой вариант", "Own answer")
@@ -96,9 +105,9 @@ def total_row(question: AnyQuestion, outcome: Outcome) -> Row:
         votes = votes_of(outcome, column)
         if column.kind is Kind.OPTION:
             result = outcome.option(column.option_id)
-            cells.append(Cell(votes, result.share, result.mean, points=result.points))
+            cells.append(ShownCell(votes, result.share, result.mean, points=result.points))
         else:
-            cells.append(Cell(votes, share_of(votes, outcome.cast)))
+            cells.append(ShownCell(votes, share_of(votes, outcome.cast)))
     return Row(WHOLE, outcome.cast, outcome.denominator_n, tuple(cells))
 
 
@@ -115,6 +124,28 @@ def breakdowns(
     table: it would be the total again. Raises ValueError when the counts do not add up to the outcome: nothing is
     published then.
     """
+    found: list[Table] = []
+    for cluster in clusters_of(definition, outcomes, counts, places):
+        hidden = hidden_cells(block_of(cluster.parts, definition, cluster.grid, cluster.form))
+        for part in cluster.parts:
+            found += _tables_of(part, cluster.outcomes[part.question.id], hidden, cluster)
+    return sorted(found, key=lambda table: [question.id for question in definition.questions].index(table.question_id))
+
+
+@dataclass(frozen=True)
+class Cluster:
+    """Questions that are protected together, counted by group."""
+
+    parts: Sequence[Grouped]
+    outcomes: Mapping[int, Outcome]
+    grid: Grid
+    form: Form
+
+
+def clusters_of(
+    definition: Definition, outcomes: Iterable[Outcome], counts: Iterable[ClassCount], places: TerritoryTree
+) -> list[Cluster]:
+    """The clusters of a count. Raises ValueError when the counts do not add up to the outcome."""
     by_question: dict[int, list[ClassCount]] = {}
     for count in counts:
         by_question.setdefault(count.question_id, []).append(count)
@@ -125,56 +156,79 @@ def breakdowns(
         and (question := definition.question(outcome.question_id)) is not None
         and not isinstance(question.rule, UnitRule)
     }
-    found: list[Table] = []
-    for cluster in clusters(definition, known):
-        questions = [question for question in definition.questions if question.id in cluster]
-        strata = {count.stratum for question in questions for count in by_question[question.id]}
-        for nest in nests(definition, strata, places):
-            parts = [grouped(question, _by_leaf(by_question[question.id], nest), nest) for question in questions]
-            for part in parts:
-                _check(known[part.question.id], part)
-            hidden = hidden_in(parts, definition, nest)
-            for part in parts:
-                found += _nest_tables(part, known[part.question.id], hidden[part.question.id], nest)
-    return sorted(found, key=lambda table: [question.id for question in definition.questions].index(table.question_id))
+    found = []
+    for ids in clusters(definition, known):
+        questions = [question for question in definition.questions if question.id in ids]
+        grid = grid_of(definition, {count.stratum for id_ in ids for count in by_question[id_]}, places)
+        if not grid.axes:
+            continue
+        form = grid.form()
+        parts = [grouped(question, _by_place(by_question[question.id], grid), form) for question in questions]
+        for part in parts:
+            _check(known[part.question.id], part)
+        figures = [(group, part, [*names_of(part.question), CAST]) for part in parts for group in part.groups]
+        form = grid.form(
+            pairs_of(
+                grid,
+                ((g, part.values[g, name]) for g, part, names in figures for name in names if part.values[ROOT, name]),
+            )
+        )
+        found.append(Cluster(parts, {id_: known[id_] for id_ in ids}, grid, form))
+    return found
 
 
-def _by_leaf(counts: Iterable[ClassCount], nest: Nest) -> Iterable[tuple[str, str, int]]:
-    sums: dict[tuple[str, str], int] = {}
+def pairs_of(grid: Grid, figures: Iterable[tuple[str, int]]) -> list[Dimensions]:
+    """The tables by two dimensions that are published: those of whose figures at most a tenth are under ten.
+
+    Hiding ever more of a table of small figures would leave nothing to read; the remedy is a coarser table.
+    """
+    small: Counter[Dimensions] = Counter()
+    cells: Counter[Dimensions] = Counter()
+    for group, n in figures:
+        dimensions = tuple(By(part.partition(":")[0]) for part in group.split("|")) if group else ()
+        cells[dimensions] += 1
+        small[dimensions] += n < LEAST
+    return [two for two in grid.dimensions if len(two) > 1 and cells[two] and small[two] <= SMALL_SHARE * cells[two]]
+
+
+def _by_place(counts: Iterable[ClassCount], grid: Grid) -> Iterable[tuple[Place, str, int]]:
+    sums: dict[tuple[Place, str], int] = {}
     for count in counts:
-        place = (nest.leaf_of[count.stratum], count.key)
+        place = (grid.places[count.stratum], count.key)
         sums[place] = sums.get(place, 0) + count.n
-    return ((leaf, key, n) for (leaf, key), n in sums.items())
+    return ((place, key, n) for (place, key), n in sums.items())
 
 
-def _nest_tables(found: Grouped, outcome: Outcome, hidden: frozenset[tuple[str, str]], nest: Nest) -> list[Table]:
+def _tables_of(found: Grouped, outcome: Outcome, hidden: frozenset[Cell], cluster: Cluster) -> list[Table]:
     columns = columns_of(found.question)
     # Said only where it is the same number: every ballot holds a valid answer.
     name = "valid" if outcome.valid == outcome.cast and outcome.denominator == Denominator.VALID else "cast"
+    there = {group for place in found.leaves for group in cluster.form.groups(place)}
 
     def row(key: str, group: Group) -> Row:
-        base = None if (key, CAST) in hidden else found.values[key, CAST]
+        base = None if (key, column_name(found.question.id, CAST)) in hidden else found.values[key, CAST]
         return Row(group, base, base, tuple(_cell(found, hidden, key, column, base) for column in columns))
 
+    grid, total = cluster.grid, row(ROOT, WHOLE)
     return [
-        Table(found.question.id, by, name, columns, tuple(row(key, nest.groups[key]) for key in keys), row(ROOT, WHOLE))
-        for by, keys in nest.tables.items()
-        if len(keys) > 1
+        Table(found.question.id, dimensions, name, columns, tuple(row(*line) for line in lines), total)
+        for dimensions in grid.dimensions
+        if (lines := list(grid.lines_of(dimensions, there.__contains__)))
     ]
 
 
-def _cell(found: Grouped, hidden: frozenset[tuple[str, str]], key: str, column: Column, base: int | None) -> Cell:
+def _cell(found: Grouped, hidden: frozenset[Cell], key: str, column: Column, base: int | None) -> ShownCell:
     name = _name(column)
-    if (key, name) in hidden:
-        return Cell(None, None, None, suppressed=True)
+    if (key, column_name(found.question.id, name)) in hidden:
+        return ShownCell(None, None, None, suppressed=True)
     votes = found.values[key, name]
     mean = points = None
-    if column.kind is Kind.OPTION and votes and (key, amount_name(name)) not in hidden:
+    if column.kind is Kind.OPTION and votes and (key, column_name(found.question.id, amount_name(name))) not in hidden:
         if isinstance(found.question, Rating):
             mean = Fraction(found.given(key, name), votes)
         elif isinstance(found.question, Points):
             points = found.given(key, name)
-    return Cell(votes, share_of(votes, base), mean, points=points)
+    return ShownCell(votes, share_of(votes, base), mean, points=points)
 
 
 def _check(outcome: Outcome, found: Grouped) -> None:
@@ -193,18 +247,6 @@ def _check(outcome: Outcome, found: Grouped) -> None:
 
 def _name(column: Column) -> str:
     return BLANK if column.kind is Kind.BLANK else str(column.option_id)
-
-
-def _by_group(by_stratum: Mapping[int, int] | None, nest: Nest) -> dict[str, int] | None:
-    """Sums by group, the whole included. Strata the nest does not know (nobody of them voted) count in the whole."""
-    if by_stratum is None:
-        return None
-    sums: dict[str, int] = {}
-    for stratum, n in by_stratum.items():
-        leaf = nest.leaf_of.get(stratum)
-        for group in nest.path(leaf) if leaf is not None else [ROOT]:
-            sums[group] = sums.get(group, 0) + n
-    return sums
 
 
 # ---- turnout
@@ -227,26 +269,42 @@ def turnout(
     """
     tables: list[TurnoutTable] = []
     if broken_down:
-        for nest in nests(definition, {*by_stratum, *(roll or {})}, places):
-            tables.extend(_turnout_tables(nest, by_stratum, _by_group(roll, nest)))
+        grid = grid_of(definition, {*by_stratum, *(roll or {})}, places)
+        if grid.axes:
+            tables = _turnout_tables(grid, by_stratum, roll)
     entitled = sum(roll.values()) if roll is not None else None
     return Turnout(votes, entitled, dict(sorted(days.items())), tuple(tables))
 
 
-def _turnout_tables(nest: Nest, by_stratum: Mapping[int, int], roll: Mapping[str, int] | None) -> list[TurnoutTable]:
-    sums = _by_group(by_stratum, nest) or {}
-    values = {(group, CAST): sums.get(group, 0) for group in (ROOT, *nest.groups)}
-    full = {cell for cell, n in values.items() if roll is not None and n == roll.get(cell[0], 0)}
-    hidden = hidden_cells(Block(values, nest.parent, primary=frozenset(full)))
+def _turnout_tables(grid: Grid, by_stratum: Mapping[int, int], roll: Mapping[int, int] | None) -> list[TurnoutTable]:
+    form = grid.form()
+    entitled: Counter[str] = Counter()
+    voted: Counter[str] = Counter()
+    counts: dict[Place, Counter[str]] = {place: Counter({TURNOUT: 0}) for place in grid.places.values()}
+    for stratum, place in grid.places.items():
+        counts[place][TURNOUT] += by_stratum.get(stratum, 0)
+        for group in form.groups(place):
+            entitled[group] += (roll or {}).get(stratum, 0)
+            voted[group] += by_stratum.get(stratum, 0)
+    form = grid.form(pairs_of(grid, voted.items()))
+    block = linked_block(counts, form, [])
+    full = {cell for cell, n in block.values.items() if roll is not None and n == entitled[cell[0]]}
+    hidden = hidden_cells(
+        replace(block, primary=frozenset(full), open_columns=frozenset({TURNOUT}), whole={TURNOUT: TURNOUT})
+    )
 
-    def row(key: str) -> TurnoutRow:
-        shown = None if (key, CAST) in hidden else values[key, CAST]
-        entitled = roll.get(key, 0) if roll is not None else None
-        return TurnoutRow(nest.groups[key], shown, entitled, share_of(shown, entitled), (key, CAST) in hidden)
+    def row(key: str, group: Group) -> TurnoutRow:
+        shown = None if (key, TURNOUT) in hidden else block.values[key, TURNOUT]
+        all_of = entitled[key] if roll is not None else None
+        return TurnoutRow(group, shown, all_of, share_of(shown, all_of), (key, TURNOUT) in hidden)
 
-    return [TurnoutTable(by, tuple(row(key) for key in keys)) for by, keys in nest.tables.items() if len(keys) > 1]
+    return [
+        TurnoutTable(dimensions, tuple(row(*line) for line in lines))
+        for dimensions in grid.dimensions
+        if (lines := list(grid.lines_of(dimensions, lambda key: (key, TURNOUT) in block.values)))
+    ]
 
 
-def table_of(tables: Iterable[Table], question_id: int, dimension: By) -> Table | None:
-    """The table of one question by one dimension, or None."""
-    return next((t for t in tables if t.question_id == question_id and t.dimension is dimension), None)
+def table_of(tables: Iterable[Table], question_id: int, first: By, second: By | None = None) -> Table | None:
+    """The table of one question by one dimension or by two, or None."""
+    return next((t for t in tables if t.question_id == question_id and is_by(t.dimensions, first, second)), None)

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from polls.definition import (
     OWN,
@@ -29,8 +29,9 @@ from polls.definition import (
 )
 from polls.questions import takes_words
 from polls.tally.profile import BLANK
-from results.disclosure import CAST, LEAST, ROOT, Block, Cell, hidden_cells
-from results.grouping import Nest
+from results.disclosure import CAST, LEAST, Block, Cell
+from results.disclosure_tables import Form, Place, linked_block
+from results.grouping import Grid
 
 EVERY = ""
 """Class key: every ballot on which the question was shown."""
@@ -40,14 +41,17 @@ FIRST = "^"
 
 @dataclass(frozen=True)
 class Grouped:
-    """One question counted by (group, column), every group above included. Cells without ballots are nought.
+    """One question counted by (group, column), every published group included. Cells without ballots are nought.
 
-    `amounts` (ratings and points): option id as text → level or number of points → group → ballots.
+    `amounts` (ratings and points): option id as text → level or number of points → group → ballots. `leaves`: place →
+    column → number, what was given to an option among them, counted from :func:`lowest_of`. `groups`: their names.
     """
 
     question: AnyQuestion
     values: Counter[tuple[str, str]]
     amounts: Mapping[str, Mapping[int, Counter[str]]]
+    leaves: Mapping[Place, Counter[str]]
+    groups: Sequence[str]
 
     def given(self, group: str, name: str, *, above: int = 0) -> int:
         """The sum of levels or points a group gave an option, each counted from `above`."""
@@ -58,20 +62,33 @@ class Grouped:
         return sum(by[group] > 0 for by in self.amounts.get(name, {}).values()) <= 1
 
 
-def grouped(question: AnyQuestion, counts: Iterable[tuple[str, str, int]], nest: Nest) -> Grouped:
-    """Sum (leaf, class key, ballots) up the groups of a nest. Raises ValueError for a class no answer of it can be."""
+def grouped(question: AnyQuestion, counts: Iterable[tuple[Place, str, int]], form: Form) -> Grouped:
+    """Sum (place, class key, ballots) up the groups of a form. Raises ValueError for a class no answer of it can be."""
     values: Counter[tuple[str, str]] = Counter()
     amounts: dict[str, dict[int, Counter[str]]] = {}
+    leaves: dict[Place, Counter[str]] = {}
+    groups: dict[Place, list[str]] = {}
+    lowest = lowest_of(question)
     known = {str(option.id) for option in question.options} | ({str(OWN)} if takes_words(question) else set())
-    for leaf, key, n in counts:
+    for place, key, n in counts:
         name, amount = _class_of(question, key)
         if name not in known and name not in (CAST, BLANK):
             raise ValueError(f"question {question.id}: there is no class {key[:40]!r}")
-        for group in nest.path(leaf):
+        leaf = leaves.setdefault(place, Counter())
+        leaf[name] += n
+        if amount is not None:
+            leaf[amount_name(name)] += (amount - lowest) * n
+        for group in groups.setdefault(place, form.groups(place)):
             values[group, name] += n
             if amount is not None:
                 amounts.setdefault(name, {}).setdefault(amount, Counter())[group] += n
-    return Grouped(question, values, amounts)
+    found = sorted({group for above in groups.values() for group in above})
+    return Grouped(question, values, amounts, leaves, found)
+
+
+def lowest_of(question: AnyQuestion) -> int:
+    """Levels are summed from the lowest one where that is below nought, so that no sum of a block is negative."""
+    return min(question.scale_min, 0) if isinstance(question, Rating) else 0
 
 
 def _class_of(question: AnyQuestion, key: str) -> tuple[str, int | None]:
@@ -98,33 +115,49 @@ def amount_name(name: str) -> str:
 # ---- which cells stay hidden
 
 
-def hidden_in(questions: Sequence[Grouped], definition: Definition, nest: Nest) -> dict[int, frozenset[Cell]]:
-    """Hidden cells by question id, of questions that are linked and share a nest; columns as in :class:`Grouped`."""
-    parts = [_part(found, nest) for found in questions]
+def block_of(questions: Sequence[Grouped], definition: Definition, grid: Grid, form: Form) -> Block:
+    """The tables of questions that are linked and share a grid as one block; columns are ``3/cast``, ``3/1``, …"""
+    counts: dict[Place, dict[str, int]] = {}
+    open_columns: set[str] = set()
+    primary: set[Cell] = set()
+    whole: dict[str, str] = {}
+    amounts: set[str] = set()
+    sums: list[Mapping[str, int]] = []
     known = {found.question.id for found in questions}
-    sums = [relation for part in parts for relation in part.sums]
     for found in questions:
-        relation = link_of(definition, found.question)
-        if relation is not None and found.question.shown_if and found.question.shown_if.question in known:
+        question = found.question
+        cast = column(question.id, CAST)
+        names = [*names_of(question), CAST]
+        open_columns.add(cast)
+        if isinstance(question, Rating | Points):
+            for option in question.regular:
+                name = str(option.id)
+                given = column(question.id, amount_name(name))
+                names.append(amount_name(name))
+                amounts.add(given)
+                # Everybody having given something tells nothing of what.
+                open_columns |= {column(question.id, name), given}
+                primary |= {
+                    (group, given)
+                    for group in {group for place in found.leaves for group in form.groups(place)}
+                    if found.alike(group, name) or found.values[group, name] < LEAST
+                }
+        whole |= {column(question.id, name): cast for name in names}
+        for place in grid.places.values():
+            leaf = found.leaves.get(place, Counter())
+            counts.setdefault(place, {}).update({column(question.id, name): leaf[name] for name in names})
+        sums += [{column(question.id, name): weight for name, weight in one.items()} for one in _sums(question)]
+        relation = link_of(definition, question)
+        if relation is not None and question.shown_if and question.shown_if.question in known:
             sums.append(relation)
-    block = Block(
-        {cell: n for part in parts for cell, n in part.values.items()},
-        nest.parent,
-        sums,
-        frozenset().union(*(part.open_columns for part in parts)),
-        frozenset().union(*(part.primary for part in parts)),
-        {column: whole for part in parts for column, whole in part.whole.items()},
-        frozenset().union(*(part.amounts for part in parts)),
+    block = linked_block(counts, form, sums)
+    return replace(
+        block,
+        open_columns=frozenset(open_columns),
+        primary=frozenset(primary),
+        whole=whole,
+        amounts=frozenset(amounts),
     )
-    hidden = hidden_cells(block)
-    return {
-        found.question.id: frozenset(
-            (group, column.partition("/")[2])
-            for group, column in hidden
-            if column.startswith(f"{found.question.id}/")
-        )
-        for found in questions
-    }  # fmt: skip
 
 
 def clusters(definition: Definition, ids: Iterable[int]) -> list[list[int]]:
@@ -152,47 +185,21 @@ def link_of(definition: Definition, question: AnyQuestion) -> dict[str, int] | N
         return None
     if question.styles and set(question.styles) != set(earlier.styles):
         return None
-    mine, theirs = _column(question.id, CAST), earlier.id
+    mine, theirs = column(question.id, CAST), earlier.id
     if not condition.options:
-        return {mine: 1, _column(theirs, CAST): -1, _column(theirs, BLANK): 1}
+        return {mine: 1, column(theirs, CAST): -1, column(theirs, BLANK): 1}
     neutral = {option.id for option in earlier.neutral}
     counted = [o for o in condition.options if o in neutral or not isinstance(earlier, Ranking)]
     if len(counted) != len(condition.options):
         return None
     if len(counted) == 1 or isinstance(earlier, SingleChoice) or neutral >= set(counted):
-        return {mine: 1} | {_column(theirs, str(option)): -1 for option in counted}
+        return {mine: 1} | {column(theirs, str(option)): -1 for option in counted}
     return None
 
 
-def _column(question_id: int, name: str) -> str:
+def column(question_id: int, name: str) -> str:
+    """What a column of a question is called in a block."""
     return f"{question_id}/{name}"
-
-
-def _part(found: Grouped, nest: Nest) -> Block:
-    """One question as a block, its columns marked with its id."""
-    question = found.question
-
-    def column(name: str) -> str:
-        return _column(question.id, name)
-
-    cast, names, groups = column(CAST), names_of(question), [ROOT, *nest.groups]
-    published = {(group, column(name)): found.values[group, name] for group in groups for name in (*names, CAST)}
-    open_columns, primary, amounts = {cast}, set(), set()
-    if isinstance(question, Rating | Points):
-        # Counted from the lowest level where that is below nought, so that no sum of a block is negative.
-        lowest = min(question.scale_min, 0) if isinstance(question, Rating) else 0
-        for option in question.regular:
-            name = str(option.id)
-            given = column(amount_name(name))
-            amounts.add(given)
-            open_columns |= {column(name), given}  # everybody having given something tells nothing of what
-            for group in groups:
-                published[group, given] = found.given(group, name, above=lowest)
-                if found.alike(group, name) or found.values[group, name] < LEAST:
-                    primary.add((group, given))
-    sums = [{column(name): weight for name, weight in relation.items()} for relation in _sums(question)]
-    whole = dict.fromkeys((c for _, c in published), cast)
-    return Block(published, nest.parent, sums, frozenset(open_columns), frozenset(primary), whole, frozenset(amounts))
 
 
 def _sums(question: AnyQuestion) -> list[dict[str, int]]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from itertools import product
 
 from results.disclosure import Block, Cell
@@ -33,52 +33,57 @@ class Axis:
         return f"{self.levels[depth - 1]}:{self.paths[value][depth - 1]}" if depth else ""
 
 
-@dataclass
-class _Tables:
-    axes: Sequence[Axis]
-    published: set[Levels]
-    finest: Levels
-    groups: dict[Levels, dict[tuple[str, ...], str]] = field(default_factory=dict)
+Place = tuple[str, ...]
+"""The finest value of each axis, in order."""
 
-    def name(self, place: tuple[str, ...], levels: Levels) -> str:
+
+class Form:
+    """Which groups the tables of a poll have: `tables` are sets of level names; their margins are published too."""
+
+    def __init__(self, axes: Sequence[Axis], tables: Sequence[Collection[str]]) -> None:
+        self.axes = axes
+        self.finest: Levels = tuple(len(axis.levels) for axis in axes)
+        self.asked = {tuple(_depth(axis, table) for axis in axes) for table in tables}
+        published = {levels for table in self.asked for levels in product(*(range(depth + 1) for depth in table))}
+        self.published = sorted(published | {tuple(0 for _ in axes)})
+        acyclic = _acyclic([{n for n, d in enumerate(t) if d} for t in self.asked])
+        self.silent = self.finest not in published and not acyclic
+
+    def name(self, place: Place, levels: Levels) -> str:
+        """The group of a place at some height; empty for the whole poll."""
         parts = (axis.at(value, depth) for axis, value, depth in zip(self.axes, place, levels, strict=True))
         return "|".join(part for part in parts if part)
 
+    def groups(self, place: Place) -> list[str]:
+        """The published groups a place is in, the whole poll first."""
+        return [self.name(place, levels) for levels in self.published]
 
-def linked_block(
-    counts: Mapping[tuple[str, ...], Mapping[str, int]],
-    axes: Sequence[Axis],
-    tables: Sequence[Collection[str]],
-    sums: Sequence[Mapping[str, int]],
-) -> Block:
-    """The block of `tables`, each a set of level names, out of counts by finest group and column.
 
-    `counts`: one value of each axis, in order → column → ballots; what is not there is nought. `sums`: as in the block.
-    Where the tables bound each other only through the groups behind them (three pairs of three axes), those stand in
-    the block as silent ones, since everybody knows that they exist and are not negative.
+def linked_block(counts: Mapping[Place, Mapping[str, int]], form: Form, sums: Sequence[Mapping[str, int]]) -> Block:
+    """The block of the tables of a form out of counts by finest group and column.
+
+    `counts`: place → column → number. A place that is not there is known to be empty; a column it lacks is nought.
+    `sums`: as in the block. Where the tables bound each other only through the groups behind them (three pairs of three
+    axes), those stand in the block as silent ones, since everybody knows that they exist and are not negative.
     """
-    finest = tuple(len(axis.levels) for axis in axes)
-    asked = {tuple(_depth(axis, table) for axis in axes) for table in tables}
-    published = {levels for table in asked for levels in product(*(range(depth + 1) for depth in table))}
-    published.add(tuple(0 for _ in axes))
-    silent = finest not in published and not _acyclic([{n for n, d in enumerate(t) if d} for t in asked])
-    form = _Tables(axes, published, finest)
+    axes = form.axes
     columns = sorted({column for row in counts.values() for column in row})
     values: Counter[Cell] = Counter()
     units: dict[str, str] = {}
     splits: dict[tuple[str, Levels], set[str]] = {}
-    longest = max(range(len(axes)), key=lambda n: len(axes[n].paths))
+    longest = max(range(len(axes)), key=lambda n: len(axes[n].paths), default=0)
+    asked = form.asked
     highest = [t for t in asked if not any(t != o and all(a <= b for a, b in zip(t, o, strict=True)) for o in asked)]
-    for place in product(*(sorted(axis.paths) for axis in axes)):
-        row = counts.get(place, {})
-        for levels in (*published, finest) if silent else published:
+    for place in sorted(counts):
+        row = counts[place]
+        for levels in (*form.published, form.finest) if form.silent else form.published:
             group = form.name(place, levels)
             units[group] = axes[longest].at(place[longest], levels[longest]) or "*"
             for column in columns:
                 values[group, column] += row.get(column, 0)
-            for coarser in highest if levels not in published else _one_coarser(levels):
+            for coarser in highest if levels == form.finest and form.silent else _one_coarser(levels):
                 splits.setdefault((form.name(place, coarser), levels), set()).add(group)
-    quiet = {form.name(place, finest) for place in product(*(axis.paths for axis in axes))} if silent else set()
+    quiet = {form.name(place, form.finest) for place in counts} if form.silent else set()
     return Block(
         dict(values),
         {},

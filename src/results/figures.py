@@ -35,7 +35,7 @@ from polls.tally.outcome import Outcome
 from polls.territories import TerritoryTree
 from results.aggregation import ClassCount, breakdowns, total_row, turnout
 from results.decisions import CityDecision, decision_of
-from results.shapes import By, Row, Table, Turnout
+from results.shapes import By, Row, Table, Turnout, is_by
 from results.visibility import LEAST_BALLOTS, Decision, Need, enough, may_see, require
 
 KEPT = 64
@@ -79,9 +79,14 @@ class QuestionFigures:
     entitled: int | None = None
     placed: Mapping[int, Mapping[int, int]] | None = None
 
-    def by(self, dimension: By) -> Table | None:
-        """The table by a dimension, or None."""
-        return next((table for table in self.tables if table.dimension is dimension), None)
+    def by(self, first: By, second: By | None = None) -> Table | None:
+        """The table by a dimension, or by two at once; None where there is none."""
+        return next((table for table in self.tables if is_by(table.dimensions, first, second)), None)
+
+    @property
+    def single(self) -> tuple[Table, ...]:
+        """The tables by one dimension: what the results page shows."""
+        return tuple(table for table in self.tables if len(table.dimensions) == 1)
 
 
 @dataclass(frozen=True)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import combinations
 
 from polls.definition import Definition, Dimension
 from polls.strata import AGE_BELOW, AGE_UNKNOWN, SEX_UNKNOWN, Stratum, age_label
 from polls.territories import Territory, TerritoryTree
-from results.disclosure import ROOT
+from results.disclosure_tables import Axis, Form, Place
 from results.shapes import By, Group, GroupKind
 
 REST = "rest"
@@ -16,76 +17,122 @@ UNKNOWN = "unknown"
 _REST_RU, _REST_EN = "Без разбивки", "Not broken down"
 _SEXES = {1: Group("f", "Женщины", "Women"), 2: Group("m", "Мужчины", "Men")}
 
+Dimensions = tuple[By, ...]
+Line = tuple[str, Group]
+"""The key of a group in a block, and what it is called."""
+
 
 @dataclass(frozen=True)
-class Nest:
-    """Groups that share figures: tables protected together.
+class Grid:
+    """The axes of a poll's tables, and where its strata lie on them.
 
-    `leaf_of`: stratum → key of the finest group; `parent`: key → key of the group it is a part of (`""`: the whole
-    poll); `groups`: key → group; `tables`: dimension → keys of its lines, in order. Every ballot is in one leaf.
+    `places`: stratum → the finest value on each axis. `groups`: key of one value (``district:arbat``) → its names.
+    `lines`: dimension → keys in the order of a table; dimensions with one group alone are left out of everything.
     """
 
-    leaf_of: Mapping[int, str]
-    parent: Mapping[str, str]
+    axes: tuple[Axis, ...]
+    places: Mapping[int, Place]
     groups: Mapping[str, Group]
-    tables: Mapping[By, Sequence[str]]
+    lines: Mapping[By, Sequence[str]]
 
-    def path(self, leaf: str) -> list[str]:
-        """The leaf and the groups above it, up to the whole poll."""
-        path = [leaf]
-        while path[-1] != ROOT:
-            path.append(self.parent[path[-1]])
-        return path
+    @property
+    def dimensions(self) -> list[Dimensions]:
+        """Every dimension, then every two of different axes."""
+        axes = [[By(level) for level in axis.levels] for axis in self.axes]
+        pairs = [(a, b) for one, other in combinations(axes, 2) for a in one for b in other]
+        return [*((by,) for axis in axes for by in axis), *pairs]
+
+    def form(self, pairs: Iterable[Dimensions] | None = None) -> Form:
+        """The groups of all single dimensions and of `pairs` (None: of every two)."""
+        tables: list[Dimensions] = [(By(axis.levels[-1]),) for axis in self.axes]
+        wanted = [two for two in self.dimensions if len(two) > 1] if pairs is None else list(pairs)
+        return Form(self.axes, [*tables, *wanted])
+
+    def lines_of(self, dimensions: Dimensions, known: Callable[[str], bool]) -> Iterator[Line]:
+        """The lines of a table by one dimension or two, in order; of two, those `known` to have anybody in them."""
+        if len(dimensions) == 1:
+            yield from ((key, self.groups[key]) for key in self.lines[dimensions[0]])
+            return
+        first, second = dimensions
+        for one in self.lines[first]:
+            for other in self.lines[second]:
+                if known(key := f"{one}|{other}"):
+                    yield key, Group.of_two(self.groups[one], self.groups[other])
 
 
-def nests(definition: Definition, strata: Iterable[int], places: TerritoryTree) -> list[Nest]:
-    """The nests of a poll: territories, ages and sexes, as far as the definition declares them."""
+def grid_of(definition: Definition, strata: Iterable[int], places: TerritoryTree) -> Grid:
+    """The grid of a poll's strata, as far as the definition declares territories, ages and sexes."""
     strata = sorted(set(strata))
-    found = []
+    axes: list[Axis] = []
+    values: dict[int, list[str]] = {code: [] for code in strata}
+    groups: dict[str, Group] = {}
+    lines: dict[By, Sequence[str]] = {}
+    for found in _axes(definition, strata, places):
+        kept = [n for n, by in enumerate(found.levels) if len(found.lines[by]) > 1]
+        if not kept:
+            continue
+        paths = {path[-1]: tuple(path[n] for n in kept) for path in found.path_of.values()}
+        axes.append(Axis(tuple(found.levels[n].value for n in kept), paths))
+        for code in strata:
+            values[code].append(found.path_of[code][-1])
+        for n in kept:
+            by = found.levels[n]
+            lines[by] = [f"{by}:{value}" for value in found.lines[by]]
+            groups |= {f"{by}:{value}": group for value, group in found.lines[by].items()}
+    return Grid(tuple(axes), {code: tuple(place) for code, place in values.items()}, groups, lines)
+
+
+@dataclass(frozen=True)
+class _Levels:
+    """One axis before empty levels are dropped: `path_of` stratum → value by level; `lines` value → group, in order."""
+
+    levels: tuple[By, ...]
+    path_of: Mapping[int, tuple[str, ...]]
+    lines: Mapping[By, Mapping[str, Group]]
+
+
+def _axes(definition: Definition, strata: Sequence[int], places: TerritoryTree) -> Iterator[_Levels]:
     if Dimension.DISTRICT in definition.strata:
-        found.append(_territories(strata, places))
+        yield _territories(strata, places)
     if Dimension.AGE_BAND in definition.strata:
         bands = definition.age_bands
-        found.append(_flat(By.AGE_BAND, strata, lambda s: s.age, lambda index: _age(index, bands), _age_order))
+        yield _flat(By.AGE_BAND, strata, lambda s: s.age, lambda index: _age(index, bands), _age_order)
     if Dimension.SEX in definition.strata:
-        found.append(_flat(By.SEX, strata, lambda s: s.sex, _sex, lambda index: index))
-    return found
+        yield _flat(By.SEX, strata, lambda s: s.sex, _sex, lambda index: index)
 
 
-def _territories(strata: Sequence[int], places: TerritoryTree) -> Nest:
-    leaf_of: dict[int, str] = {}
-    parent: dict[str, str] = {}
-    groups: dict[str, Group] = {}
+def _territories(strata: Sequence[int], places: TerritoryTree) -> _Levels:
+    """Okrugs over districts. Where there is no okrug above, the finest group stands at both heights."""
+    path_of: dict[int, tuple[str, ...]] = {}
+    okrugs: dict[str, Group] = {}
+    leaves: dict[str, Group] = {}
+    some_okrug = False
     for code in strata:
         district, okrug = _ancestor(places, Stratum.of(code).territory)
-        above = ROOT
-        if okrug is not None:
-            above = f"okrug:{okrug.code}"
-            groups[above] = Group(okrug.code, okrug.name_ru, okrug.name_en)
-            parent[above] = ROOT
         if district is not None:
-            leaf, group = f"district:{district.code}", Group(district.code, district.name_ru, district.name_en)
+            group = Group(district.code, district.name_ru, district.name_en)
         elif okrug is not None:
-            leaf = f"{REST}:{okrug.code}"
-            group = Group(leaf, f"{okrug.name_ru}: {_REST_RU.lower()}", f"{okrug.name_en}: {_REST_EN.lower()}",
-                          GroupKind.REST)  # fmt: skip
+            group = Group(f"{REST}:{okrug.code}", f"{okrug.name_ru}: {_REST_RU.lower()}",
+                          f"{okrug.name_en}: {_REST_EN.lower()}", GroupKind.REST)  # fmt: skip
         else:
-            leaf, group = REST, Group(REST, _REST_RU, _REST_EN, GroupKind.REST)
+            group = Group(REST, _REST_RU, _REST_EN, GroupKind.REST)
+        above = group
         if okrug is not None:
+            some_okrug = True
             group = Group(group.code, group.ru, group.en, group.kind, okrug.code)
-        leaf_of[code], parent[leaf], groups[leaf] = leaf, above, group
+            above = Group(okrug.code, okrug.name_ru, okrug.name_en)
+        path_of[code] = (above.code, group.code)
+        okrugs[above.code], leaves[group.code] = above, group
     rank = {place.code: number for number, place in enumerate(sorted(places.by_id.values(), key=lambda p: p.id))}
 
-    def order(key: str) -> tuple[int, int, str]:
-        group = groups[key]
-        return (rank.get(group.above or group.code, len(rank)), list(GroupKind).index(group.kind), group.ru)
+    def ordered(found: dict[str, Group]) -> dict[str, Group]:
+        def order(group: Group) -> tuple[int, int, str]:
+            return (rank.get(group.above or group.code, len(rank)), list(GroupKind).index(group.kind), group.ru)
 
-    okrugs = [key for key in groups if key.startswith("okrug:") or key == REST]
-    leaves = [key for key in groups if not key.startswith("okrug:")]
-    tables = {By.OKRUG: sorted(okrugs, key=order), By.DISTRICT: sorted(leaves, key=order)}
-    if not any(key.startswith("okrug:") for key in groups):
-        del tables[By.OKRUG]
-    return Nest(leaf_of, parent, groups, tables)
+        return {group.code: group for group in sorted(found.values(), key=order)}
+
+    lines = {By.OKRUG: ordered(okrugs) if some_okrug else {}, By.DISTRICT: ordered(leaves)}
+    return _Levels((By.OKRUG, By.DISTRICT), path_of, lines)
 
 
 def _ancestor(places: TerritoryTree, territory: int) -> tuple[Territory | None, Territory | None]:
@@ -104,16 +151,11 @@ def _flat(
     index_of: Callable[[Stratum], int],
     group_of: Callable[[int], Group],
     order: Callable[[int], int],
-) -> Nest:
+) -> _Levels:
     indices = sorted({index_of(Stratum.of(code)) for code in strata}, key=order)
     named = {index: group_of(index) for index in indices}
-    keys = list(dict.fromkeys(f"{dimension}:{named[index].code}" for index in indices))
-    return Nest(
-        {code: f"{dimension}:{named[index_of(Stratum.of(code))].code}" for code in strata},
-        dict.fromkeys(keys, ROOT),
-        {f"{dimension}:{group.code}": group for group in named.values()},
-        {dimension: keys},
-    )
+    path_of = {code: (named[index_of(Stratum.of(code))].code,) for code in strata}
+    return _Levels((dimension,), path_of, {dimension: {group.code: group for group in named.values()}})
 
 
 def _age_order(index: int) -> int:

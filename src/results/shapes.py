@@ -23,6 +23,20 @@ class By(StrEnum):
     SEX = "sex"
 
 
+BOTH = "+"
+"""Stands between two dimensions, and between the codes of two groups: ``district+age_band``, ``arbat+age_18_24``."""
+
+
+def dimension_code(dimensions: tuple[By, ...]) -> str:
+    """How files and addresses call what a table is broken down by: ``sex``, ``district+age_band``."""
+    return BOTH.join(dimension.value for dimension in dimensions)
+
+
+def is_by(dimensions: tuple[By, ...], first: By, second: By | None) -> bool:
+    """Whether a table is broken down by this dimension alone, or by these two in either order."""
+    return set(dimensions) == {first, second or first}
+
+
 class Kind(StrEnum):
     """What a column counts: a regular option, a neutral one, own answers (or texts), or answers left blank."""
 
@@ -42,13 +56,25 @@ class GroupKind(StrEnum):
 
 @dataclass(frozen=True)
 class Group:
-    """A line of a breakdown. `above` is the code of the okrug a district lies in."""
+    """A line of a breakdown. `above` is the code of the okrug a district lies in.
+
+    A line of two dimensions has its two groups in `parts`, and codes and names of both: ``arbat+age_18_24``.
+    """
 
     code: str
     ru: str
     en: str
     kind: GroupKind = GroupKind.GROUP
     above: str = ""
+    parts: tuple[Group, ...] = ()
+
+    @classmethod
+    def of_two(cls, first: Group, second: Group) -> Group:
+        """The residents who are in both groups."""
+        kinds = (first.kind, second.kind)
+        kind = next((kind for kind in (GroupKind.REST, GroupKind.UNKNOWN) if kind in kinds), GroupKind.GROUP)
+        ru, en = f"{first.ru}, {second.ru}", f"{first.en}, {second.en}"
+        return cls(f"{first.code}{BOTH}{second.code}", ru, en, kind, first.above, (first, second))
 
     def label(self, language: str) -> str:
         """The name in `language`."""
@@ -95,7 +121,7 @@ class Row:
 
 @dataclass(frozen=True)
 class Table:
-    """One question broken down by one dimension.
+    """One question broken down by one dimension or by two at once (territory, age, sex, in this order).
 
     `denominator` says what every share in the table is of: the ballots cast in the group (``cast``), called its valid
     answers (``valid``) where every ballot of the poll holds one, so that both are the same number. `total` is the
@@ -103,7 +129,7 @@ class Table:
     """
 
     question_id: int
-    dimension: By
+    dimensions: tuple[By, ...]
     denominator: str
     columns: tuple[Column, ...]
     rows: tuple[Row, ...]
@@ -133,9 +159,9 @@ class TurnoutRow:
 
 @dataclass(frozen=True)
 class TurnoutTable:
-    """Turnout by one dimension."""
+    """Turnout by one dimension or by two at once."""
 
-    dimension: By
+    dimensions: tuple[By, ...]
     rows: tuple[TurnoutRow, ...]
 
 
@@ -153,9 +179,14 @@ class Turnout:
         """Votes ÷ entitled, or None when the roll is not known or empty."""
         return share_of(self.votes, self.entitled)
 
-    def by(self, dimension: By) -> TurnoutTable | None:
-        """The table by a dimension, or None when the poll has none."""
-        return next((table for table in self.tables if table.dimension is dimension), None)
+    def by(self, first: By, second: By | None = None) -> TurnoutTable | None:
+        """The table by a dimension or by two, or None when the poll has none."""
+        return next((table for table in self.tables if is_by(table.dimensions, first, second)), None)
+
+    @property
+    def single(self) -> tuple[TurnoutTable, ...]:
+        """The tables by one dimension."""
+        return tuple(table for table in self.tables if len(table.dimensions) == 1)
 
 
 def share_of(votes: int | None, base: int | None) -> Fraction | None:

@@ -109,7 +109,7 @@ def test_small_and_full_cells_are_hidden_with_their_complements_and_totals_stay(
 def test_a_dimension_with_one_group_or_not_declared_has_no_table() -> None:
     counts: Counts = {(4, 2, 1): {"[1]": 50, "[2]": 40}, (4, 2, 2): {"[1]": 50, "[2]": 40}}
     tables = tables_of(one(a_single_choice(options=2)), counts)
-    assert [table.dimension for table in tables] == [By.SEX]
+    assert [table.dimensions for table in tables] == [(By.SEX,)]
     assert tables_of(one(a_single_choice(options=2), strata=["age_band"]), counts) == []
 
 

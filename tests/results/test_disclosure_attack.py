@@ -8,7 +8,7 @@ import pytest
 from tests.results.disclosure_attacker import Attacker, Figure
 
 from results.disclosure import CAST, ROOT, Block, NarrowCells, Protection, audit, protect
-from results.disclosure_tables import Axis, linked_block
+from results.disclosure_tables import Axis, Form, linked_block
 
 SETS = 1000 if os.environ.get("VECHE_FULL_COUNTS") == "1" else 50
 KINDS: dict[str, list[tuple[str, ...]]] = {
@@ -54,7 +54,7 @@ class City:
             for row in [self.people[d, a, s]]
         }
         sums = [dict.fromkeys((str(o + 1) for o in range(options)), 1) | {CAST: -1}]
-        return linked_block(counts, axes, KINDS[self.kind], sums)
+        return linked_block(counts, Form(axes, KINDS[self.kind]), sums)
 
     def figures(self, hidden: frozenset[tuple[str, str]]) -> dict[object, Figure]:
         """Every published figure as the finest groups it is the sum of, worked out from its name alone."""

@@ -10,7 +10,7 @@ from tests.results.test_disclosure_attack import City
 
 from results.disclosure import CAST, ROOT, Block, Cell, NarrowCells, audit, protect
 from results.disclosure_memory import Published, first, may_follow, must_hold, settled
-from results.disclosure_tables import Axis, linked_block
+from results.disclosure_tables import Axis, Form, linked_block
 
 AXES = tuple(
     Axis((name,), {str(n): (str(n),) for n in range(size)}) for name, size in (("district", 8), ("age", 4), ("sex", 2))
@@ -80,9 +80,9 @@ def test_a_choice_of_rows_has_a_sum_only_where_all_of_it_is_shown() -> None:
 def test_later_tables_of_a_count_keep_what_was_hidden_and_are_proved_with_the_earlier_ones(seed: int) -> None:
     """First by district and age, then by sex too: together no cell is narrower than the rules say, or it is refused."""
     counts = counts_of(seed)
-    early = protect(linked_block(counts, AXES, [("district", "age")], SUMS))
+    early = protect(linked_block(counts, Form(AXES, [("district", "age")]), SUMS))
     memory = first(early, count=1)
-    block = linked_block(counts, AXES, [("district", "age"), ("district", "sex"), ("age", "sex")], SUMS)
+    block = linked_block(counts, Form(AXES, [("district", "age"), ("district", "sex"), ("age", "sex")]), SUMS)
     late = protect(block, memory)
     assert early.hidden <= late.hidden
     assert not {cell for cell in memory.shown if cell in late.hidden}
@@ -95,29 +95,29 @@ def test_later_tables_of_a_count_keep_what_was_hidden_and_are_proved_with_the_ea
 
 def test_earlier_tables_have_to_be_in_the_block() -> None:
     counts = counts_of(1)
-    memory = first(protect(linked_block(counts, AXES, [("district", "age")], SUMS)), count=1)
+    memory = first(protect(linked_block(counts, Form(AXES, [("district", "age")]), SUMS)), count=1)
     assert memory.hidden
     with pytest.raises(ValueError, match="in no table"):
-        protect(linked_block(counts, AXES, [("sex",)], SUMS), memory)
+        protect(linked_block(counts, Form(AXES, [("sex",)]), SUMS), memory)
 
 
 def test_a_figure_of_the_same_count_cannot_be_another() -> None:
     counts = counts_of(2)
-    memory = first(protect(linked_block(counts, AXES, [("district", "age")], SUMS)), count=1)
+    memory = first(protect(linked_block(counts, Form(AXES, [("district", "age")]), SUMS)), count=1)
     counts["0", "0", "0"] = {"1": 500, "2": 500, CAST: 1000}
     with pytest.raises(ValueError, match="differ"):
-        protect(linked_block(counts, AXES, [("district", "age")], SUMS), memory)
+        protect(linked_block(counts, Form(AXES, [("district", "age")]), SUMS), memory)
 
 
 @pytest.mark.parametrize("seed", range(10))
 def test_a_correction_hides_what_changed_by_a_few_and_all_that_was_hidden(seed: int) -> None:
     counts = counts_of(seed)
     tables = [("district", "age")]
-    before = protect(linked_block(counts, AXES, tables, SUMS))
+    before = protect(linked_block(counts, Form(AXES, tables), SUMS))
     memory = first(before, count=1)
     row = counts["3", "1", "0"]
     counts["3", "1", "0"] = {"1": row["1"] + 3, "2": row["2"], CAST: row[CAST] + 3}
-    block = linked_block(counts, AXES, tables, SUMS)
+    block = linked_block(counts, Form(AXES, tables), SUMS)
     after = protect(block, memory, count=2)
     assert before.hidden <= after.hidden
     for cell, n in memory.shown.items():
@@ -158,8 +158,8 @@ def test_a_live_step_is_shown_once_as_many_more_have_voted() -> None:
 @pytest.mark.parametrize("seed", range(5))
 def test_three_pairs_hold_the_groups_behind_them_and_two_do_not_need_them(seed: int) -> None:
     counts = counts_of(seed)
-    three = linked_block(counts, AXES, [("district", "age"), ("district", "sex"), ("age", "sex")], SUMS)
-    two = linked_block(counts, AXES, [("district", "age"), ("district", "sex")], SUMS)
+    three = linked_block(counts, Form(AXES, [("district", "age"), ("district", "sex"), ("age", "sex")]), SUMS)
+    two = linked_block(counts, Form(AXES, [("district", "age"), ("district", "sex")]), SUMS)
     assert len(three.silent) == 8 * 4 * 2
     assert not two.silent
     assert not any(group in three.silent for group, _ in protect(three).values)

@@ -308,7 +308,7 @@ async def test_two_hundred_thousand_records_stream_in_flat_memory(session: Sessi
 async def test_fifty_thousand_lines_of_figures_stream_in_flat_memory(session: Session) -> None:
     found = await a_typical_poll(session, 100)
     figures = await poll_figures(session, found.slug, AFTER)
-    [table] = [t for q in figures.questions for t in q.tables if t.dimension is By.SEX and t.question_id == 1]
+    [table] = [t for q in figures.questions for t in q.tables if t.dimensions == (By.SEX,) and t.question_id == 1]
     copies = 50_000 // sum(len(row.cells) for row in table.rows) + 1
     question = replace(figures.questions[0], tables=(table,) * copies)
     tracemalloc.start()

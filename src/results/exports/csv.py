@@ -22,7 +22,7 @@ from results.exports.dialects import Dialect, Download, OpenSession, Value, csv_
 from results.exports.headers import Language, header_of
 from results.figures import PollFigures, QuestionFigures, poll_figures
 from results.rounds import rounds_of
-from results.shapes import By, Cell, Column, Kind, Row, Table, TurnoutTable
+from results.shapes import By, Cell, Column, Kind, Row, dimension_code
 
 MEDIA_TYPE = "text/csv"
 LEVELS = range(1, 6)
@@ -78,11 +78,11 @@ def results_rows(figures: PollFigures) -> Iterator[tuple[Value, ...]]:
     """The lines of results.csv, one value a column of `RESULTS`."""
     for question in figures.questions:
         for column, cell in zip(columns_of(question.question), question.total.cells, strict=True):
-            yield _line(figures, question, column, By.ALL.value, question.total, cell)
+            yield _line(figures, question, column, (By.ALL,), question.total, cell)
         for table in question.tables:
             for row in table.rows:
                 for column, cell in zip(table.columns, row.cells, strict=True):
-                    yield _line(figures, question, column, dimension_of(table), row, cell, table.denominator)
+                    yield _line(figures, question, column, table.dimensions, row, cell, table.denominator)
 
 
 def turnout_rows(figures: PollFigures) -> Iterator[tuple[Value, ...]]:
@@ -95,7 +95,7 @@ def turnout_rows(figures: PollFigures) -> Iterator[tuple[Value, ...]]:
     for table in turnout.tables:
         for row in table.rows:
             group = row.group
-            yield (*poll, dimension_of(table), group.code, group.ru, group.en, row.suppressed, row.votes,
+            yield (*poll, dimension_code(table.dimensions), group.code, group.ru, group.en, row.suppressed, row.votes,
                    row.entitled, row.share)  # fmt: skip
     for day, n in turnout.days.items():
         text = day.isoformat()
@@ -150,30 +150,25 @@ def results_document(figures: PollFigures) -> dict[str, Any]:
 # ---- lines
 
 
-def dimension_of(table: Table | TurnoutTable) -> str:
-    """What a table is broken down by, as files write it; of a pair both, such as ``okrug+sex``."""
-    return "+".join(By(one).value for one in getattr(table, "dimensions", None) or (table.dimension,))
-
-
 def _line(
     figures: PollFigures,
     question: QuestionFigures,
     column: Column,
-    dimension: str,
+    dimensions: tuple[By, ...],
     row: Row,
     cell: Cell,
     denominator: str | None = None,
 ) -> tuple[Value, ...]:
     text = question.question.text
-    whole = dimension == By.ALL.value
+    whole = dimensions == (By.ALL,)
     result = question.outcome.option(column.option_id) if column.kind is Kind.OPTION else None
     if denominator is None:
         denominator = question.outcome.denominator if result is not None else Denominator.CAST.value
     base = row.base if not whole or result is not None else question.outcome.cast
     return (
         figures.public_id, figures.slug, question.question.id, question.question.kind, text.ru, text.in_language("en"),
-        column.kind.value, column.option_id, column.ru, column.en, dimension, row.group.code, row.group.ru,
-        row.group.en, cell.suppressed, cell.votes, cell.share, denominator, base, cell.mean,
+        column.kind.value, column.option_id, column.ru, column.en, dimension_code(dimensions), row.group.code,
+        row.group.ru, row.group.en, cell.suppressed, cell.votes, cell.share, denominator, base, cell.mean,
         *(_whole_poll(question, result) if whole else (None,) * (len(LEVELS) + 3)),
         *_money(question, result), cell.points, *_ordering(result if whole else None),
     )  # fmt: skip

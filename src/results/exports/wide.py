@@ -14,11 +14,11 @@ from datetime import datetime
 from polls.definition import AnyQuestion, Points, Rating
 from results.aggregation import columns_of
 from results.exports.columns import WIDE, ColumnDoc
-from results.exports.csv import dimension_of, download_of, figures_of
+from results.exports.csv import download_of, figures_of
 from results.exports.dialects import Dialect, Download, OpenSession, Value, csv_chunks
 from results.exports.headers import Language, header_of
 from results.figures import PollFigures, QuestionFigures
-from results.shapes import By, Cell, Column, Group, Kind, Row
+from results.shapes import By, Cell, Column, Group, Kind, Row, dimension_code
 
 _PARTS = ("", "_share", "_mean", "_points")
 _EMPTY = "hidden (see hidden), or no such group"
@@ -98,7 +98,7 @@ def wide_rows(figures: PollFigures) -> Iterator[tuple[Value, ...]]:
     groups: dict[tuple[str, str], Group] = {}
     lines: dict[tuple[str, str, int], Row] = {}
     for found in figures.questions:
-        tables = [(dimension_of(table), table.rows) for table in found.tables]
+        tables = [(dimension_code(table.dimensions), table.rows) for table in found.tables]
         for dimension, rows in [(By.ALL.value, (found.total,)), *tables]:
             for row in rows:
                 groups.setdefault((dimension, row.group.code), row.group)
