@@ -46,6 +46,8 @@ class EdgeMiddleware(Layer):
 
         async def send_noting(message: Message) -> None:
             nonlocal started
+            if headless:
+                scope["method"] = "HEAD"  # type: ignore[typeddict-unknown-key]  # the server counts the body's bytes
             if message["type"] == "http.response.start":
                 started = True
             elif headless and message["type"] == "http.response.body":

@@ -31,8 +31,8 @@ from voting.export_words import why_it_failed
 from voting.identity.cookies import IdentityCookies
 from voting.identity.guards import public
 from voting.throttling import Throttle, caller_of
-from voting.web.i18n import gettext, language_of
-from voting.web.rendering import page
+from voting.web.i18n import language_of
+from voting.web.rendering import page, translate_for
 from voting.web.standing import address_of, poll_at
 
 AnyRequest = Request[Any, Any, Any]
@@ -141,7 +141,7 @@ async def show_order(
     headers = {"refresh": str(REFRESH)} if state.under_way else {}
     return _with(fresh, page(
         request, "exports/order.html", nav="results", job=job, poll=poll, state=state.value, csrf_token=token,
-        under_way=state.under_way, left=job.seconds_left(now), headers=headers, why=gettext(why_it_failed(job.error)),
+        under_way=state.under_way, left=job.seconds_left(now), headers=headers, why=translate_for(request)(why_it_failed(job.error)),
         done=min(1.0, job.rows_done / job.rows_total) if job.rows_total else None,
     ))  # fmt: skip
 
