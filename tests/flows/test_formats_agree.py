@@ -79,7 +79,8 @@ async def test_every_number_is_the_same_in_every_format(visitor: Resident, poll:
     assert of_table(pandas.read_parquet(io.BytesIO(await sent("results.parquet")))) == tidy
     document = json.loads(await sent("results.json"))
     assert of_lines(iter(document["results"])) == tidy
-    assert json.loads(await sent("results")) == document
+    api_reply = json.loads(await sent("results"))
+    assert all(api_reply[name] == document[name] for name in ("results", "turnout", "outcomes", "ballots", "version"))
     excel = pandas.read_csv(io.BytesIO(await sent("results.csv?dialect=excel&lang=en")), sep=";", decimal=",")
     excel.columns = pandas.Index([{en: name for name, (_, en) in TITLES.items()}[title] for title in excel.columns])
     assert of_table(excel) == tidy

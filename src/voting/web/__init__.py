@@ -30,8 +30,8 @@ from voting.web import (
 handlers = [
     *home.handlers, *polls.handlers, *ballot.handlers, *votes.handlers, *results.handlers, *houses.handlers,
     *help.handlers, *assets.handlers, *downloads.handlers, *exports.handlers, *officials.handlers,
-    *officials_check.handlers, *officials_running.handlers, *officials_editor.handlers, *officials_start.handlers, *officials_lists.handlers,
-    *officials_revisions.handlers, *officials_custody.handlers, *officials_words_queue.handlers,
-    *officials_lots.handlers, *registry.handlers, *boards.handlers,
+    *officials_check.handlers, *officials_running.handlers, *officials_editor.handlers, *officials_start.handlers,
+    *officials_lists.handlers, *officials_revisions.handlers, *officials_custody.handlers,
+    *officials_words_queue.handlers, *officials_lots.handlers, *registry.handlers, *boards.handlers,
     *verifier_program.handlers, *verifying.handlers,
 ]  # fmt: skip

@@ -141,7 +141,8 @@ async def show_order(
     headers = {"refresh": str(REFRESH)} if state.under_way else {}
     return _with(fresh, page(
         request, "exports/order.html", nav="results", job=job, poll=poll, state=state.value, csrf_token=token,
-        under_way=state.under_way, left=job.seconds_left(now), headers=headers, why=translate_for(request)(why_it_failed(job.error)),
+        under_way=state.under_way, left=job.seconds_left(now), headers=headers,
+        why=translate_for(request)(why_it_failed(job.error)),
         done=min(1.0, job.rows_done / job.rows_total) if job.rows_total else None,
     ))  # fmt: skip
 
