@@ -19,6 +19,7 @@ async def public_pages(visitor: Visitor, city: City) -> AsyncIterator[str]:
         *(f"/polls/{city.slugs[name]}" for name in ("every_kind", "soon", "cancelled", "counted")),
         *(f"/polls/{city.slugs[name]}/results"
           for name in ("every_kind", "soon", "cancelled", "counted", "few", "live")),
+        f"/polls/{city.slugs['counted']}/downloads",
         "/sign-in", "/sign-up", "/help/how-it-works", "/help/secrecy", "/help/accessibility", "/help/data", "/registry",
         "/verify", f"/polls/{city.slugs['counted']}/verify", f"/polls/{city.slugs['soon']}/verify",
         "/there-is-no-such-page", "/problems", "/problems/already_voted", "/api/docs",
@@ -28,6 +29,9 @@ async def public_pages(visitor: Visitor, city: City) -> AsyncIterator[str]:
         if address == "/api/docs":
             await expect(visitor.page.locator(".swagger-ui .opblock").first).to_be_visible()
         yield address
+    await visitor.go(f"/polls/{city.slugs['counted']}/downloads")
+    await visitor.page.locator("form[action$='/exports'] button").first.click()
+    yield "an order of a file"
     await visitor.go("/sign-up")
     await visitor.page.locator("form button[type=submit]").last.click()
     await expect(visitor.page.locator("[data-error-summary]")).to_be_visible()

@@ -64,10 +64,11 @@ def a_worker(url: str, data_dir: Path) -> Iterator[subprocess.Popen[bytes]]:
     kept = {key: value for key, value in os.environ.items() if not key.startswith(("VECHE_", "COV"))}
     environment = {**kept, "PYTHONPATH": str(SOURCE), "VECHE_DATABASE_URL": url, "VECHE_DATA_DIR": str(data_dir),
                    "VECHE_BASE_URL": "http://city.test", "VECHE_EXPORT_RESERVE": "0"}  # fmt: skip
-    process = subprocess.Popen(
-        [sys.executable, "-m", "voting", "worker"], env=environment, stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL, start_new_session=True,
-    )  # fmt: skip
+    subprocess.run([sys.executable, "-m", "voting", "migrate"], env=environment, check=True, capture_output=True)
+    with (data_dir / "worker.log").open("wb") as log:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "voting", "worker"], env=environment, stdout=log, stderr=log, start_new_session=True
+        )
     try:
         yield process
     finally:
@@ -95,6 +96,7 @@ async def test_a_worker_killed_in_the_middle_leaves_no_file_and_the_next_one_mak
         async def in_the_middle() -> bool:
             job = await job_of(fresh_database, job_id)
             assert job.state in ("waiting", "running"), "it was over too soon"
+            assert worker.poll() is None, (tmp_path / "worker.log").read_text()[-2000:]
             return job.rows_done > 0 and bool(files(tmp_path))
 
         await until(in_the_middle)

@@ -44,7 +44,7 @@ RESULTS = (
     ColumnDoc("option_ru", "string", "Вариант по-русски", "The option in Russian"),
     ColumnDoc("option_en", "string", "Вариант по-английски (если нет — по-русски)",
               "The option in English (Russian when missing)"),
-    ColumnDoc("dimension", "string", "Разрез: all — всё голосование, okrug, district, age_band, sex; или два: okrug+sex",
+    ColumnDoc("dimension", "string", "Разрез: all — всё голосование, okrug, district, age_band, sex; два: okrug+sex",
               "Breakdown: all for the whole poll, okrug, district, age_band, sex; two at once: okrug+sex"),
     ColumnDoc("group_code", "string", "Код группы; rest — без разбивки (объединено при подсчёте), unknown — нет данных",
               "Code of the group; rest: not broken down (merged at counting), unknown: the register does not say"),
