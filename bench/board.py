@@ -41,6 +41,7 @@ from polls.catalogue import SealedPoll, sealed_poll  # noqa: E402
 from polls.counting import count_poll  # noqa: E402
 from voting.db import Database, database_url_for  # noqa: E402
 from voting.keys import board_sealer, receipt_signer, record_keys  # noqa: E402
+from voting.settings import Settings  # noqa: E402
 
 MOST_BUILDING, MOST_VERIFYING = 120.0, 900.0  # seconds for 7,000,000 ballots; others by proportion
 LEAST_SHARE = 0.1  # of the bars' seconds: a process has to start, and the disk to take what is written
@@ -62,12 +63,12 @@ def fill(url: str, poll: int, ballots: int) -> None:
     with psycopg.connect(url, autocommit=True) as connection:
         for start in range(1, ballots + 1, 1_000_000):
             given = {"from": start, "to": min(start + 1_000_000, ballots + 1)}
-            connection.execute(INTAKE.format(poll=poll), given)  # type: ignore[arg-type]
-            connection.execute(PARTICIPATION.format(poll=poll), given)  # type: ignore[arg-type]
+            connection.execute(INTAKE.format(poll=poll), given)
+            connection.execute(PARTICIPATION.format(poll=poll), given)
         connection.execute("ANALYZE participation")
 
 
-async def a_closed_poll(database: Database, settings: rig.Settings, url: str, ballots: int) -> SealedPoll:
+async def a_closed_poll(database: Database, settings: Settings, url: str, ballots: int) -> SealedPoll:
     """A poll that so many have voted in; the roll is not known, since nobody of them is in the register."""
     async with database.open_session() as session:
         await a_city(session)
@@ -79,7 +80,7 @@ async def a_closed_poll(database: Database, settings: rig.Settings, url: str, ba
         return await sealed_poll(session, poll.public_id)
 
 
-async def prepare(url: str, settings: rig.Settings, ballots: int) -> tuple[SealedPoll, float, float]:
+async def prepare(url: str, settings: Settings, ballots: int) -> tuple[SealedPoll, float, float]:
     """Fill and count; gives the poll, the seconds of counting, and those of the database handing records over."""
     database = Database.from_url(database_url_for(url, "postgresql+asyncpg"))
     poll = await a_closed_poll(database, settings, url, ballots)
@@ -128,7 +129,7 @@ def measured(command: list[str], env: dict[str, str]) -> Run:
         return Run(process.returncode, seconds, usage.ru_utime + usage.ru_stime, memory.most(), said.read())
 
 
-def a_receipt(settings: rig.Settings, poll: SealedPoll) -> str:
+def a_receipt(settings: Settings, poll: SealedPoll) -> str:
     """What the voter of the first ballot would have been given, as a file's text."""
     ballot = hashlib.sha256((1).to_bytes(8)).digest()[:16]
     leaves = leaf_hashes(poll.poll_hash, ballot, poll.question_ids, ["[2]"], 0)
@@ -168,7 +169,7 @@ def verify(name: str, words: list[str], env: dict[str, str], n: int) -> None:
     summary.record("P9", f"exit code of verifying, {name}", run.code, 0)
 
 
-def verify_both(env: dict[str, str], made: Path, settings: rig.Settings, poll: SealedPoll, n: int) -> None:
+def verify_both(env: dict[str, str], made: Path, settings: Settings, poll: SealedPoll, n: int) -> None:
     """From the directory with a receipt, and from a service."""
     receipt, proof = made / "receipt.json", made / "proof"
     receipt.write_text(a_receipt(settings, poll))

@@ -154,8 +154,8 @@ async def compare(database: Database, times: int, plain: TextClause) -> None:
     print(f"  {'baseline, GROUP BY of the join':30} {baseline:.2f} s for {present:,} present", flush=True)
     for name, audience in RULES.items():
         draft = definition(audience)
-        dry, run = await median(times, lambda d=draft: reading(lambda s: dry_run(s, d, seconds=600)))  # type: ignore[misc]
-        rolled, strata = await median(times, lambda d=draft: reading(lambda s: entitled_by_stratum(s, d)))  # type: ignore[misc]
+        dry, run = await median(times, lambda d=draft: reading(lambda s: dry_run(s, d, seconds=600)))
+        rolled, strata = await median(times, lambda d=draft: reading(lambda s: entitled_by_stratum(s, d)))
         assert sum(strata.values()) == run.entitled
         summary.record("P8", f"dry run: {name}", dry, 2, "s")
         print(

@@ -30,6 +30,7 @@ sys.path[:0] = [str(ROOT), str(ROOT / "src")]
 
 from bench import rig, summary  # noqa: E402
 from bench.casting import cast, check_taken, prepare  # noqa: E402
+from tests.databases import ROOT as HOMES  # noqa: E402
 
 from voting.db import database_url_for  # noqa: E402
 
@@ -136,7 +137,7 @@ def describe(url: str, rows: int, folder: Path) -> None:
 
 def ran(name: str, *words: str) -> None:
     """Run a tool of PostgreSQL that is not older than the server, and say how long it took and what it wrote."""
-    tools = [str(path) for path in sorted(rig.HOMES.glob(f"postgresql-*/*/*/bin/{name}"))]
+    tools = [str(path) for path in sorted(HOMES.glob(f"postgresql-*/*/*/bin/{name}"))]
     for tool in [*tools, *filter(None, [shutil.which(name)])]:
         began = time.perf_counter()
         done = subprocess.run([tool, *words], capture_output=True, text=True, check=False)

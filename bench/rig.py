@@ -64,8 +64,8 @@ def scratch_database(server: str, name: str, *, migrated: bool = True) -> Iterat
     """A new database of this name, dropped at the end; its address, libpq form."""
     name = f"veche_bench_{name}_{os.getpid()}"
     with psycopg.connect(server, autocommit=True) as admin:
-        admin.execute(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')  # type: ignore[arg-type]
-        admin.execute(f'CREATE DATABASE "{name}" TEMPLATE template0')  # type: ignore[arg-type]
+        admin.execute(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
+        admin.execute(f'CREATE DATABASE "{name}" TEMPLATE template0')
         head, _, tail = server.partition("?")
         url = f"{head.rpartition('/')[0]}/{name}" + (f"?{tail}" if tail else "")
         try:
@@ -73,7 +73,7 @@ def scratch_database(server: str, name: str, *, migrated: bool = True) -> Iterat
                 migrations.upgrade(database_url_for(url, "postgresql+asyncpg"))
             yield url
         finally:
-            admin.execute(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')  # type: ignore[arg-type]
+            admin.execute(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
 
 
 # ---- a city of prepared sessions

@@ -106,7 +106,7 @@ def measure(given: argparse.Namespace, server: str, stack: ExitStack) -> bool:
     slug = polls.pop()
 
     def cast(seconds: float, skip: int, rate: float = 0) -> rig.Load:
-        words = (str(people), str(skip), "api", f"/api/v1/polls/{slug}/ballots", service.url, str(rate))
+        words = (str(people), str(skip), "api", f"/api/v1/polls/{slug}/ballots", service.url, str(rate), "look")
         return rig.wrk(service, seconds, 64, "cast.lua", *words)
 
     first = None if given.rate else cast(10, 0)

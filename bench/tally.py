@@ -105,7 +105,7 @@ def main() -> None:
     print(f"{'profile from text, once':26} {built:8.3f} s {built / fixed:7.2f} x {peak_megabytes():6.0f} MB")
     profile = RankedProfile.build(options, answers)
     for name, count in RULES.items():
-        took = seconds(lambda count=count: count(profile), given.repeat)  # type: ignore[misc]
+        took = seconds(lambda count=count: count(profile), given.repeat)
         late = "" if summary.record("P7", f"{name}, {given.ballots:,} ballots", took, 2, "s") else "  OVER 2 s"
         print(f"{name:26} {took:8.3f} s {took / fixed:7.2f} x {peak_megabytes():6.0f} MB{late}")
 

@@ -2373,6 +2373,12 @@ class Board:
             elif kind in MOVES and "poll_counted" not in places:
                 closes = moment(body.get("closes_at"))
                 moves.append((position, event))
+            elif kind == "poll_counted" and (
+                other := [name for name in COUNTED if body.get(name) != self.manifest[name]]
+            ):
+                raise Invalid(say(
+                    f"Entry {position} of the registry log ({kind}) and the manifest differ in {', '.join(other)}.",
+                    f"Запись {position} журнала сайта ({kind}) и опись расходятся: {', '.join(other)}."))  # fmt: skip
             places.setdefault(kind, position)
         if "board_published" not in places:
             return  # which is said elsewhere
@@ -2896,6 +2902,8 @@ class LoggedKey:
 
 COURSE = ("poll_sealed", "poll_opened", "poll_closed", "poll_counted")
 """What the log has of every counted poll, in this order."""
+COUNTED = ("ballots", "participations", "poll_hash")
+"""What the log says of a count, in the manifest's names."""
 MOVES = ("poll_extended", "poll_closed_early", "poll_resumed")
 """Entries with a new closing time."""
 

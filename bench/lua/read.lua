@@ -1,5 +1,6 @@
 -- Pages by turns of residents, or of one visitor: FILE SKIP PATH [ETAG]. FILE «-» is nobody signed in.
 dofile(debug.getinfo(1, "S").source:sub(2):match("(.*/)") .. "common.lua")
+looked = 1
 function init(args)
   path, tag, anonymous = args[3], args[4], args[1] == "-"
   if not anonymous then read_people(args[1], tonumber(args[2])) end

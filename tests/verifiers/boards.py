@@ -342,7 +342,8 @@ def log_of(files):
     if sealed != closes:
         made.append(event("poll_closed_early", closes, reason="Так решили.", closes_at=closes))
     made.append(event("poll_closed", closes, opens_at=opens, closes_at=closes))
-    made.append(event("poll_counted", counted, ballots=manifest["ballots"], poll_hash=manifest["poll_hash"]))
+    made.append(event("poll_counted", counted, ballots=manifest["ballots"],
+                      participations=manifest["participations"], poll_hash=manifest["poll_hash"]))  # fmt: skip
     for version in range(1, manifest["version"] + 1):
         data = files[f"manifest-{version}.json"]
         listed = json.loads(data)["questions"]

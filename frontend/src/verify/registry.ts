@@ -161,6 +161,12 @@ function checkCourse(registry: Registry, manifest: Manifest, sealed: string | nu
     if (kind === "poll_opened" || kind === "poll_closed") {
       if (instant(body.opens_at) !== opens || instant(body.closes_at) !== closes) throw new Error(`the registry's entry ${position} (${kind}) has other times than were in force`);
     } else if (MOVES.includes(kind) && !places.has("poll_counted")) closes = instant(body.closes_at);
+    else if (kind === "poll_counted") {
+      const { ballots, participations, poll_hash } = manifest;
+      for (const [name, said] of Object.entries({ ballots, participations, poll_hash })) {
+        if (difference(body[name] ?? null, said) !== null) throw new Error(`the registry's entry ${position} (${kind}) and the manifest differ in ${name}`);
+      }
+    }
     if (!places.has(kind)) places.set(kind, position);
   }
   if (!places.has("board_published")) return;
