@@ -31,7 +31,8 @@ async def public_pages(visitor: Visitor, city: City) -> AsyncIterator[str]:
         yield address
     await visitor.go(f"/polls/{city.slugs['counted']}/downloads")
     await visitor.page.locator("form[action$='/exports'] button").first.click()
-    yield "an order of a file"
+    await expect(visitor.page.locator("a[href$='/file']")).to_be_visible(timeout=60_000)  # it asks again by itself
+    yield "a file that was ordered"
     await visitor.go("/sign-up")
     await visitor.page.locator("form button[type=submit]").last.click()
     await expect(visitor.page.locator("[data-error-summary]")).to_be_visible()
