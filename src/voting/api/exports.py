@@ -32,6 +32,7 @@ from polls.sessions import Session
 from results.exports.dialects import Dialect
 from results.exports.kinds import FileKind, Wanted
 from results.exports.threads import from_thread
+from voting import export_making  # noqa: F401  -- declares the job that is asked for here
 from voting.api.addresses import poll_name
 from voting.api.operations import Returned, describes
 from voting.api.representation import is_current, json_reply

@@ -25,6 +25,7 @@ from results.exports.workbook import LINES
 from results.exports.xlsx import number_of_lines
 from results.figures import PollFigures, counted_version, poll_figures, see
 from results.visibility import Need, require
+from voting import export_making  # noqa: F401  -- declares the job that is asked for here
 from voting.db import Database
 from voting.export_jobs import ExportState, cancel_export, export_of, order_export, recent_exports
 from voting.export_words import why_it_failed
