@@ -1,7 +1,7 @@
 """Files of public data that are made in the background and kept for a while.
 
 Revision: 0013
-Revises: 0006
+Revises: 0014
 Created: 2026-11-23
 
 A new table only, so the previous release runs on beside it. A downgrade forgets the jobs; files that are left below
@@ -13,7 +13,7 @@ from alembic import op
 from sqlalchemy.dialects import postgresql
 
 revision = "0013"
-down_revision = "0006"
+down_revision = "0014"
 branch_labels = None
 depends_on = None
 

@@ -120,7 +120,8 @@ def _dry_run_of(definition: Definition, parts: Sequence[AnyAudience], rows: Sequ
     by_sex: dict[int, int] = {}
     by_stratum: dict[Stratum, int] = {}
     refused = [0] * len(parts)
-    for district, age, sex, n_all, n_may, *n_refused in rows:
+    ordered = sorted(rows, key=lambda row: [(part is None, part) for part in row[:3]])  # the database gives them anyhow
+    for district, age, sex, n_all, n_may, *n_refused in ordered:
         registered += n_all
         refused = [a + (b or 0) for a, b in zip(refused, n_refused, strict=True)]
         if not n_may:

@@ -5,6 +5,7 @@ past the framework, the router; then for a route that was found: forged requests
 its handler.
 """
 
+import asyncio
 from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
@@ -39,6 +40,7 @@ from voting.identity.passwords import PasswordPool
 from voting.identity.recognition import RecognitionMiddleware, WebSessions, viewer_of
 from voting.identity.sessions import Viewer
 from voting.identity.signing_in import Desk
+from voting.identity.token_access import TokenMiddleware
 from voting.perimeter import security_headers
 from voting.remembered_replies import RememberedReplies
 from voting.remembering import Pulse, Shelf
@@ -94,6 +96,7 @@ def create_app(
         ],
         dependencies=_dependencies(parts, clock),
         middleware=[
+            TokenMiddleware(parts.desk.database, clock, parts.cookies.session),
             ForgeryMiddleware(settings, parts.tokens, parts.cookies, is_public=is_public),
             ThrottleMiddleware(parts.desk.throttle, clock, casting),
         ],
@@ -107,6 +110,7 @@ def create_app(
         openapi_config=None,  # voting.api describes itself
         state=State({"settings": settings, "database": parts.desk.database, "cookies": parts.cookies, "pulse": pulse,
                      "shelf": shelf, "readers": readers,  # what pages are remembered in
+                     "drawing": asyncio.Semaphore(1),  # pictures are drawn one at a time, however many are asked for
                      "clock": clock, "box": parts.box, "known_polls": parts.known_polls}),
         lifespan=[_holding(parts, close_database=database is None), *lifespan],
         debug=False,

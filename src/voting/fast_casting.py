@@ -79,7 +79,7 @@ class FastCasting:
         viewer, record = state["viewer"], state["web_session"]
         listed: Any = scope["headers"]
         headers: dict[bytes, bytes] = dict(listed)
-        if viewer is None or len(headers) != len(listed) or scope.get("root_path"):
+        if viewer is None or len(headers) != len(listed) or scope.get("root_path") or b"authorization" in headers:
             return None
         host, length = headers.get(b"host", b""), headers.get(b"content-length", b"")
         if not PLAIN_HOST.fullmatch(host) or headers.get(b"content-type") not in MEDIA_TYPES:

@@ -21,6 +21,8 @@ PERMISSIONS_POLICY = (
 FOR_EVER = b"public, max-age=31536000, immutable"
 HASHED = re.compile(r"/static/dist/[\w.-]+-[A-Z0-9]{8}\.\w+")
 """Built files whose name changes with their content; the others (the viewer's, the manifest) are asked for again."""
+NEVER_FRAMED = frozenset({b"x-frame-options", b"cross-origin-opener-policy"})
+"""Headers that a page made to stand in pages of other sites (``opt={"framed": True}``) goes without."""
 HSTS = "max-age=31536000; includeSubDomains"
 NETLOC = re.compile(r"(?P<name>\[[0-9a-f:.]+\]|[^\[\]:@/?#\s]+)(:[0-9]{1,5})?")
 LOOPBACK = frozenset({"localhost", "127.0.0.1", "[::1]"})
@@ -32,7 +34,8 @@ def security_headers(settings: Settings) -> BeforeMessageSendHookHandler:
     """Build the hook that puts the headers on every reply, errors included.
 
     A handler may override them one by one by setting the header itself (the API's documentation page sets its own
-    Content-Security-Policy). Pages of ballots say ``opt={"private": True}``: no referrer, no cache.
+    Content-Security-Policy, and a page made for frames says who may frame it). Pages of ballots say
+    ``opt={"private": True}``: no referrer, no cache.
     """
     fixed = [
         ("content-security-policy", CONTENT_SECURITY_POLICY),
@@ -62,6 +65,7 @@ def security_headers(settings: Settings) -> BeforeMessageSendHookHandler:
             return
         headers: list[tuple[bytes, bytes]] = list(message["headers"])
         handler: Any = scope.get("route_handler")
+        framed = handler is not None and bool(handler.opt.get("framed")) and message["status"] < 400
         is_private = handler is not None and bool(handler.opt.get("private"))
         if is_private:
             headers = [header for header in headers if header[0].lower() != b"cache-control"]
@@ -71,7 +75,8 @@ def security_headers(settings: Settings) -> BeforeMessageSendHookHandler:
             headers.append((b"cache-control", FOR_EVER))
         elif not is_private and b"cache-control" not in given and scope.get("state", {}).get("viewer") is not None:
             headers.append((b"cache-control", b"private, no-cache"))  # what is shown to one is not for a shared cache
-        message["headers"] = headers + missing(given, is_private)
+        added = missing(given, is_private)
+        message["headers"] = headers + ([pair for pair in added if pair[0] not in NEVER_FRAMED] if framed else added)
 
     return add_headers
 

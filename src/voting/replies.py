@@ -59,11 +59,21 @@ def _headers(request: AnyRequest, refusal: Refusal, problem: Problem) -> dict[st
     headers = {"cache-control": "no-store"}
     if (seconds := retry_after(refusal)) is not None:
         headers["retry-after"] = str(seconds)
-    if problem.status == HTTPStatus.UNAUTHORIZED and is_api(request):
-        headers["www-authenticate"] = 'Session realm="/api/v1/session"'
+    if is_api(request) and (challenge := _challenge(problem)) is not None:
+        headers["www-authenticate"] = challenge
     if problem.status == HTTPStatus.METHOD_NOT_ALLOWED:
         headers["allow"] = ", ".join(_methods_at(request))
     return headers
+
+
+def _challenge(problem: Problem) -> str | None:
+    """How to come in, as RFC 9110 asks of a 401 and RFC 6750 of a token that will not do."""
+    if problem.code in ("bad_token", "token_expired", "token_revoked"):
+        return f'Bearer realm="/api/v1", error="invalid_token", error_description="{problem.code}"'
+    if problem.code == "token_scope":
+        scope = problem.facts.get("scope")
+        return 'Bearer realm="/api/v1", error="insufficient_scope"' + (f', scope="{scope}"' if scope else "")
+    return 'Session realm="/api/v1/session"' if problem.status == HTTPStatus.UNAUTHORIZED else None
 
 
 def _methods_at(request: AnyRequest) -> list[str]:

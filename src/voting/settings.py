@@ -104,6 +104,10 @@ class Settings(BaseModel):
     # The city
     site_name_ru: str = Field("Голос города", min_length=1, description="The site's name in Russian.")
     site_name_en: str = Field("City Voice", min_length=1, description="The site's name in English.")
+    framed_by: str = Field(
+        "*", pattern=r"^(\*|'none'|https?://[A-Za-z0-9.*:-]{1,200}( https?://[A-Za-z0-9.*:-]{1,200}){0,50})$",
+        description="Sites that may show result cards in frames: addresses separated by spaces, `*` or `'none'`.",
+    )  # fmt: skip
     time_zone: str = Field("Europe/Moscow", description="The city's time zone, an IANA name.")
 
     # Accounts

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from sqlalchemy import (
+    ARRAY,
     BigInteger,
     CheckConstraint,
     Column,
+    Date,
     ForeignKey,
     Identity,
     Index,
@@ -21,6 +23,8 @@ from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 from polls.tables import Moment, metadata
 
 ROLES = ("resident", "official", "reviewer", "analyst", "observer", "admin")
+TOKEN_SCOPES = ("results:read", "exports:write")
+"""What tokens of the API may be made for. Nothing that speaks for the city is among them: that takes a person."""
 
 account = Table(
     "account",
@@ -56,6 +60,24 @@ web_session = Table(
     Column("last_seen_at", Moment, nullable=False, comment="coarse: written at most once a minute"),
     Column("expires_at", Moment, nullable=False, comment="absolute"),
     Column("user_agent", Text, nullable=False, server_default=""),
+)
+
+api_token = Table(
+    "api_token",
+    metadata,
+    Column("id", BigInteger, Identity(), primary_key=True),
+    Column("account_id", ForeignKey("account.id", ondelete="CASCADE"), nullable=False, index=True),
+    Column("name", Text, nullable=False, comment="its owner's word for it"),
+    Column("prefix", Text, nullable=False, comment="its first characters, to tell it apart in a list"),
+    Column("token_hash", LargeBinary, nullable=False, unique=True, comment="SHA-256; the token is never stored"),
+    Column("scopes", ARRAY(Text), nullable=False),
+    Column("created_at", Moment, nullable=False),
+    Column("expires_at", Moment, nullable=False),
+    Column("last_used_on", Date, comment="the day in UTC; no finer time is kept"),
+    Column("revoked_at", Moment, comment="also set when the account is disabled or loses its last role for tokens"),
+    CheckConstraint("octet_length(token_hash) = 32", name="hash"),
+    CheckConstraint("expires_at > created_at AND expires_at <= created_at + interval '366 days'", name="expiry"),
+    CheckConstraint("cardinality(scopes) > 0 AND scopes <@ ARRAY['results:read','exports:write']", name="scopes"),
 )
 
 throttle = Table(

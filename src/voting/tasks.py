@@ -26,6 +26,7 @@ from polls.register_sum import sum_up_register
 from voting import (
     board_jobs,  # noqa: F401  -- declares its job
     export_making,  # noqa: F401  -- declares its jobs
+    open_data_archive,  # noqa: F401  -- declares its job
     registry_jobs,  # noqa: F401  -- declares its job
 )
 from voting.identity.sessions import sweep_web_sessions

@@ -19,7 +19,7 @@ from datetime import UTC, datetime, timedelta
 
 from litestar.enums import ScopeType
 from litestar.middleware import ASGIMiddleware
-from litestar.types import ASGIApp, Receive, Scope, Send
+from litestar.types import ASGIApp, Message, Receive, Scope, Send
 from sqlalchemy import delete, text
 
 from polls.errors import TooMany
@@ -52,7 +52,12 @@ LIMITS: Mapping[str, Limit] = {
     "exports": Limit(30, timedelta(minutes=10)),  # per account or network
     "export_orders": Limit(20, timedelta(minutes=10)),  # per account or network: files made in the background
     "api_reads": Limit(1200, MINUTE, lease=60),  # per account or network, as the API's description says
+    "token_reads": Limit(6000, MINUTE, lease=60),  # per token: a script reads more than a person, and has a name
+    "token_exports": Limit(300, timedelta(minutes=10)),  # per token
+    "token_writes": Limit(240, MINUTE),  # per token
 }
+OF_TOKENS = {"api_reads": "token_reads", "exports": "token_exports", "writes": "token_writes"}
+"""The class that counts in the place of another for a request with a token."""
 CASTING = Limit(60, MINUTE)  # per account, in each process
 
 _HIT = text(
@@ -77,6 +82,22 @@ _HIT = text(
 )
 
 
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """How a caller stands with a limit after a hit: what is left of the window, at least, and seconds until it ends."""
+
+    limit: int
+    remaining: int
+    reset: int
+    window: int
+
+    def headers(self) -> list[tuple[bytes, bytes]]:
+        """The headers of draft-ietf-httpapi-ratelimit-headers-06: three numbers and the policy."""
+        policy = f"{self.limit};w={self.window}"
+        named = {"limit": self.limit, "remaining": self.remaining, "reset": self.reset, "policy": policy}
+        return [(f"ratelimit-{name}".encode(), str(value).encode()) for name, value in named.items()]
+
+
 class Throttle:
     """The shared counters of one deployment."""
 
@@ -85,6 +106,23 @@ class Throttle:
         self._database = database
         self._secret = secret
         self._leases: OrderedDict[str, tuple[datetime, int]] = OrderedDict()
+        self._unused: OrderedDict[str, int] = OrderedDict()
+
+    async def hit_measured(self, name: str, subject: str, *, now: datetime) -> Standing:
+        """Count one hit of a class, by leases if it has them, and tell how the caller stands. Raises TooMany.
+
+        What is left is what this process knows: others may have taken leases since, so it is told for guidance.
+        """
+        limit, key = self.limits[name], self._key(name, subject)
+        if limit.lease > 1:
+            await self.hit_leased(name, subject, now=now)
+            held = self._leases[key][1]
+        else:
+            await self.hit((name, subject), now=now)
+            held = 0
+        window = limit.window.total_seconds()
+        reset = window - (now - _window_start(now, limit.window)).total_seconds()
+        return Standing(limit.hits, held + self._unused.get(key, 0), max(1, round(reset)), round(window))
 
     async def hit(self, *subjects: tuple[str, str], now: datetime) -> None:
         """Count one hit of each (class, subject), such as ("sign_in_network", "10.0.0.0/24").
@@ -142,7 +180,16 @@ class Throttle:
         }
         async with self._database.open_session_aside() as session:
             rows = (await session.execute(_HIT, values)).all()
+        for row in rows:
+            self._note_unused(row.key, asked[row.key][0], row.n, row.previous, now)
         return {row.key: _wait(asked[row.key][0], row.n, row.previous, now) for row in rows}
+
+    def _note_unused(self, key: str, limit: Limit, n: int, previous: int, now: datetime) -> None:
+        elapsed = (now - _window_start(now, limit.window)) / limit.window
+        self._unused[key] = max(0, int(limit.hits - n - previous * (1 - elapsed)))
+        self._unused.move_to_end(key)
+        if len(self._unused) > CALLERS:
+            self._unused.popitem(last=False)
 
     def _key(self, name: str, subject: str) -> str:
         tag = hmac.new(self._secret, f"veche/throttle/v1/{name}\0{subject}".encode(), hashlib.sha256).hexdigest()
@@ -178,6 +225,9 @@ async def sweep_throttle(session: Session, *, now: datetime) -> None:
 
 def caller_of(scope: Scope) -> str:
     """Name whom a general limit counts by: the account, or the network of an anonymous visitor."""
+    token = scope["state"].get("api_token")
+    if token is not None:
+        return f"token:{token.id}"
     viewer = scope["state"].get("viewer")
     if viewer is not None:
         return f"account:{viewer.account_id}"
@@ -206,7 +256,10 @@ class ThrottleMiddleware(ASGIMiddleware):
                 name = "writes"
             elif scope["path"].startswith("/api/"):
                 name = "api_reads"
-        if name == "casting":
+        if scope["state"].get("api_token") is not None and name in OF_TOKENS:
+            standing = await self._counters.hit_measured(OF_TOKENS[name], caller_of(scope), now=self._clock())
+            send = _telling(send, standing)
+        elif name == "casting":
             viewer = scope["state"].get("viewer")
             if viewer is not None:
                 self._casting.hit(viewer.account_id)
@@ -215,6 +268,17 @@ class ThrottleMiddleware(ASGIMiddleware):
         elif name not in (None, "own"):
             await self._counters.hit((name, caller_of(scope)), now=self._clock())
         await next_app(scope, receive, send)
+
+
+def _telling(send: Send, standing: Standing) -> Send:
+    """Put on a reply how its caller stands."""
+
+    async def tell(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            message["headers"] = [*message["headers"], *standing.headers()]
+        await send(message)
+
+    return tell
 
 
 def _window_start(now: datetime, window: timedelta) -> datetime:

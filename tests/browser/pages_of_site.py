@@ -23,6 +23,7 @@ async def public_pages(visitor: Visitor, city: City) -> AsyncIterator[str]:
         "/sign-in", "/sign-up", "/help/how-it-works", "/help/secrecy", "/help/accessibility", "/help/data", "/registry",
         "/verify", f"/polls/{city.slugs['counted']}/verify", f"/polls/{city.slugs['soon']}/verify",
         "/there-is-no-such-page", "/problems", "/problems/already_voted", "/api/docs",
+        "/open-data", *(f"/embed/polls/{city.slugs[name]}" for name in ("every_kind", "soon", "cancelled", "counted")),
     ]  # fmt: skip
     for address in addresses:
         await visitor.go(address)
@@ -97,3 +98,12 @@ async def office_pages(visitor: Visitor, city: City) -> AsyncIterator[str]:
         yield f"the desk's page of «{name}»"
     await visitor.sign_in(ANALYST, then="/downloads")
     yield "the downloads"
+    await visitor.go("/account/tokens")
+    yield "tokens"
+    await visitor.button("Make a token").click()
+    await expect(visitor.page.locator("[data-error-summary]")).to_be_visible()
+    yield "a token refused"
+    await visitor.page.get_by_label("What it is for").fill("notebook")
+    await visitor.button("Make a token").click()
+    await expect(visitor.page.locator("#made")).to_be_visible()
+    yield "a token made"

@@ -39,6 +39,7 @@ EACH_TIME_NEW = {
 TURNOUT = {
     "/", "/polls/{slug}", "/polls/{slug}/results", "/results", "/officials", "/officials/polls/{public_id}",
     "/api/v1/polls", "/api/v1/polls/{slug}", "/api/v1/polls/{slug}/turnout", "/api/v1/polls/{slug}/turnout.csv",
+    "/embed/polls/{slug}",
 }  # fmt: skip
 """Addresses where the turnout of an open poll may stand."""
 NEVER_SAME = re.compile(rb'urn:veche:request:[0-9a-f]{16}|[0-9a-f]{16}(?=</span>)|name="csrf_token" value="[^"]*"')
@@ -64,7 +65,7 @@ class Witness:
         """The pattern and the address of everything that is read, of this poll or of none."""
         known = {
             "slug": self.poll.slug, "public_id": self.poll.public_id, "poll_id": self.poll.public_id, "number": "1",
-            "code": "already_voted",
+            "picture": f"{self.poll.slug}.png", "code": "already_voted",
         }  # fmt: skip
         found = []
         for route in app.routes:

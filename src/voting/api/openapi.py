@@ -19,7 +19,9 @@ from pydantic.json_schema import GenerateJsonSchema, JsonSchemaMode
 from polls.errors import BadCsrf, Invalid, NotAllowed, Refusal, SignInNeeded, TooMany, Unavailable
 from voting.api.operations import BODY_EXAMPLES, JSON, OWN_REFUSALS, Operation, Returned
 from voting.api.schemas import ProblemReply
+from voting.identity.api_tokens import BadToken, TokenExpired, TokenRevoked, TokenScope, TokenWithCookie
 from voting.identity.guards import access_rules, is_public
+from voting.identity.token_access import scope_of
 from voting.problems import (
     KINDS,
     MEDIA_TYPE,
@@ -38,14 +40,20 @@ INFO = """Everything the pages do, over HTTP and JSON.
 **Signing in.** `POST /api/v1/session` sets a cookie; `GET /api/v1/session` gives the token that requests which change
 something carry in the header `X-CSRF-Token`.
 
+**Tokens.** Analysts, officials and administrators make tokens in their account. `Authorization: Bearer veche_…` stands
+for the session, without cookies and without `X-CSRF-Token`; `results:read` opens all that may be read without an
+account, other scopes what names them. No token votes. Replies to a token carry `RateLimit-Limit`,
+`RateLimit-Remaining`, `RateLimit-Reset` and `RateLimit-Policy`.
+
 **Voting.** `POST /api/v1/polls/{slug}/ballots` with an `Idempotency-Key` of your own: at least 128 random bits.
 Repeat a request that got no reply with the same key: you get the same receipt, and never a second vote.
 
 **Errors** are problems (RFC 9457) with a stable `code`; `GET /api/v1/problems` lists them all.
 
 **Limits.** Each account, or each network of visitors without one, may make 1,200 reads and 240 writes a minute and
-fetch 30 files in ten minutes, counted over all processes. Over a limit the reply is 429 with `Retry-After` seconds.
-Voting is limited by the one vote per resident alone, and by 60 attempts a minute for each account in each process.
+fetch 30 files in ten minutes, counted over all processes; each token 6,000 reads a minute and 300 files. Over a limit
+the reply is 429 with `Retry-After` seconds. Voting is limited by the one vote per resident alone, and by 60 attempts a
+minute for each account in each process.
 
 **Stability.** Under `/api/v1` paths, fields and codes keep their meaning; new ones may come. Read replies leniently.
 """
@@ -81,6 +89,8 @@ def describe_api(app: Litestar, *, title: str, version: str, server: str = "/") 
             "securitySchemes": {
                 "session": {"type": "apiKey", "in": "cookie", "name": _session_cookie(app),
                             "description": "Set by `POST /api/v1/session`."},
+                "token": {"type": "http", "scheme": "bearer", "bearerFormat": "veche_ and 49 letters and digits",
+                          "description": "Made in the account, under “Tokens of the API”."},
                 "csrf": {"type": "apiKey", "in": "header", "name": "X-CSRF-Token",
                          "description": "`csrf_token` of `GET /api/v1/session`; for requests that change something."},
             },
@@ -188,6 +198,11 @@ def _paragraphs(docstring: str) -> str:
 
 
 def _security(handler: BaseRouteHandler, method: str) -> list[dict[str, list[str]]]:
+    scope = scope_of(handler, method)
+    return _sessions(handler, method) + ([] if scope is None else [{"token": [scope]}])
+
+
+def _sessions(handler: BaseRouteHandler, method: str) -> list[dict[str, list[str]]]:
     if is_public(handler):
         # Signed in or not; what changes something in a session carries its token all the same.
         return [{}, {"session": []}] if method in SAFE else [{}, {"session": [], "csrf": []}]
@@ -280,6 +295,7 @@ def _responses(handler: BaseRouteHandler, method: str, said: Operation, schemas:
 def _refusals(handler: BaseRouteHandler, method: str, said: Operation) -> list[type[Refusal]]:
     """Its own refusals, and those of the layers before it."""
     found = [*said.refuses, TooMany, Unavailable, Failed, Malformed]
+    found += [BadToken, TokenExpired, TokenRevoked, TokenScope, TokenWithCookie]
     if not is_public(handler):
         found.append(SignInNeeded)
         found += [NotAllowed for rule in access_rules(handler) if rule.roles]

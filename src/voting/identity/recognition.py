@@ -23,7 +23,7 @@ from voting.security import FormTokens, read_cookie
 STALE_AFTER = timedelta(seconds=5)
 REMEMBERED = 50_000
 LONGEST_TOKEN = 100
-UNSEEN_PREFIXES = ("/static/", "/health/", "/favicon.ico", "/robots.txt")
+UNSEEN_PREFIXES = ("/static/", "/health/", "/favicon.ico", "/robots.txt", "/embed/", "/share/")
 
 Clock = Callable[[], datetime]
 

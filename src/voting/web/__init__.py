@@ -1,10 +1,12 @@
 """The pages. `handlers` are what the application serves beside identity's and the explanations of refusals."""
 
 from voting.web import (
+    api_tokens,
     assets,
     ballot,
     boards,
     downloads,
+    embed,
     exports,
     help,
     home,
@@ -19,6 +21,7 @@ from voting.web import (
     officials_running,
     officials_start,
     officials_words_queue,
+    open_data,
     polls,
     registry,
     results,
@@ -29,9 +32,10 @@ from voting.web import (
 
 handlers = [
     *home.handlers, *polls.handlers, *ballot.handlers, *votes.handlers, *results.handlers, *houses.handlers,
-    *help.handlers, *assets.handlers, *downloads.handlers, *exports.handlers, *officials.handlers,
-    *officials_check.handlers, *officials_running.handlers, *officials_editor.handlers, *officials_start.handlers,
-    *officials_lists.handlers, *officials_revisions.handlers, *officials_custody.handlers,
-    *officials_words_queue.handlers, *officials_lots.handlers, *registry.handlers, *boards.handlers,
+    *help.handlers, *assets.handlers, *downloads.handlers, *api_tokens.handlers, *open_data.handlers, *embed.handlers,
+    *exports.handlers, *officials.handlers, *officials_check.handlers,
+    *officials_running.handlers, *officials_editor.handlers, *officials_start.handlers, *officials_lists.handlers,
+    *officials_revisions.handlers, *officials_custody.handlers, *officials_words_queue.handlers,
+    *officials_lots.handlers, *registry.handlers, *boards.handlers,
     *verifier_program.handlers, *verifying.handlers,
 ]  # fmt: skip
