@@ -8,8 +8,8 @@ Fills a scratch database with one counted poll by SQL, as counting leaves it. By
   GROUP BY of the same ballots by the same option and stratum, fetched: at most 1.3 times; with the client's memory, at
   most 200 MB. Writing costs the same for few ballots as for many (8,000 rows): under a million it is not judged.
 - P6: `GET …/answers.csv` over HTTP, streamed by one process, beside `psql … COPY` of the published columns: at least
-  70 % of its rows a second, at most 150 MB of growth in the service, the first byte within a second. Parquet comes with
-  a later release, so nothing of it is measured.
+  70 % of its rows a second, at most 150 MB of growth in the service, the first byte within a second. The same records
+  as Parquet, `GET …/answers.parquet`: at least 40 %, and the same memory.
 - P11: memory of the service at rest, and how long it takes from start to ready.
 """
 
@@ -143,7 +143,7 @@ def p6(given: argparse.Namespace, url: str, data: Path, slug: str) -> bool:
         memory = Memory(service, 0.2)
         rest = memory.most()
         path = f"/api/v1/polls/{slug}/answers.csv"
-        ours, theirs, firsts, size = [], [], [], 0
+        ours, theirs, typed, firsts, size, typed_size = [], [], [], [], 0, 0
         for _ in range(given.times if given.ballots < 2_000_000 else min(given.times, 3)):
             start = time.perf_counter()
             with tempfile.TemporaryFile() as sink:
@@ -153,8 +153,15 @@ def p6(given: argparse.Namespace, url: str, data: Path, slug: str) -> bool:
             first, taken, size = download(service, path)
             ours.append(taken)
             firsts.append(first)
+        grown = memory.most() - rest
+        for _ in ours:
+            _, taken, typed_size = download(service, path.replace(".csv", ".parquet"))
+            typed.append(taken)
         memory.stop()
-        grown, first, ratio = memory.most() - rest, rig.median(firsts), rig.median(theirs) / rig.median(ours)
+        first, ratio = rig.median(firsts), rig.median(theirs) / rig.median(ours)
+        grown_typed, typed_ratio = memory.most() - rest, rig.median(theirs) / rig.median(typed)
+        print(f"  as Parquet {rig.median(typed):.2f} s ({typed_size / 1e6:.0f} MB): {typed_ratio:.0%} of psql's COPY "
+              f"(bar 40 %); the service grew by {grown_typed:.0f} MB (bar 150)")  # fmt: skip
         print(f"  over HTTP {rig.median(ours):.2f} s ({size / 1e6:.0f} MB), psql COPY of the same statement "
               f"{rig.median(theirs):.2f} s: {ratio:.0%} (bar 70 %); first byte {first:.2f} s (bar 1); "
               f"the service grew by {grown:.0f} MB (bar 150)")  # fmt: skip
@@ -164,6 +171,9 @@ def p6(given: argparse.Namespace, url: str, data: Path, slug: str) -> bool:
             summary.record("P6", f"{rows}, of psql's COPY", 100 * ratio, 70, "%", least=True),
             summary.record("P6", f"{rows}, first byte", first, 1, "s"),
             summary.record("P6", f"{rows}, growth of the service", grown, 150, "MB"),
+            summary.record("P6", f"answers.parquet, {given.ballots:,} rows, of psql's COPY", 100 * typed_ratio, 40, "%",
+                           least=True),
+            summary.record("P6", f"answers.parquet, {given.ballots:,} rows, growth", grown_typed, 150, "MB"),
             summary.record("P11", "service at rest", rest, 250, "MB"),
             summary.record("P11", "from start to ready", service.ready_in, 5, "s"),
         ])  # fmt: skip
@@ -185,7 +195,7 @@ def main() -> None:
         print(f"P5, P6: {given.ballots:,} ballots, medians of {given.times}", flush=True)
         good = asyncio.run(p5(url, slug, given.ballots, given.times))
         good &= p6(given, url, data, slug)
-    print("P5, P6, P11: every bar met (Parquet comes later)" if good else "P5, P6, P11: A BAR IS MISSED")
+    print("P5, P6, P11: every bar met" if good else "P5, P6, P11: A BAR IS MISSED")
 
 
 if __name__ == "__main__":

@@ -385,6 +385,57 @@ class NotYourWork(Refusal):
     next_step = "See what has been decided for your district."
 
 
+# ---- files
+
+
+class NeedsExportJob(Refusal):
+    """A file too large to be made while somebody waits. Facts: `rows`, `at_once`."""
+
+    code = "needs_export_job"
+    detail = "This file is too large to be made while you wait."
+    next_step = "Order it: the downloads page has a button, the API takes POST to the poll's exports."
+
+
+class SheetTooLong(Refusal):
+    """More records than a sheet of Excel has lines. Facts: `rows`, `limit`."""
+
+    code = "sheet_too_long"
+    detail = "There are more answers than a sheet of Excel has lines (1,048,576)."
+    next_step = "Take CSV or Parquet: they have no limit. Or take one question at a time."
+
+
+class ExportNotReady(Refusal):
+    """The file of an export is not there (yet). Facts: `state`, `why` (a failed one)."""
+
+    code = "export_not_ready"
+    detail = "This file is not ready."
+    next_step = "Look at the export's page: it says how far it is, or why it failed."
+
+
+class ExportGone(Refusal):
+    """The file was kept for its time, or the count was corrected since. Facts: `poll`, `kind`, `again` (an address)."""
+
+    code = "export_gone"
+    detail = "This file is no longer kept, or the result was corrected since it was made."
+    next_step = "Order it again on the downloads page of the poll."
+
+
+class NotYourOrder(Refusal):
+    """An export is taken back by somebody who did not order it."""
+
+    code = "not_your_order"
+    detail = "This file was ordered by somebody else."
+    next_step = "Leave it: the file is public, and is deleted by itself after a while."
+
+
+class ExportsBusy(Refusal):
+    """Enough exports are under way. Facts: `retry_after` seconds."""
+
+    code = "exports_busy"
+    detail = "Too many files are being made just now."
+    next_step = "Try again in a few minutes. Small files can be taken at once."
+
+
 # ---- ties
 
 

@@ -41,10 +41,13 @@ class EdgeMiddleware(Layer):
         started = False
         headless = scope.get("method") == "HEAD"
         if headless:
+            scope["state"]["headless"] = True  # so that nobody reads a large file for nothing
             scope["method"] = "GET"  # type: ignore[typeddict-unknown-key]  # every GET answers HEAD too, without its body
 
         async def send_noting(message: Message) -> None:
             nonlocal started
+            if headless:
+                scope["method"] = "HEAD"  # type: ignore[typeddict-unknown-key]  # the server counts the body's bytes
             if message["type"] == "http.response.start":
                 started = True
             elif headless and message["type"] == "http.response.body":

@@ -42,7 +42,7 @@ logger = structlog.get_logger(__name__)
 ATTEMPTS = 6  # 3, 9, 27, 81 and 243 s apart
 RESCUES = 10  # a job that keeps killing its worker is given up after so many attempts
 STOP_WITHIN = 20.0  # seconds the jobs in progress have to finish; then they are interrupted, and retried later
-CONCURRENCY = 2
+CONCURRENCY = 3  # a board and an export may take minutes each; counting must not wait for them
 QUEUEING_LOCK = "procrastinate_jobs_queueing_lock_idx_v1"
 
 DEFER = text("""

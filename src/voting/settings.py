@@ -95,6 +95,12 @@ class Settings(BaseModel):
     )
     body_limit: int = Field(1024 * 1024, ge=1024, description="Bytes a request body may have; more is answered 413.")
 
+    # Files made in the background
+    export_kept: timedelta = Field(timedelta(days=1), description="A finished export is kept for so long (ISO 8601).")
+    export_reserve: int = Field(
+        512 * 1024 * 1024, ge=0, description="Bytes of the data directory's disk that exports leave free for the rest."
+    )
+
     # The city
     site_name_ru: str = Field("Голос города", min_length=1, description="The site's name in Russian.")
     site_name_en: str = Field("City Voice", min_length=1, description="The site's name in English.")

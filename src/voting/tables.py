@@ -1,9 +1,8 @@
-"""Tables of the running service: accounts, sessions, throttles, refusals. No ballot, no choice, no register fact."""
+"""Tables of the running service: accounts, sessions, throttles, refusals, exports. No ballot, no choice."""
 
 from __future__ import annotations
 
 from sqlalchemy import (
-    ARRAY,
     BigInteger,
     CheckConstraint,
     Column,
@@ -16,8 +15,9 @@ from sqlalchemy import (
     Table,
     Text,
     func,
+    text,
 )
-from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 
 from polls.tables import Moment, metadata
 
@@ -98,4 +98,35 @@ refusal = Table(
     Column("subject", Text, nullable=False, server_default=""),
     Column("detail", JSONB, nullable=False, server_default="{}"),
     comment="refusals worth keeping, written in a transaction of their own",
+)
+
+export_job = Table(
+    "export_job",
+    metadata,
+    Column("id", Text, primary_key=True, comment="128 random bits in hex"),
+    Column("poll_id", ForeignKey("poll.id"), nullable=False, index=True),
+    Column("version", Integer, nullable=False, comment="of the count the file is made from"),
+    Column("kind", Text, nullable=False),
+    Column("wanted", JSONB, nullable=False, comment="question, dialect, language"),
+    Column("key", Text, nullable=False, comment="hash of all that decides the bytes: equal requests share a job"),
+    Column("askers", ARRAY(Text), nullable=False, comment="keyed hashes of accounts or networks"),
+    Column("state", Text, nullable=False),
+    Column("run", Text, nullable=False, server_default="", comment="the attempt that holds it"),
+    Column("attempts", Integer, nullable=False, server_default="0"),
+    Column("rows_done", BigInteger, nullable=False, server_default="0"),
+    Column("rows_total", BigInteger),
+    Column("file_name", Text, nullable=False, server_default=""),
+    Column("media_type", Text, nullable=False, server_default=""),
+    Column("sha256", Text),
+    Column("size", BigInteger),
+    Column("error", Text),
+    Column("created_at", Moment, nullable=False),
+    Column("started_at", Moment),
+    Column("seen_at", Moment, comment="when the worker last said that it is at it"),
+    Column("finished_at", Moment),
+    Column("expires_at", Moment),
+    CheckConstraint("state IN ('waiting','running','ready','failed','cancelled','expired')", name="state"),
+    CheckConstraint("state <> 'ready' OR (sha256 IS NOT NULL AND size IS NOT NULL)", name="ready_has_file"),
+    Index("uq_export_job_key", "key", unique=True, postgresql_where=text("state IN ('waiting','running','ready')")),
+    comment="files of public data being made, or kept for a while",
 )

@@ -27,6 +27,7 @@ from polls.register_sum import sum_up_register
 from results.publication import due_publications, publish_figures
 from voting import (
     board_jobs,  # noqa: F401  -- declares its job
+    export_making,  # noqa: F401  -- declares its jobs
     open_data_archive,  # noqa: F401  -- declares its job
     protocol_jobs,  # noqa: F401  -- declares its job
     registry_jobs,  # noqa: F401  -- declares its job

@@ -50,6 +50,7 @@ LIMITS: Mapping[str, Limit] = {
     "sign_up_network": Limit(200, timedelta(hours=1)),
     "writes": Limit(240, MINUTE),  # per account
     "exports": Limit(30, timedelta(minutes=10)),  # per account or network
+    "export_orders": Limit(20, timedelta(minutes=10)),  # per account or network: files made in the background
     "api_reads": Limit(1200, MINUTE, lease=60),  # per account or network, as the API's description says
     "token_reads": Limit(6000, MINUTE, lease=60),  # per token: a script reads more than a person, and has a name
     "token_exports": Limit(300, timedelta(minutes=10)),  # per token
@@ -162,6 +163,10 @@ class Throttle:
                 text("UPDATE throttle SET n = n - 1 WHERE key = :key AND window_start = :start AND n > 0"),
                 {"key": self._key(name, subject), "start": start},
             )
+
+    def tag(self, name: str, subject: str) -> str:
+        """A name for a subject that says nothing of it, such as for who ordered an export."""
+        return self._key(name, subject)
 
     async def _count(self, hits: Sequence[tuple[str, str, int]], now: datetime) -> dict[str, float]:
         """Add the hits; give by key the seconds to wait, 0 where the limit is kept."""

@@ -21,6 +21,7 @@ async def public_pages(visitor: Visitor, city: City) -> AsyncIterator[str]:
         *(f"/polls/{city.slugs[name]}/results"
           for name in ("every_kind", "soon", "cancelled", "counted", "few", "live")),
         *(f"/polls/{city.slugs['counted']}/explore{query}" for query in ("", "?question=3&by=sex&sauce=hot")),
+        f"/polls/{city.slugs['counted']}/downloads",
         "/sign-in", "/sign-up", "/help/how-it-works", "/help/secrecy", "/help/accessibility", "/help/data", "/registry",
         f"/polls/{city.slugs['counted']}/protocol", f"/polls/{city.slugs['counted']}/protocol/1",
         "/verify", f"/polls/{city.slugs['counted']}/verify", f"/polls/{city.slugs['soon']}/verify",
@@ -32,6 +33,10 @@ async def public_pages(visitor: Visitor, city: City) -> AsyncIterator[str]:
         if address == "/api/docs":
             await expect(visitor.page.locator(".swagger-ui .opblock").first).to_be_visible()
         yield address
+    await visitor.go(f"/polls/{city.slugs['counted']}/downloads")
+    await visitor.page.locator("form[action$='/exports'] button").first.click()
+    await expect(visitor.page.locator("a[href$='/file']")).to_be_visible(timeout=60_000)  # it asks again by itself
+    yield "a file that was ordered"
     await visitor.go("/sign-up")
     await visitor.page.locator("form button[type=submit]").last.click()
     await expect(visitor.page.locator("[data-error-summary]")).to_be_visible()

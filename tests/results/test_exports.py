@@ -6,14 +6,19 @@ import csv
 import io
 import json
 import tracemalloc
+import zipfile
 from collections import Counter
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
+from datetime import datetime
 from fractions import Fraction
+from pathlib import Path
 
 import asyncpg
+import openpyxl
 import pandas
+import pyarrow.parquet
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -38,10 +43,15 @@ from polls.tables import ballot, text_answer
 from polls.tally.profile import NOT_SHOWN
 from results.exports.answers import _copied, answers_csv
 from results.exports.codebook import codebook
-from results.exports.columns import ANSWERS, DETAILS, RESULTS, TEXTS, TURNOUT
+from results.exports.columns import ANSWERS, DETAILS, FORMAT_VERSION, RESULTS, TEXTS, TURNOUT, WIDE, ColumnDoc
 from results.exports.csv import results_csv, results_json, results_rows
 from results.exports.dialects import Dialect, cell_text, csv_chunks, file_name, number_text, safe_text
+from results.exports.headers import header_of
+from results.exports.parquet import answers_parquet, results_parquet
 from results.exports.texts import texts_csv
+from results.exports.wide import wide_csv
+from results.exports.workbook import SheetColumn, Workbook
+from results.exports.xlsx import results_xlsx
 from results.figures import poll_figures
 from results.shapes import By
 from voting.db import Database
@@ -137,7 +147,10 @@ async def test_the_codebook_describes_every_column_and_option(session: Session) 
     assert download.file_name == f"2026-11-29_{found.slug}_codebook.json"
     document = json.loads(await body(download))
     named = [[column["name"] for column in table["tableSchema"]["columns"]] for table in document["tables"]]
-    assert named == [[column.name for column in columns] for columns in (RESULTS, TURNOUT, ANSWERS, DETAILS, TEXTS)]
+    fixed = (RESULTS, TURNOUT, ANSWERS, DETAILS, TEXTS)
+    assert named[:5] == [[column.name for column in columns] for columns in fixed]
+    wide = (await body(await wide_csv(opener(session), found.slug, now=AFTER))).decode().splitlines()[0]
+    assert named[5] == wide.split(","), "the columns of the poll's own options too"
     for table in document["tables"]:
         for column in table["tableSchema"]["columns"]:
             assert [said["@language"] for said in column["dc:description"]] == ["ru", "en"]
@@ -147,6 +160,135 @@ async def test_the_codebook_describes_every_column_and_option(session: Session) 
     assert questions[0]["ru"] == "Что построить?" and questions[0]["en"] == "What to build?"
     assert document["veche:time_zone"] == "Europe/Moscow" and document["dc:publisher"] == "Город"
     assert "suppressed" in document["veche:notes"]["hidden"]["en"]
+
+
+FORMAT_1_0 = {
+    "results": (
+        "poll_id poll_slug question_id question_kind question_ru question_en class option_id option_ru option_en"
+        " dimension group_code group_ru group_en suppressed votes share denominator denominator_n rating_mean"
+        " rating_median rating_1"
+        " rating_2 rating_3 rating_4 rating_5 place status cost currency points score rating_trimmed_mean grade"
+        " grade_above grade_below"
+    ),
+    "turnout": "poll_id poll_slug dimension group_code group_ru group_en suppressed votes entitled turnout",
+    "details": "poll_id poll_slug question_id figure option_id option_ru option_en other_id number votes",
+    "texts": "poll_id poll_slug question_id text shown_beside",
+    "answers": "poll_hash question_id style answer nonce",
+}
+"""The columns as they were published first, and their types. Never to be edited: what is dropped makes a version 2."""
+TYPES_1_0 = {
+    "integer": "question_id option_id votes denominator_n rating_1 place points grade entitled style other_id number",
+    "decimal": "share rating_mean rating_median cost score turnout",
+    "boolean": "suppressed",
+    "string": "poll_id class dimension group_code status currency answer nonce text figure",
+}
+
+
+@pytest.mark.parametrize(
+    ("name", "columns"),
+    [("results", RESULTS), ("turnout", TURNOUT), ("details", DETAILS), ("texts", TEXTS), ("answers", ANSWERS)],
+)
+def test_columns_only_grow_at_the_end_within_a_major_version(name: str, columns: tuple[ColumnDoc, ...]) -> None:
+    assert FORMAT_VERSION.split(".")[0] == "1"
+    first = FORMAT_1_0[name].split()
+    assert [column.name for column in columns][: len(first)] == first
+    types = {column: datatype for datatype, names in TYPES_1_0.items() for column in names.split()}
+    for column in columns:
+        if not (name == "details" and column.name == "votes"):  # rounds divide votes
+            assert types.get(column.name, column.datatype) == column.datatype, column.name
+
+
+@pytest.mark.parametrize("columns", [RESULTS, TURNOUT, DETAILS, TEXTS, ANSWERS, WIDE])
+def test_every_column_has_two_titles_of_its_own(columns: tuple[ColumnDoc, ...]) -> None:
+    for language in ("ru", "en"):
+        titles = header_of(columns, language)
+        assert len(set(titles)) == len(titles) and all(titles)
+    assert header_of(columns, None) == [column.name for column in columns]
+
+
+async def test_workbooks_hold_text_as_text_numbers_as_numbers_and_sheets_of_any_name(
+    session: Session, tmp_path: Path
+) -> None:
+    await a_city(session)
+    attacks = [*INJECTIONS[:16], "http://x.test/", "00123", "1e5"]
+    options = [an_option(number, attack) for number, attack in enumerate(attacks, start=1)]
+    question = {**a_single_choice(), "options": options, "text": both("=2+2")}
+    strata = await city_strata(session)
+    ballots = [((f"[{1 + n % 19}]",), strata[n % len(strata)]) for n in range(190)]
+    found = await a_counted_poll(session, a_definition(questions=[question], title=both("=cmd|' /C calc'!A0")), ballots)
+    made = await results_xlsx(
+        opener(session), found.slug, now=AFTER, language="ru", licence="CC BY", directory=tmp_path
+    )  # fmt: skip
+    data = await body(made)
+    assert made.file_name.endswith("_results.xlsx")
+    assert not list(tmp_path.rglob("*")), "nothing is left in the folder it was made in"  # noqa: ASYNC240
+    with zipfile.ZipFile(io.BytesIO(data)) as parts:
+        sheets = [parts.read(name) for name in parts.namelist() if name.startswith("xl/worksheets/sheet")]
+    assert sheets and not any(b"<f>" in sheet or b"<f " in sheet or b"hyperlink" in sheet for sheet in sheets)
+    book = openpyxl.load_workbook(io.BytesIO(data))
+    rows = list(book["Результаты"].iter_rows(min_row=2))
+    first = [cell.value for cell in book["Результаты"][1]]
+    assert {row[first.index("Вариант")].value for row in rows} >= {"=1+1", "@SUM(A1)", "-1+1"}
+    assert {row[first.index("Вариант")].data_type for row in rows} == {"s"}
+    assert {row[first.index("Голосов")].data_type for row in rows} == {"n"}
+    assert rows[0][first.index("Доля")].number_format == "0.0%"
+    for sheet in book:
+        if sheet.title != "Диаграммы":
+            assert sheet.freeze_panes == "A2" and sheet.auto_filter.ref and sheet.column_dimensions["A"].width >= 12
+    assert len(book["Диаграммы"]._charts) == 1
+    days = list(book["По дням"].iter_rows(min_row=2, values_only=True))
+    assert all(isinstance(day, datetime) and isinstance(n, int) for day, n in days)
+    facts = dict(book["Протокол"].iter_rows(min_row=2, max_col=2, values_only=True))
+    assert facts["Часовой пояс"] == "Europe/Moscow" and facts["Закрыто"].hour == 12, "city time"
+    assert facts["Бюллетеней"] == 190 and facts["Хеш правил"] == found.poll_hash.hex()
+
+
+def test_sheets_of_one_name_are_told_apart(tmp_path: Path) -> None:
+    with Workbook(tmp_path / "book.xlsx", "x", "y") as book:
+        names = [book.sheet(name, [SheetColumn("a", "text")]).name
+                 for name in ("Results", "results", "R/es:u" * 9, "R/es:u" * 9, "", "'", "История" * 9)]  # fmt: skip
+    assert len({name.casefold() for name in names}) == len(names) and all(1 <= len(name) <= 31 for name in names)
+    assert openpyxl.load_workbook(tmp_path / "book.xlsx").sheetnames == names
+    with suppress(ZeroDivisionError), Workbook(tmp_path / "broken.xlsx", "x", "y") as book:
+        book.sheet("a", [SheetColumn("a", "text")]).add(("b",))
+        raise ZeroDivisionError
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["book.xlsx"], "nothing is left of a broken one"
+
+
+async def test_parquet_says_what_its_columns_mean_and_half_of_it_opens_nowhere(session: Session) -> None:
+    found = await a_typical_poll(session, 100)
+    data = await body(await answers_parquet(opener(session), found.slug, now=AFTER, licence="CC BY 4.0"))
+    file = pyarrow.parquet.ParquetFile(io.BytesIO(data))
+    told = json.loads(file.schema_arrow.metadata[b"veche"])
+    assert (told["poll_hash"], told["licence"], told["format"]) == (found.poll_hash.hex(), "CC BY 4.0", FORMAT_VERSION)
+    assert all(b"description_ru" in field.metadata for field in file.schema_arrow)
+    for cut in (len(data) - 1, len(data) // 2, 100, 4):
+        with pytest.raises(pyarrow.ArrowInvalid):
+            pyarrow.parquet.ParquetFile(io.BytesIO(data[:cut]))
+    results = pandas.read_parquet(io.BytesIO(await body(
+        await results_parquet(opener(session), found.slug, now=AFTER, licence="x"))))  # fmt: skip
+    assert results["suppressed"].dtype == bool and results["class"].dtype == "category"
+    assert results[results["suppressed"]]["votes"].isna().all()
+
+
+async def test_two_hundred_thousand_records_as_parquet_in_flat_memory(session: Session) -> None:
+    await a_city(session)
+    strata = await city_strata(session)
+    found = await a_counted_poll(session, a_definition(), [(("[1]",), stratum) for stratum in strata * 2])
+    await add_ballots(session, found, 200_000)
+    told: list[int] = []
+    made = await answers_parquet(opener(session), found.slug, now=AFTER, licence="x", on_rows=told.append)
+    tracemalloc.start()
+    try:
+        largest, pieces = 0, []
+        async for chunk in made.chunks:
+            largest = max(largest, len(chunk))
+            pieces.append(len(chunk))
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert sum(told) == 200_000 + len(strata) * 2
+    assert peak < 12_000_000 and largest < 4_000_000 and pieces[0] == 4, (peak, largest)
 
 
 # ---- answers.csv
@@ -356,4 +498,4 @@ async def test_a_stream_that_fails_in_sql_raises(session: Session) -> None:
     connection = await (await session.connection()).get_raw_connection()
     query = "SELECT 1/(50000-i) FROM generate_series(1,100000) i"
     with pytest.raises(asyncpg.DivisionByZeroError):
-        [chunk async for chunk in _copied(connection.driver_connection, query, False)]
+        [chunk async for chunk in _copied(connection.driver_connection, query, {"format": "csv"})]

@@ -9,12 +9,15 @@ import csv
 import os
 import shutil
 import subprocess
+from datetime import date, datetime
 from fractions import Fraction
 from pathlib import Path
 
+import openpyxl
 import pytest
 
 from results.exports.dialects import Dialect, csv_chunks
+from results.exports.workbook import SheetColumn, Workbook
 
 SOFFICE = shutil.which("soffice") or shutil.which("libreoffice")
 ROWS = [("Сквер у дома — «Ёлки»", 1250, Fraction(1, 3)), ("=1+1", 40, Fraction(1, 2)), ("@SUM(A1:A9)", 10, Fraction(0)),
@@ -30,6 +33,31 @@ def soffice() -> str:
             pytest.fail("LibreOffice is required and not installed")
         pytest.skip("LibreOffice is not installed: NOT CHECKED that a spreadsheet keeps our text as text")
     return SOFFICE
+
+
+@pytest.mark.timeout(180)
+def test_a_workbook_opens_in_a_spreadsheet_and_comes_back_the_same(soffice: str, tmp_path: Path) -> None:
+    columns = [SheetColumn("Вариант", "text"), SheetColumn("Голосов", "integer"), SheetColumn("Доля", "share"),
+               SheetColumn("День", "day")]  # fmt: skip
+    path = tmp_path / "results.xlsx"
+    with Workbook(path, "Сквер", "CC BY 4.0") as book:
+        sheet = book.sheet("Результаты", columns)
+        for option, votes, share in ROWS:
+            sheet.add((option, votes, share, date(2026, 11, 22)))
+        sheet.end()
+    profile = f"-env:UserInstallation=file://{tmp_path}/profile"
+    command = [soffice, profile, "--headless", "--convert-to", "ods", "--outdir", str(tmp_path / "a"), str(path)]
+    subprocess.run(command, check=True, capture_output=True, timeout=150)
+    command = [soffice, profile, "--headless", "--convert-to", "xlsx", "--outdir", str(tmp_path / "b"),
+               str(tmp_path / "a" / "results.ods")]  # fmt: skip
+    subprocess.run(command, check=True, capture_output=True, timeout=150)
+    back = openpyxl.load_workbook(tmp_path / "b" / "results.xlsx")["Результаты"]
+    rows = list(back.iter_rows(min_row=2))
+    assert [row[0].value for row in rows] == [option for option, _, _ in ROWS], "text stays text"
+    assert {row[0].data_type for row in rows} == {"s"}
+    assert [(row[1].value, round(row[2].value, 6)) for row in rows] == [(n, round(float(s), 6)) for _, n, s in ROWS]
+    assert {row[3].value for row in rows} == {datetime(2026, 11, 22)}
+    assert back.auto_filter.ref and "%" in rows[0][2].number_format
 
 
 @pytest.mark.parametrize("through", ["xlsx", "ods"])

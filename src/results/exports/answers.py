@@ -1,4 +1,4 @@
-"""answers.csv: the published records, one question of one ballot a line, in the order of leaf hashes.
+"""answers.csv and answers.jsonl: the published records, one question of one ballot a line, in the order of leaf hashes.
 
 A line holds the poll hash, question, style, answer and nonce, exactly what :func:`polls.board.entry` is made of, and
 never a stratum, a ballot id, or anything that joins two questions: patterns of answers identify people. The nonce
@@ -14,22 +14,33 @@ names publish the same records: an entry has no name in it.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import aclosing, suppress
 from datetime import datetime
 from typing import Any
 
 from sqlalchemy import text
 
+from polls.board_trees import signed_trees
 from polls.catalogue import SealedPoll, sealed_poll
 from polls.errors import NotFound
 from polls.published import counted_ballots, published_styles
+from polls.sessions import ReadSession
 from polls.tally.profile import NOT_SHOWN
 from results.exports.columns import ANSWERS
-from results.exports.dialects import Dialect, Download, OpenSession, file_name
+from results.exports.dialects import Dialect, Download, OnRows, OpenSession, file_name, untold
+from results.exports.headers import Language, header_of
 from results.figures import counted_version, see
 from results.visibility import Need, require
 
+AS_LINES = "'{hash}' AS poll_hash, question_id, style, answer, nonce"
+AS_JSON = (
+    """'{"poll_hash":"{hash}","question_id":' || question_id || ',"style":' || style || ',"answer":' || answer"""
+    """ || ',"nonce":"' || nonce || '"}'"""
+)
+"""One record as a line of JSON, its answer an array."""
+NUMBERED = "question_id, style, answer, nonce"
+"""A record without the poll's hash, which is the same in all."""
 AHEAD = 8
 """Chunks the database may be ahead of a slow reader; beyond that it waits."""
 
@@ -41,8 +52,31 @@ async def answers_csv(
     now: datetime,
     question_id: int | None = None,
     dialect: Dialect = Dialect.PLAIN,
+    language: Language | None = None,
+    on_rows: OnRows = untold,
 ) -> Download:
-    """All published records of a counted poll, or those of one question.
+    """All published records of a counted poll, or those of one question; refusals as for :func:`answers_of`."""
+    found, name = await answers_of(open_session, slug_or_id, "csv", now=now, question_id=question_id)
+    return Download(name, "text/csv", _csv(open_session, found, question_id, dialect, language, on_rows))
+
+
+async def answers_jsonl(
+    open_session: OpenSession,
+    slug_or_id: str,
+    *,
+    now: datetime,
+    question_id: int | None = None,
+    on_rows: OnRows = untold,
+) -> Download:
+    """The same records as JSON, one a line, each answer an array; refusals as for :func:`answers_of`."""
+    found, name = await answers_of(open_session, slug_or_id, "jsonl", now=now, question_id=question_id)
+    return Download(name, "application/x-ndjson", _jsonl(open_session, found, question_id, on_rows))
+
+
+async def answers_of(
+    open_session: OpenSession, slug_or_id: str, extension: str, *, now: datetime, question_id: int | None
+) -> tuple[SealedPoll, str]:
+    """The poll whose records may be taken now, and the name of their file.
 
     Refuses before the first byte: what :func:`results.visibility.require` refuses (`TooFewToPublish` with under ten
     ballots of a separated poll), `NotFound` for an unknown question. A question held by too few (`polls.published`) has
@@ -54,14 +88,23 @@ async def answers_csv(
     if question_id is not None and found.definition.question(question_id) is None:
         raise NotFound(question=question_id)
     what = "answers" if question_id is None else f"answers_q{question_id}"
-    name = file_name(found.closes_at, found.definition.time_zone, found.slug, what, "csv")
-    return Download(name, "text/csv", _stream(open_session, found, question_id, dialect))
+    return found, file_name(found.closes_at, found.definition.time_zone, found.slug, what, extension)
 
 
-def entries_sql(found: SealedPoll, styles: Mapping[int, Sequence[int]]) -> str:
+async def number_of_records(session: ReadSession, found: SealedPoll, question_id: int | None) -> int:
+    """How many records a file of a counted poll will have: by the signed trees; before they are there, at most."""
+    trees = await signed_trees(session, found.id)
+    sizes = {question: tree.size for question, tree in trees.items()}
+    if not sizes:
+        counted = await counted_version(session, found.id)
+        sizes = {outcome.question_id: outcome.cast for outcome in counted.outcomes} if counted else {}
+    return sum(n for question, n in sizes.items() if question_id in (None, question))
+
+
+def entries_sql(found: SealedPoll, styles: Mapping[int, Sequence[int]], select: str = AS_LINES) -> str:
     """SELECT of the records of these styles (question id → styles, not all empty) in leaf order.
 
-    Everything in it is a number or hex of ours: nothing to bind.
+    Everything in it is a number or hex of ours: nothing to bind. `select` as for :func:`copied_records`.
     """
     hashed = found.poll_hash.hex()
     parts = [
@@ -74,17 +117,47 @@ def entries_sql(found: SealedPoll, styles: Mapping[int, Sequence[int]]) -> str:
     ]
     entry = f"'[\"{hashed}\",' || question_id || ',' || style || ',' || answer || ',\"' || nonce || '\"]'"
     return (
-        f"SELECT '{hashed}' AS poll_hash, question_id, style, answer, nonce FROM ({' UNION ALL '.join(parts)}) AS e"
+        f"SELECT {select.replace('{hash}', hashed)} FROM ({' UNION ALL '.join(parts)}) AS e"
         f" ORDER BY sha256('\\x00'::bytea || convert_to({entry}, 'UTF8'))"
     )
 
 
-async def _stream(
-    open_session: OpenSession, found: SealedPoll, question_id: int | None, dialect: Dialect
-) -> AsyncIterator[bytes]:
+async def _csv(
+    open_session: OpenSession,
+    found: SealedPoll,
+    question_id: int | None,
+    dialect: Dialect,
+    language: Language | None,
+    on_rows: OnRows,
+) -> AsyncGenerator[bytes, None]:
     excel = dialect is Dialect.EXCEL
-    header = (";" if excel else ",").join(column.name for column in ANSWERS)
+    header = (";" if excel else ",").join(header_of(ANSWERS, language))
     yield f"\ufeff{header}\r\n".encode() if excel else f"{header}\n".encode()
+    how = {"format": "csv", "delimiter": ";" if excel else ","}
+    async with aclosing(copied_records(open_session, found, question_id, AS_LINES, how)) as chunks:
+        async for chunk in chunks:
+            on_rows(chunk.count(b"\n"))
+            # No cell holds a line break, so every one of them ends a line.
+            yield chunk.replace(b"\n", b"\r\n") if excel else chunk
+
+
+async def _jsonl(
+    open_session: OpenSession, found: SealedPoll, question_id: int | None, on_rows: OnRows
+) -> AsyncGenerator[bytes, None]:
+    # Nothing in a record needs the escapes of COPY's text format: digits, brackets, commas, hex and our own quotes.
+    async with aclosing(copied_records(open_session, found, question_id, AS_JSON, {"format": "text"})) as chunks:
+        async for chunk in chunks:
+            on_rows(chunk.count(b"\n"))
+            yield chunk
+
+
+async def copied_records(
+    open_session: OpenSession, found: SealedPoll, question_id: int | None, select: str, how: Mapping[str, str]
+) -> AsyncGenerator[bytes, None]:
+    """The published records as COPY writes them (`how`: its options), in a session of their own; none: no chunk.
+
+    `select` is what stands between SELECT and FROM; ``{hash}`` in it is the poll's hash.
+    """
     async with open_session() as session:
         await session.execute(text("SET LOCAL statement_timeout = 0"))
         styles = await published_styles(session, found)
@@ -95,7 +168,7 @@ async def _stream(
         driver = (await connection.get_raw_connection()).driver_connection
         whole = False
         try:
-            async with aclosing(_copied(driver, entries_sql(found, wanted), excel)) as chunks:
+            async with aclosing(_copied(driver, entries_sql(found, wanted, select), how)) as chunks:
                 async for chunk in chunks:
                     yield chunk
             whole = True
@@ -105,16 +178,14 @@ async def _stream(
                 await connection.invalidate()
 
 
-async def _copied(connection: Any, query: str, excel: bool) -> AsyncGenerator[bytes, None]:
+async def _copied(connection: Any, query: str, how: Mapping[str, str]) -> AsyncGenerator[bytes, None]:
     """COPY as chunks. The database waits for a slow reader; a failure is raised after the chunks before it."""
     queue: asyncio.Queue[bytes | None] = asyncio.Queue(AHEAD)
 
     async def copy() -> None:
         try:
             # Bytes of our own: what the driver hands out is its buffer.
-            await connection.copy_from_query(
-                query, output=lambda piece: queue.put(bytes(piece)), format="csv", delimiter=";" if excel else ","
-            )
+            await connection.copy_from_query(query, output=lambda piece: queue.put(bytes(piece)), **how)
         finally:
             # None says that no more comes; whether all went well, the task says.
             await queue.put(None)
@@ -122,8 +193,7 @@ async def _copied(connection: Any, query: str, excel: bool) -> AsyncGenerator[by
     task = asyncio.create_task(copy())
     try:
         while (chunk := await queue.get()) is not None:
-            # No cell holds a line break, so every one of them ends a line.
-            yield chunk.replace(b"\n", b"\r\n") if excel else chunk
+            yield chunk
         await task
     finally:
         if not task.done():

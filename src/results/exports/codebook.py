@@ -12,13 +12,22 @@ from typing import Any
 
 from polls.catalogue import sealed_poll
 from polls.definition import AnyQuestion, Budget, Definition, Rating
-from results.exports.columns import ANSWERS, DETAILS, FORMAT_VERSION, RESULTS, TEXTS, TURNOUT, ColumnDoc
+from results.exports.columns import ANSWERS, DETAILS, FORMAT_VERSION, RESULTS, TEXTS, TURNOUT, WIDE, ColumnDoc
 from results.exports.dialects import Download, OpenSession, file_name, streamed
+from results.exports.headers import TITLES, title_of
+from results.exports.wide import option_columns
 from results.figures import counted_version, see
 from results.visibility import Need, require
 
 LICENCE = "https://creativecommons.org/licenses/by/4.0/"
 """The default licence of published figures; a deployment passes its own."""
+
+ALSO = {
+    "results": ("results.json", "results.xlsx", "results.parquet"),
+    "turnout": ("results.json", "results.xlsx"),
+    "answers": ("answers.jsonl", "answers.parquet", "answers.xlsx"),
+}
+"""The other files that hold the same columns: in JSON by name, in workbooks by title, in Parquet with their types."""
 
 NOTES = {
     "hidden": {
@@ -67,6 +76,12 @@ NOTES = {
         "of a few. Records and texts of a question fewer than ten ballots held are not published either. How many "
         "records are withheld is the question's cast less the lines of the file. Totals are exact, always.",
     },
+    "time": {
+        "ru": "Дата в имени файла, дни явки и моменты в книгах Excel — по времени города (veche:time_zone); моменты в "
+        "JSON и Parquet — в UTC.",
+        "en": "Dates in file names, days of turnout and moments in workbooks are in city time (veche:time_zone); "
+        "moments in JSON and Parquet are UTC.",
+    },
     "pandas": {
         "ru": "pandas.read_csv(путь) читает файл одним вызовом; целые столбцы с пустыми ячейками становятся float.",
         "en": "pandas.read_csv(path) reads a file in one call; integer columns with empty cells become float.",
@@ -86,7 +101,7 @@ async def codebook(
     def name(what: str, extension: str) -> str:
         return file_name(found.closes_at, definition.time_zone, found.slug, what, extension)
 
-    files = {what: name(what, "csv") for what in ("results", "turnout", "answers", "details", "texts")}
+    files = {what: name(what, "csv") for what in ("results", "turnout", "answers", "details", "texts", "results_wide")}
     document = codebook_document(definition, found.poll_hash, files, licence, publisher)
     body = json.dumps(document, ensure_ascii=False, indent=1).encode("utf-8")
     return Download(name("codebook", "json"), "application/json", streamed((body, b"\n")))
@@ -95,8 +110,12 @@ async def codebook(
 def codebook_document(
     definition: Definition, poll_hash: bytes, files: dict[str, str], licence: str = LICENCE, publisher: str = ""
 ) -> dict[str, Any]:
-    """CSVW metadata of the files (keys of `files`: ``results``, ``turnout``, ``answers``, ``details``, ``texts``)."""
-    tables = (("results", RESULTS), ("turnout", TURNOUT), ("answers", ANSWERS), ("details", DETAILS), ("texts", TEXTS))
+    """CSVW metadata of the CSV files (keys of `files`: as in `tables` below), and what else the same columns are in."""
+    wide = (*WIDE, *(option.doc for option in option_columns(list(definition.questions))))
+    tables = (
+        ("results", RESULTS), ("turnout", TURNOUT), ("answers", ANSWERS), ("details", DETAILS), ("texts", TEXTS),
+        ("results_wide", wide),
+    )  # fmt: skip
     document: dict[str, Any] = {
         "@context": ["http://www.w3.org/ns/csvw", {"@language": "ru"}],
         "dc:title": [_said(definition.title.ru, "ru"), _said(definition.title.in_language("en"), "en")],
@@ -105,7 +124,12 @@ def codebook_document(
         "schema:version": FORMAT_VERSION,
         "dialect": {"encoding": "utf-8", "delimiter": ",", "lineTerminators": ["\n"], "header": True},
         "tables": [
-            {"url": files[key], "tableSchema": {"columns": [_column(column) for column in columns]}}
+            {
+                "url": files[key],
+                "dc:license": {"@id": licence},
+                "tableSchema": {"columns": [_column(column) for column in columns]},
+                "veche:also": [files["results"].removesuffix("results.csv") + other for other in ALSO.get(key, ())],
+            }
             for key, columns in tables
         ],
         "rdfs:comment": [_said(note[language], language) for note in NOTES.values() for language in ("ru", "en")],
@@ -131,7 +155,7 @@ def codebook_document(
 def _column(column: ColumnDoc) -> dict[str, Any]:
     found: dict[str, Any] = {
         "name": column.name,
-        "titles": column.name,
+        "titles": titles_of(column),
         "datatype": column.datatype,
         "dc:description": [_said(column.ru, "ru"), _said(column.en, "en")],
         "required": not column.empty,
@@ -140,6 +164,13 @@ def _column(column: ColumnDoc) -> dict[str, Any]:
         found["null"] = ""
         found["veche:empty"] = column.empty
     return found
+
+
+def titles_of(column: ColumnDoc) -> dict[str, str]:
+    """The first lines a file may have: the machine name (no language), and both titles."""
+    if column.name not in TITLES:  # of a poll's own questions: its descriptions are its titles
+        return {"und": column.name, "ru": column.ru, "en": column.en}
+    return {"und": column.name, "ru": title_of(column.name, "ru"), "en": title_of(column.name, "en")}
 
 
 def _question(question: AnyQuestion) -> dict[str, Any]:

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-FORMAT_VERSION = "1.0"
+FORMAT_VERSION = "1.1"
+"""Major: something was dropped or means something else. Minor: columns, files or values came in addition."""
 
 
 @dataclass(frozen=True)
@@ -43,9 +44,8 @@ RESULTS = (
     ColumnDoc("option_ru", "string", "Вариант по-русски", "The option in Russian"),
     ColumnDoc("option_en", "string", "Вариант по-английски (если нет — по-русски)",
               "The option in English (Russian when missing)"),
-    ColumnDoc("dimension", "string", "Разрез: all — всё голосование, okrug, district, age_band, sex; два сразу: "
-              "district+age_band",
-              "Breakdown: all for the whole poll, okrug, district, age_band, sex; two at once as district+age_band"),
+    ColumnDoc("dimension", "string", "Разрез: all — всё голосование, okrug, district, age_band, sex; два: okrug+sex",
+              "Breakdown: all for the whole poll, okrug, district, age_band, sex; two at once: okrug+sex"),
     ColumnDoc("group_code", "string", "Код группы; rest — без разбивки (объединено при подсчёте), unknown — нет данных",
               "Code of the group; rest: not broken down (merged at counting), unknown: the register does not say"),
     ColumnDoc("group_ru", "string", "Группа по-русски", "The group in Russian"),
@@ -85,6 +85,19 @@ RESULTS = (
     ColumnDoc("grade_above", "integer", "Сколько оценок лучше неё", "How many grades are better", _NOT_APPLICABLE),
     ColumnDoc("grade_below", "integer", "Сколько оценок хуже неё", "How many grades are worse", _NOT_APPLICABLE),
 )  # fmt: skip
+
+WIDE = (
+    ColumnDoc("poll_id", "string", "Идентификатор голосования", "Id of the poll, 32 hex digits"),
+    ColumnDoc("poll_slug", "string", "Короткое имя голосования в адресе", "Short name of the poll in addresses"),
+    ColumnDoc("dimension", "string", "Разрез, как в results.csv", "Breakdown, as in results.csv"),
+    ColumnDoc("group_code", "string", "Код группы", "Code of the group"),
+    ColumnDoc("group_ru", "string", "Группа по-русски", "The group in Russian"),
+    ColumnDoc("group_en", "string", "Группа по-английски", "The group in English"),
+    ColumnDoc("hidden", "string", "Имена столбцов этой строки, числа которых скрыты, через пробел; их доли скрыты тоже",
+              "Names of this line's columns whose figures are hidden, separated by spaces; so are their shares",
+              "nothing in the line is hidden"),
+)  # fmt: skip
+"""The first columns of the wide file; those of the poll's options follow (`results.exports.wide`)."""
 
 DETAILS = (
     ColumnDoc("poll_id", "string", "Идентификатор голосования", "Id of the poll, 32 hex digits"),

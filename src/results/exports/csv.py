@@ -1,13 +1,14 @@
 """results.csv, turnout.csv, details.csv and results.json: the figures of the results page, number for number.
 
 Tidy: one line per question, class of answer and group. Whole-poll lines have `dimension` ``all`` and are exact;
-a hidden figure is an empty cell with `suppressed` true, never a zero.
+a hidden figure is an empty cell with `suppressed` true, never a zero. The same lines go into workbooks and Parquet
+files; :mod:`results.exports.wide` has them with a column for each option.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterable, Iterator
 from datetime import datetime
 from decimal import Decimal
 from fractions import Fraction
@@ -18,6 +19,7 @@ from polls.tally.outcome import OptionResult
 from results.aggregation import columns_of
 from results.exports.columns import DETAILS, FORMAT_VERSION, RESULTS, TURNOUT, ColumnDoc
 from results.exports.dialects import Dialect, Download, OpenSession, Value, csv_chunks, file_name, number_text, streamed
+from results.exports.headers import Language, header_of
 from results.figures import PollFigures, QuestionFigures, poll_figures
 from results.rounds import rounds_of
 from results.shapes import By, Cell, Column, Kind, Row, dimension_code
@@ -30,27 +32,42 @@ LEVELS = range(1, 6)
 
 
 async def results_csv(
-    open_session: OpenSession, slug_or_id: str, *, now: datetime, dialect: Dialect = Dialect.PLAIN
+    open_session: OpenSession,
+    slug_or_id: str,
+    *,
+    now: datetime,
+    dialect: Dialect = Dialect.PLAIN,
+    language: Language | None = None,
 ) -> Download:
     """The results as CSV. Refuses what :func:`results.figures.poll_figures` refuses, before the first byte."""
-    figures = await _figures(open_session, slug_or_id, now)
-    return _download(figures, "results", csv_chunks(_names(RESULTS), results_rows(figures), dialect))
+    figures = await figures_of(open_session, slug_or_id, now)
+    return download_of(figures, "results", csv_chunks(header_of(RESULTS, language), results_rows(figures), dialect))
 
 
 async def turnout_csv(
-    open_session: OpenSession, slug_or_id: str, *, now: datetime, dialect: Dialect = Dialect.PLAIN
+    open_session: OpenSession,
+    slug_or_id: str,
+    *,
+    now: datetime,
+    dialect: Dialect = Dialect.PLAIN,
+    language: Language | None = None,
 ) -> Download:
     """Turnout by group and by day as CSV; refusals as for :func:`results_csv`."""
-    figures = await _figures(open_session, slug_or_id, now)
-    return _download(figures, "turnout", csv_chunks(_names(TURNOUT), turnout_rows(figures), dialect))
+    figures = await figures_of(open_session, slug_or_id, now)
+    return download_of(figures, "turnout", csv_chunks(header_of(TURNOUT, language), turnout_rows(figures), dialect))
 
 
 async def details_csv(
-    open_session: OpenSession, slug_or_id: str, *, now: datetime, dialect: Dialect = Dialect.PLAIN
+    open_session: OpenSession,
+    slug_or_id: str,
+    *,
+    now: datetime,
+    dialect: Dialect = Dialect.PLAIN,
+    language: Language | None = None,
 ) -> Download:
     """Levels, places, comparisons and rounds of the whole poll as CSV; refusals as for :func:`results_csv`."""
-    figures = await _figures(open_session, slug_or_id, now)
-    return _download(figures, "details", csv_chunks(_names(DETAILS), details_rows(figures), dialect))
+    figures = await figures_of(open_session, slug_or_id, now)
+    return download_of(figures, "details", csv_chunks(header_of(DETAILS, language), details_rows(figures), dialect))
 
 
 async def results_json(open_session: OpenSession, slug_or_id: str, *, now: datetime) -> Download:
@@ -59,7 +76,7 @@ async def results_json(open_session: OpenSession, slug_or_id: str, *, now: datet
         figures = await poll_figures(session, slug_or_id, now)
         weighting = await weighting_if_any(session, figures)
     body = json.dumps(results_document(figures, weighting), ensure_ascii=False, indent=1).encode("utf-8")
-    return _download(figures, "results", iter((body, b"\n")), "json", "application/json")
+    return download_of(figures, "results", iter((body, b"\n")), "json", "application/json")
 
 
 def results_rows(figures: PollFigures, *, pairs: bool = True) -> Iterator[tuple[Value, ...]]:
@@ -207,17 +224,19 @@ def _json(value: Value) -> Any:
     return float(number_text(value)) if isinstance(value, Fraction | Decimal) else value
 
 
-def _names(columns: tuple[ColumnDoc, ...]) -> list[str]:
-    return [column.name for column in columns]
-
-
-async def _figures(open_session: OpenSession, slug_or_id: str, now: datetime) -> PollFigures:
+async def figures_of(open_session: OpenSession, slug_or_id: str, now: datetime) -> PollFigures:
+    """The figures of a poll in a session of their own; refusals as for :func:`results.figures.poll_figures`."""
     async with open_session() as session:
         return await poll_figures(session, slug_or_id, now)
 
 
-def _download(
-    figures: PollFigures, what: str, chunks: Iterator[bytes], extension: str = "csv", media_type: str = MEDIA_TYPE
+def download_of(
+    figures: PollFigures,
+    what: str,
+    chunks: Iterable[bytes] | AsyncIterator[bytes],
+    extension: str = "csv",
+    media_type: str = MEDIA_TYPE,
 ) -> Download:
+    """A file of a poll's figures under its name."""
     name = file_name(figures.closes_at, figures.definition.time_zone, figures.slug, what, extension)
-    return Download(name, media_type, streamed(chunks))
+    return Download(name, media_type, streamed(chunks) if isinstance(chunks, Iterable) else chunks)

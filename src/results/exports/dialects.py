@@ -31,6 +31,12 @@ PLACES = 6
 OpenSession = Callable[[], AbstractAsyncContextManager[ReadSession]]
 """Opens a read-only session of the caller's own: a stream outlives the request's."""
 Value = str | int | bool | Decimal | Fraction | None
+OnRows = Callable[[int], None]
+"""Told how many more lines are written, as they are."""
+
+
+def untold(_: int) -> None:
+    """Nobody asked how far it is."""
 
 
 class Dialect(StrEnum):
@@ -102,7 +108,7 @@ def csv_chunks(
     writer = csv.writer(buffer, delimiter=";" if excel else ",", lineterminator="\r\n" if excel else "\n")
     if header is not None:
         buffer.write("\ufeff" if excel else "")
-        writer.writerow(header)
+        writer.writerow([safe_text(title) for title in header])
     for row in rows:
         writer.writerow([cell_text(value, dialect) for value in row])
         if buffer.tell() >= size:

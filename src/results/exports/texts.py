@@ -19,6 +19,7 @@ from polls.questions import takes_words
 from polls.tables import text_answer
 from results.exports.columns import TEXTS
 from results.exports.dialects import Dialect, Download, OpenSession, Value, csv_chunks, file_name
+from results.exports.headers import Language, header_of
 from results.figures import counted_version, see
 from results.visibility import Need, enough, require
 
@@ -32,6 +33,7 @@ async def texts_csv(
     now: datetime,
     question_id: int | None = None,
     dialect: Dialect = Dialect.PLAIN,
+    language: Language | None = None,
 ) -> Download:
     """All reviewed texts of a counted poll, or those of one question.
 
@@ -49,13 +51,18 @@ async def texts_csv(
         raise NotFound(question=question_id)
     what = "texts" if question_id is None else f"texts_q{question_id}"
     name = file_name(found.closes_at, found.definition.time_zone, found.slug, what, "csv")
-    return Download(name, "text/csv", _stream(open_session, found, many, question_id, dialect))
+    return Download(name, "text/csv", _stream(open_session, found, many, question_id, dialect, language))
 
 
 async def _stream(
-    open_session: OpenSession, found: SealedPoll, questions: list[int], question_id: int | None, dialect: Dialect
+    open_session: OpenSession,
+    found: SealedPoll,
+    questions: list[int],
+    question_id: int | None,
+    dialect: Dialect,
+    language: Language | None,
 ) -> AsyncIterator[bytes]:
-    for chunk in csv_chunks([column.name for column in TEXTS], (), dialect):
+    for chunk in csv_chunks(header_of(TEXTS, language), (), dialect):
         yield chunk
     query = select(text_answer.c.question_id, text_answer.c.text, text_answer.c.merged_into).where(
         text_answer.c.poll_id == found.id,

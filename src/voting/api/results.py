@@ -14,13 +14,17 @@ from litestar.params import FromPath, QueryParameter
 from litestar.response import Stream
 
 from polls.catalogue import sealed_poll
-from polls.errors import NotCounted, NotFound, PollNotFound, ResultsHidden, TooFewToPublish, WrongState
+from polls.errors import NeedsExportJob, NotCounted, NotFound, PollNotFound, ResultsHidden, TooFewToPublish, WrongState
 from results.exports.answers import answers_csv
 from results.exports.codebook import codebook
 from results.exports.columns import FORMAT_VERSION
 from results.exports.csv import details_csv, results_csv, results_document, results_json, turnout_csv
 from results.exports.dialects import Dialect, Download
+from results.exports.kinds import FileKind, Wanted, open_file
+from results.exports.parquet import MEDIA_TYPE as PARQUET
 from results.exports.texts import texts_csv
+from results.exports.xlsx import AT_ONCE
+from results.exports.xlsx import MEDIA_TYPE as XLSX
 from results.figures import counted_version, live_figures, poll_figures, see
 from results.weighted_polls import weighting_if_any
 from voting.api.addresses import poll_name
@@ -35,6 +39,11 @@ HIDDEN = (PollNotFound, ResultsHidden, NotCounted, WrongState)
 CSV = "text/csv"
 KEPT = 300
 
+LangQuery = Annotated[
+    Literal["ru", "en"] | None,
+    QueryParameter(description="Titles of columns in Russian or English; without it, their machine names."),
+]
+QuestionQuery = Annotated[int | None, QueryParameter(ge=1, le=32_767, description="One question's id.")]
 DialectQuery = Annotated[
     Literal["plain", "excel"],
     QueryParameter(description="`plain`: for programs. `excel`: opens by a double click with Russian settings."),
@@ -42,14 +51,22 @@ DialectQuery = Annotated[
 
 
 def _file(
-    operation_id: str, description: str, media_type: str = CSV, *, few: bool = False, unknown: bool = False
+    operation_id: str,
+    description: str,
+    media_type: str = CSV,
+    *,
+    few: bool = False,
+    unknown: bool = False,
+    large: bool = False,
 ) -> dict[str, Any]:
     refuses = (*HIDDEN, NotFound, TooFewToPublish) if few else (*HIDDEN, NotFound) if unknown else HIDDEN
+    refuses = (*refuses, NeedsExportJob) if large else refuses
     named = {"Content-Disposition": "The name to save it under"}
-    model = dict[str, Any] if media_type != CSV else None
+    model = dict[str, Any] if media_type == "application/json" else None
     returned = Returned(description, model, media_type, named)
     return describes(operation_id, {200: returned}, refuses=refuses, conditional=not unknown, limit="exports",
-                     figures=f"api {operation_id}")  # fmt: skip
+                     figures=f"api {operation_id}",
+                     uncompressed=media_type in (PARQUET, XLSX))  # fmt: skip
 
 
 @get(
@@ -95,14 +112,16 @@ async def show_results(
 )
 async def send_results(
     request: AnyRequest, slug: FromPath[str], database: NamedDependency[Database], now: NamedDependency[datetime],
-    dialect: DialectQuery = "plain",
+    dialect: DialectQuery = "plain", lang: LangQuery = None,
 ) -> Response[Any]:  # fmt: skip
     """The figures of the results page, number for number; the codebook says what every column means."""
 
     async def made() -> Download:
-        return await results_csv(database.open_read_session, poll_name(slug), now=now, dialect=Dialect(dialect))
+        return await results_csv(
+            database.open_read_session, poll_name(slug), now=now, dialect=Dialect(dialect), language=lang
+        )
 
-    return await _send(request, database, slug, f"results/{dialect}", made)
+    return await _send(request, database, slug, f"results/{dialect}/{lang}", made)
 
 
 @get(
@@ -132,14 +151,16 @@ async def send_results_json(
 )
 async def send_turnout(
     request: AnyRequest, slug: FromPath[str], database: NamedDependency[Database], now: NamedDependency[datetime],
-    dialect: DialectQuery = "plain",
+    dialect: DialectQuery = "plain", lang: LangQuery = None,
 ) -> Response[Any]:  # fmt: skip
     """Turnout of a counted poll by group and by day."""
 
     async def made() -> Download:
-        return await turnout_csv(database.open_read_session, poll_name(slug), now=now, dialect=Dialect(dialect))
+        return await turnout_csv(
+            database.open_read_session, poll_name(slug), now=now, dialect=Dialect(dialect), language=lang
+        )
 
-    return await _send(request, database, slug, f"turnout/{dialect}", made)
+    return await _send(request, database, slug, f"turnout/{dialect}/{lang}", made)
 
 
 @get(
@@ -151,17 +172,96 @@ async def send_turnout(
 )
 async def send_answers(
     request: AnyRequest, slug: FromPath[str], database: NamedDependency[Database], now: NamedDependency[datetime],
-    question: Annotated[int | None, QueryParameter(ge=1, le=32_767, description="One question's id.")] = None,
-    dialect: DialectQuery = "plain",
+    question: QuestionQuery = None,
+    dialect: DialectQuery = "plain", lang: LangQuery = None,
 ) -> Response[Any]:  # fmt: skip
     """The published records anybody recounts from: no group, no ballot, no two questions together."""
 
     async def made() -> Download:
         return await answers_csv(
-            database.open_read_session, poll_name(slug), now=now, question_id=question, dialect=Dialect(dialect)
-        )
+            database.open_read_session, poll_name(slug), now=now, question_id=question, dialect=Dialect(dialect),
+            language=lang,
+        )  # fmt: skip
 
-    return await _send(request, database, slug, f"answers/{question}/{dialect}", made)
+    return await _send(request, database, slug, f"answers/{question}/{dialect}/{lang}", made)
+
+
+@get(
+    "/polls/{slug:str}/answers.jsonl",
+    guards=[public],
+    summary="Published answers as lines of JSON",
+    tags=["results"],
+    opt=_file("getAnswersJsonl", "One JSON object a line", "application/x-ndjson", few=True),
+)
+async def send_answers_jsonl(
+    request: AnyRequest, slug: FromPath[str], database: NamedDependency[Database], now: NamedDependency[datetime],
+    question: QuestionQuery = None,
+) -> Response[Any]:  # fmt: skip
+    """The records of answers.csv; an answer is an array."""
+    wanted = Wanted.of(FileKind.ANSWERS_JSONL, question_id=question)
+    return await _send_file(request, database, slug, wanted, now)
+
+
+@get(
+    "/polls/{slug:str}/answers.parquet",
+    guards=[public],
+    summary="Published answers as Parquet",
+    tags=["results"],
+    opt=_file("getAnswersParquet", "The records of answers.csv in typed columns", PARQUET, few=True),
+)
+async def send_answers_parquet(
+    request: AnyRequest, slug: FromPath[str], database: NamedDependency[Database], now: NamedDependency[datetime],
+    question: QuestionQuery = None,
+) -> Response[Any]:  # fmt: skip
+    """Sent while it is made. Half of such a file opens nowhere."""
+    wanted = Wanted.of(FileKind.ANSWERS_PARQUET, question_id=question)
+    return await _send_file(request, database, slug, wanted, now)
+
+
+@get(
+    "/polls/{slug:str}/results_wide.csv",
+    guards=[public],
+    summary="Results as CSV, a column for each option",
+    tags=["results"],
+    opt=_file("getResultsWideCsv", "One line a group, one column an option"),
+)
+async def send_wide(
+    request: AnyRequest, slug: FromPath[str], database: NamedDependency[Database], now: NamedDependency[datetime],
+    dialect: DialectQuery = "plain", lang: LangQuery = None,
+) -> Response[Any]:  # fmt: skip
+    """The numbers of results.csv, laid out for a spreadsheet; columns are named by ids of questions and options."""
+    wanted = Wanted.of(FileKind.RESULTS_WIDE_CSV, dialect=Dialect(dialect), language=lang)
+    return await _send_file(request, database, slug, wanted, now)
+
+
+@get(
+    "/polls/{slug:str}/results.xlsx",
+    guards=[public],
+    summary="Results as a workbook",
+    tags=["results"],
+    opt=_file("getResultsXlsx", "Totals, charts, breakdowns, turnout, codebook and the protocol's key facts", XLSX,
+              large=True),
+)  # fmt: skip
+async def send_workbook(
+    request: AnyRequest, slug: FromPath[str], database: NamedDependency[Database], now: NamedDependency[datetime],
+    lang: Annotated[Literal["ru", "en"], QueryParameter(description="The language of the workbook.")] = "ru",
+) -> Response[Any]:  # fmt: skip
+    """The same figures as an Excel workbook. One of more than 5,000 lines has to be ordered: 409."""
+    return await _send_file(request, database, slug, Wanted.of(FileKind.RESULTS_XLSX, language=lang), now)
+
+
+@get(
+    "/polls/{slug:str}/results.parquet",
+    guards=[public],
+    summary="Results as Parquet",
+    tags=["results"],
+    opt=_file("getResultsParquet", "The lines of results.csv in typed columns", PARQUET),
+)
+async def send_results_parquet(
+    request: AnyRequest, slug: FromPath[str], database: NamedDependency[Database], now: NamedDependency[datetime]
+) -> Response[Any]:
+    """The figures of the results page; a hidden figure is null, codes are categories."""
+    return await _send_file(request, database, slug, Wanted.of(FileKind.RESULTS_PARQUET), now)
 
 
 @get(
@@ -173,14 +273,16 @@ async def send_answers(
 )
 async def send_details(
     request: AnyRequest, slug: FromPath[str], database: NamedDependency[Database], now: NamedDependency[datetime],
-    dialect: DialectQuery = "plain",
+    dialect: DialectQuery = "plain", lang: LangQuery = None,
 ) -> Response[Any]:  # fmt: skip
     """What lies behind the totals of the whole poll: how the ratings, rankings and rounds of a count stood."""
 
     async def made() -> Download:
-        return await details_csv(database.open_read_session, poll_name(slug), now=now, dialect=Dialect(dialect))
+        return await details_csv(
+            database.open_read_session, poll_name(slug), now=now, dialect=Dialect(dialect), language=lang
+        )
 
-    return await _send(request, database, slug, f"details/{dialect}", made)
+    return await _send(request, database, slug, f"details/{dialect}/{lang}", made)
 
 
 @get(
@@ -194,8 +296,8 @@ async def send_details(
 )
 async def send_texts(
     request: AnyRequest, slug: FromPath[str], database: NamedDependency[Database], now: NamedDependency[datetime],
-    question: Annotated[int | None, QueryParameter(ge=1, le=32_767, description="One question's id.")] = None,
-    dialect: DialectQuery = "plain",
+    question: QuestionQuery = None,
+    dialect: DialectQuery = "plain", lang: LangQuery = None,
 ) -> Response[Any]:  # fmt: skip
     """Texts and own answers somebody has reviewed; never a ballot, a group or another answer beside one.
 
@@ -203,7 +305,7 @@ async def send_texts(
     """
     name = poll_name(slug)
     download = await texts_csv(
-        database.open_read_session, name, now=now, question_id=question, dialect=Dialect(dialect)
+        database.open_read_session, name, now=now, question_id=question, dialect=Dialect(dialect), language=lang
     )  # fmt: skip
     headers = {"content-disposition": f'attachment; filename="{download.file_name}"', "cache-control": "no-cache"}
     return Stream(_plain(download.chunks), media_type=download.media_type, headers=headers)
@@ -225,6 +327,17 @@ async def send_codebook(
         return await codebook(database.open_read_session, poll_name(slug), now=now)
 
     return await _send(request, database, slug, "codebook", made)
+
+
+async def _send_file(
+    request: AnyRequest, database: Database, slug: str, wanted: Wanted, now: datetime
+) -> Response[Any]:
+    """One of the files of `results.exports.kinds`, at once."""
+
+    async def made() -> Download:
+        return await open_file(database.open_read_session, poll_name(slug), wanted, now=now, at_once=AT_ONCE)
+
+    return await _send(request, database, slug, f"{wanted.kind.value}/{wanted.as_json()}", made)
 
 
 async def _send(
@@ -259,4 +372,9 @@ handlers = [
     send_details,
     send_texts,
     send_codebook,
+    send_answers_jsonl,
+    send_answers_parquet,
+    send_wide,
+    send_workbook,
+    send_results_parquet,
 ]

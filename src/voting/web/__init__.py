@@ -10,6 +10,7 @@ from voting.web import (
     downloads,
     embed,
     explorer,
+    exports,
     feeds,
     help,
     home,
@@ -72,4 +73,5 @@ handlers = [
     *decisions.handlers,
     *feeds.handlers,
     *officials_decision.handlers,
+    *exports.handlers,
 ]  # fmt: skip
