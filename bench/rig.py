@@ -234,6 +234,7 @@ def veche(
     env = {
         "VECHE_DATABASE_URL": database_url, "VECHE_DATA_DIR": str(data_dir), "PORT": str(port), "VECHE_PORT": str(port),
         "VECHE_BASE_URL": f"http://127.0.0.1:{port}", "VECHE_DEMO": "false",
+        "VECHE_SESSION_IDLE": "P1D",  # a resident of a long run may vote but once an hour
     }  # fmt: skip
     command = [sys.executable, "-m", "voting.cli", "serve", "--workers", str(workers)]
     if variant:

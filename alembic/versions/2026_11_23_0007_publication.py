@@ -1,7 +1,7 @@
 """Which cells of a count are hidden is kept with it.
 
 Revision: 0007
-Revises: 0014
+Revises: 0006
 Created: 2026-11-23
 """
 

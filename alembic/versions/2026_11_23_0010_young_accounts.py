@@ -1,7 +1,7 @@
 """Votes of accounts younger than the poll: one number, which only a count can make.
 
 Revision: 0010
-Revises: 0014
+Revises: 0009
 Created: 2026-11-23
 
 A new table only, so the previous release runs on beside it. Polls counted before have no row: their page says it is

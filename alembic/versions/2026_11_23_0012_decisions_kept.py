@@ -1,7 +1,7 @@
 """Decisions with their history, steps, evidence and the residents' rating of the finished work.
 
 Revision: 0012
-Revises: 0014
+Revises: 0011
 Created: 2026-11-23
 
 Adds columns with defaults and new tables, so the previous release runs on beside it; what it records meanwhile has no

@@ -1,7 +1,7 @@
 """Files of public data that are made in the background and kept for a while.
 
 Revision: 0013
-Revises: 0014
+Revises: 0012
 Created: 2026-11-23
 
 A new table only, so the previous release runs on beside it. A downgrade forgets the jobs; files that are left below

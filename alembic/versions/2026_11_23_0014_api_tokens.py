@@ -1,7 +1,7 @@
 """Tokens of the API, and what ends them with their account.
 
 Revision: 0014
-Revises: 0006
+Revises: 0013
 Created: 2026-11-23
 
 A new table and two triggers, so the previous release runs on beside it. The triggers revoke an account's tokens when it

@@ -15,10 +15,11 @@ from sqlalchemy import delete, func, insert, select
 from sqlalchemy.dialects.postgresql import insert as upsert
 
 from polls.definition import Text
-from polls.errors import FieldError, Invalid, MarginsNotFound
+from polls.errors import FieldError, Invalid
 from polls.journal import record_event
 from polls.register import territory_tree
 from polls.sessions import ReadSession, Session
+from results.errors import MarginsNotFound
 from results.margin_file import ages_of, read_margins
 from results.representation import Margins
 from results.tables import census_margin, margin_set

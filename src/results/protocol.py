@@ -19,20 +19,13 @@ from polls.board import Signer
 from polls.catalogue import SealedPoll, sealed_poll
 from polls.checkpoint import note as signed_note
 from polls.checkpoint import protocol_text
-from polls.errors import (
-    FieldError,
-    Invalid,
-    NotSecondPerson,
-    ProtocolChanged,
-    ProtocolNotFound,
-    ProtocolNotWaiting,
-    ProtocolUnsigned,
-)
+from polls.errors import FieldError, Invalid
 from polls.journal import record_event
 from polls.lifecycle import State
 from polls.poll_lock import lock_alone
 from polls.sessions import ReadSession, Session
 from polls.tables import poll, poll_revision
+from results.errors import NotSecondPerson, ProtocolChanged, ProtocolNotFound, ProtocolNotWaiting, ProtocolUnsigned
 from results.protocol_document import (
     Person,
     canonical,

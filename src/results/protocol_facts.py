@@ -15,7 +15,7 @@ from typing import Any, Final
 from polls.board_manifest import Board, Manifest, board_of
 from polls.catalogue import SealedPoll
 from polls.checkpoint import protocol_origin
-from polls.errors import BoardNotPublished, TieStillOpen, TooFewToPublish
+from polls.errors import TieStillOpen, TooFewToPublish
 from polls.journal import PUBLIC_FACTS, poll_events
 from polls.sealed import sealed_bytes
 from polls.sessions import ReadSession
@@ -23,6 +23,7 @@ from polls.tally.outcome import fraction_text
 from polls.tally.quorum import check_quorum
 from polls.tie_breaking import open_ties
 from results.anomalies import anomalies_of
+from results.errors import BoardNotPublished
 from results.figures import PollFigures, poll_figures
 from results.protocol_document import FORMAT, digest, moment
 

@@ -14,11 +14,12 @@ from datetime import datetime
 from sqlalchemy import func, select
 
 from polls.definition import Ranking
-from polls.errors import DecidesByNumber, NothingToWeightBy, TooFewToPublish, TooFewToWeight
+from polls.errors import TooFewToPublish
 from polls.register import territory_tree
 from polls.sessions import ReadSession
 from polls.tables import profile
 from polls.territories import TerritoryTree
+from results.errors import DecidesByNumber, NothingToWeightBy, TooFewToWeight
 from results.figures import PollFigures, QuestionFigures, poll_figures
 from results.margins import margins_named
 from results.representation import census_target, register_target

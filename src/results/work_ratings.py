@@ -21,10 +21,11 @@ from sqlalchemy import func, select, update
 from sqlalchemy.dialects.postgresql import insert
 
 from polls.catalogue import SealedPoll, participation_day, sealed_poll
-from polls.errors import AlreadyRated, FieldError, Invalid, NotYourWork, WorkNotDone
+from polls.errors import FieldError, Invalid
 from polls.register import facts_as_of
 from polls.sessions import ReadSession, Session
 from results.decisions import Status, decision_of, lock_decision
+from results.errors import AlreadyRated, NotYourWork, WorkNotDone
 from results.tables import work_rating, work_rating_given
 
 AT_ONCE = 10

@@ -21,18 +21,10 @@ from typing import Any, Final
 from sqlalchemy import Row, func, insert, select, text, update
 
 from polls.catalogue import SealedPoll, sealed_poll
-from polls.errors import (
-    ExportGone,
-    ExportNotReady,
-    ExportsBusy,
-    NotFound,
-    NotYourOrder,
-    SheetTooLong,
-    TooMany,
-    WrongState,
-)
+from polls.errors import NotFound, TooMany, WrongState
 from polls.sessions import ReadSession, Session
 from polls.tables import poll as polls_table
+from results.errors import ExportGone, ExportNotReady, ExportsBusy, NotYourOrder, SheetTooLong
 from results.exports.columns import FORMAT_VERSION
 from results.exports.kinds import FileKind, Wanted, expected_rows
 from results.exports.workbook import LINES

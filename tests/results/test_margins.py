@@ -13,10 +13,11 @@ from sqlalchemy import func, select
 from tests.builders import NOW, a_city
 
 from polls.definition import Text
-from polls.errors import Invalid, MarginsNotFound
+from polls.errors import Invalid
 from polls.file_lines import BadRegister
 from polls.sessions import Session
 from polls.territories import Territory, TerritoryTree
+from results.errors import MarginsNotFound
 from results.margin_file import MAX_ROWS, ages_of, read_margins
 from results.margins import keep_margins, margin_sets, margins_named, remove_margins
 from results.representation import NO_END

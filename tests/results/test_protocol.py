@@ -17,24 +17,21 @@ from polls.catalogue import SealedPoll, sealed_poll
 from polls.counting import count_poll
 from polls.definition import Text
 from polls.errata import add_erratum
-from polls.errors import (
-    BoardNotPublished,
-    Invalid,
-    NotCounted,
-    NotSecondPerson,
-    ProtocolChanged,
-    ProtocolNotFound,
-    ProtocolNotWaiting,
-    ProtocolUnsigned,
-    ResultsHidden,
-    TieStillOpen,
-)
+from polls.errors import Invalid, NotCounted, ResultsHidden, TieStillOpen
 from polls.lifecycle import State
 from polls.public_keys import add_key
 from polls.registry import append_entries, entries_between
 from polls.sessions import Session
 from polls.tie_breaking import decide_tie
 from results.decisions import Status, record_decision
+from results.errors import (
+    BoardNotPublished,
+    NotSecondPerson,
+    ProtocolChanged,
+    ProtocolNotFound,
+    ProtocolNotWaiting,
+    ProtocolUnsigned,
+)
 from results.figures import poll_figures
 from results.looks import looks_of, record_look
 from results.protocol import (

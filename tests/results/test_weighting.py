@@ -15,20 +15,14 @@ from tests.results.counted import AFTER, Ballot, a_counted_poll, a_typical_poll,
 
 from polls.catalogue import SealedPoll
 from polls.definition import Dimension, Text
-from polls.errors import (
-    DecidesByNumber,
-    MarginsNotFound,
-    NothingToWeightBy,
-    ResultsHidden,
-    TooFewToPublish,
-    TooFewToWeight,
-)
+from polls.errors import ResultsHidden, TooFewToPublish
 from polls.register import territory_tree
 from polls.sessions import Session
 from polls.strata import Stratum
 from polls.tables import profile, roll
 from polls.tally.profile import NOT_SHOWN
 from polls.territories import Territory, TerritoryTree
+from results.errors import DecidesByNumber, MarginsNotFound, NothingToWeightBy, TooFewToWeight
 from results.figures import poll_figures
 from results.margins import keep_margins
 from results.representation import NO_END, Margins, census_target, register_target, represented

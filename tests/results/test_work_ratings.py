@@ -12,10 +12,11 @@ from tests.builders import a_citizen
 from tests.results.counted import AFTER
 from tests.results.decided import WHY, a_decided_poll, decide
 
-from polls.errors import AlreadyRated, Invalid, NotYourWork, PollNotFound, Refusal, WorkNotDone
+from polls.errors import Invalid, PollNotFound, Refusal
 from polls.sessions import Session
 from polls.tables import participation
 from results.decisions import Status, decision_on
+from results.errors import AlreadyRated, NotYourWork, WorkNotDone
 from results.tables import work_rating, work_rating_given
 from results.work_ratings import RatingStanding, WorkRatings, rate_work, rating_standing, work_ratings
 from voting.db import Database

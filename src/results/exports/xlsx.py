@@ -20,7 +20,7 @@ from typing import Final
 from zoneinfo import ZoneInfo
 
 from polls.catalogue import SealedPoll
-from polls.errors import NeedsExportJob, SheetTooLong
+from results.errors import NeedsExportJob, SheetTooLong
 from results.exports.answers import NUMBERED, answers_of, copied_records, number_of_records
 from results.exports.columns import ANSWERS, RESULTS, TURNOUT, ColumnDoc
 from results.exports.csv import download_of, figures_of, results_rows, turnout_rows

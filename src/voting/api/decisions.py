@@ -7,20 +7,12 @@ from litestar import Request, Response, get, post
 from litestar.di import NamedDependency
 from litestar.params import FromPath, JSONBody, QueryParameter
 
-from polls.errors import (
-    AlreadyRated,
-    EditConflict,
-    NotCounted,
-    NotYourWork,
-    PollNotFound,
-    ResultsHidden,
-    WorkNotDone,
-    WrongState,
-)
+from polls.errors import EditConflict, NotCounted, PollNotFound, ResultsHidden, WrongState
 from polls.sessions import ReadSession, Session
 from results.decision_changes import changes_of
 from results.decisions import DecisionFilter, Show, decision_on, decisions, record_decision
 from results.departments import count_decisions, departments
+from results.errors import AlreadyRated, NotYourWork, WorkNotDone
 from results.milestones import milestones_of
 from results.work_ratings import rate_work, work_ratings
 from voting.api.addresses import PLAIN_WORDS, poll_name

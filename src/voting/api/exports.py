@@ -15,20 +15,9 @@ from litestar.params import FromPath, JSONBody
 from litestar.response import Stream
 from pydantic import Field
 
-from polls.errors import (
-    ExportGone,
-    ExportNotReady,
-    ExportsBusy,
-    NotCounted,
-    NotFound,
-    NotYourOrder,
-    PollNotFound,
-    ResultsHidden,
-    SheetTooLong,
-    TooFewToPublish,
-    WrongState,
-)
+from polls.errors import NotCounted, NotFound, PollNotFound, ResultsHidden, TooFewToPublish, WrongState
 from polls.sessions import Session
+from results.errors import ExportGone, ExportNotReady, ExportsBusy, NotYourOrder, SheetTooLong
 from results.exports.dialects import Dialect
 from results.exports.kinds import FileKind, Wanted
 from results.exports.threads import from_thread

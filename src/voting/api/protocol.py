@@ -10,20 +10,16 @@ from litestar.di import NamedDependency
 from litestar.params import FromPath, JSONBody, QueryParameter
 
 from polls.catalogue import sealed_poll
-from polls.errors import (
+from polls.errors import NotCounted, PollNotFound, ResultsHidden, TieStillOpen, WrongState
+from polls.sessions import ReadSession, Session
+from results.errors import (
     BoardNotPublished,
-    NotCounted,
     NotSecondPerson,
-    PollNotFound,
     ProtocolChanged,
     ProtocolNotFound,
     ProtocolNotWaiting,
     ProtocolUnsigned,
-    ResultsHidden,
-    TieStillOpen,
-    WrongState,
 )
-from polls.sessions import ReadSession, Session
 from results.protocol import certified_protocol, draft_protocol, protocols_of, waiting_protocol
 from voting.api.addresses import poll_name
 from voting.api.operations import Returned, describes

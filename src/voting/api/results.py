@@ -14,7 +14,8 @@ from litestar.params import FromPath, QueryParameter
 from litestar.response import Stream
 
 from polls.catalogue import sealed_poll
-from polls.errors import NeedsExportJob, NotCounted, NotFound, PollNotFound, ResultsHidden, TooFewToPublish, WrongState
+from polls.errors import NotCounted, NotFound, PollNotFound, ResultsHidden, TooFewToPublish, WrongState
+from results.errors import NeedsExportJob
 from results.exports.answers import answers_csv
 from results.exports.codebook import codebook
 from results.exports.columns import FORMAT_VERSION

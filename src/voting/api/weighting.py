@@ -7,18 +7,9 @@ from litestar import Request, Response, get
 from litestar.di import NamedDependency
 from litestar.params import FromPath, QueryParameter
 
-from polls.errors import (
-    DecidesByNumber,
-    MarginsNotFound,
-    NotCounted,
-    NothingToWeightBy,
-    PollNotFound,
-    ResultsHidden,
-    TooFewToPublish,
-    TooFewToWeight,
-    WrongState,
-)
+from polls.errors import NotCounted, PollNotFound, ResultsHidden, TooFewToPublish, WrongState
 from polls.sessions import ReadSession
+from results.errors import DecidesByNumber, MarginsNotFound, NothingToWeightBy, TooFewToWeight
 from results.weighted_polls import weighted_of
 from results.weighting_document import weighting_document
 from voting.api.addresses import poll_name

@@ -18,12 +18,13 @@ from litestar.params import FromPath
 from litestar.response import Redirect
 
 from polls.catalogue import SealedPoll
-from polls.errors import AlreadyRated, Invalid, NotYourWork, PollNotFound, WorkNotDone
+from polls.errors import Invalid, PollNotFound
 from polls.register import territory_tree
 from polls.sessions import ReadSession, Session
 from results.decision_changes import changes_of
 from results.decisions import DecisionFilter, Show, decision_of, decisions
 from results.departments import count_decisions, departments, offered_filters
+from results.errors import AlreadyRated, NotYourWork, WorkNotDone
 from results.evidence import public_file
 from results.milestones import milestones_of
 from results.work_ratings import AT_ONCE, RatingStanding, rate_work, rating_standing, work_ratings

@@ -12,18 +12,10 @@ from litestar.params import FromPath
 from litestar.response import Redirect
 
 from polls.catalogue import SealedPoll, sealed_poll
-from polls.errors import (
-    BoardNotPublished,
-    FieldError,
-    Invalid,
-    NotSecondPerson,
-    ProtocolChanged,
-    ProtocolNotWaiting,
-    Refusal,
-    TieStillOpen,
-)
+from polls.errors import FieldError, Invalid, Refusal, TieStillOpen
 from polls.lifecycle import COUNTED
 from polls.sessions import ReadSession, Session
+from results.errors import BoardNotPublished, NotSecondPerson, ProtocolChanged, ProtocolNotWaiting
 from results.looks import looks_of
 from results.protocol import (
     Draft,

@@ -13,17 +13,10 @@ from litestar.di import NamedDependency
 from litestar.response import Redirect
 
 from polls.definition import Text
-from polls.errors import (
-    DecidesByNumber,
-    FieldError,
-    Invalid,
-    MarginsNotFound,
-    NothingToWeightBy,
-    TooFewToPublish,
-    TooFewToWeight,
-)
+from polls.errors import FieldError, Invalid, TooFewToPublish
 from polls.file_lines import BadRegister
 from polls.sessions import ReadSession, Session
+from results.errors import DecidesByNumber, MarginsNotFound, NothingToWeightBy, TooFewToWeight
 from results.figures import PollFigures
 from results.margins import keep_margins, margin_sets, remove_margins
 from results.weighted_polls import weighting_of
