@@ -36,6 +36,8 @@ if TYPE_CHECKING:
 
 LEAST = 10
 """A shown cell counts at least so many ballots, and a hidden one is left a range at least so wide."""
+MUCH = 0.3
+"""Above this share of hidden cells another pattern is looked for."""
 ROOT = ""
 """The group that is the whole poll: its figures are public and exact."""
 CAST = "cast"
@@ -133,7 +135,20 @@ def protect(
 
     `earlier` is what was published of the poll before, `count` the version of the count at hand (None: the same);
     :mod:`results.disclosure_memory` says what that forbids.
+
+    Where that hides much, it is tried once more with the ballots of groups shown wherever they are not primary: what is
+    known needs no proof, and fewer cells are then tied to each other. The pattern that hides less stands.
     """
+    found = _protect(block, earlier, count, least)
+    if len(found.hidden) <= MUCH * len(found.values):
+        return found
+    told = {cell for cell, n in block.values.items() if block.of(cell[1]) == cell[1] and n >= least}
+    other = _protect(replace(block, known=block.known | (told - found.primary)), earlier, count, least)
+    better = len(other.hidden) < len(found.hidden) and len(other.limited) <= len(found.limited)
+    return replace(other, values=found.values) if better else found
+
+
+def _protect(block: Block, earlier: Published | None, count: int | None, least: int) -> Protection:
     plain, search = _search(block, least, earlier, count)
     primary = search.hidden.copy()
     for turn in range(TURNS):
