@@ -111,8 +111,7 @@ def create_app(
         logging_config=None,  # exceptions are logged by voting.replies, which knows the expected ones
         openapi_config=None,  # voting.api describes itself
         state=State({"settings": settings, "database": parts.desk.database, "cookies": parts.cookies, "pulse": pulse,
-                     "shelf": shelf, "readers": readers,  # what pages are remembered in
-                     "drawing": asyncio.Semaphore(1),  # pictures are drawn one at a time, however many are asked for
+                     "shelf": shelf, "readers": readers, "drawing": asyncio.Semaphore(1),  # one picture at a time
                      "clock": clock, "box": parts.box, "known_polls": parts.known_polls}),
         lifespan=[_holding(parts, close_database=database is None), *lifespan],
         debug=False,
