@@ -21,8 +21,11 @@ from polls.tables import poll
 from results.visibility import LEAST_BALLOTS
 
 STATES = tuple(sorted(state.value for state in COUNTED))
-PUBLISHED, CORRECTED, DECIDED = "published", "corrected", "decided"
-CHANGES: Mapping[str, str] = {"poll_counted": PUBLISHED, "ties_decided": CORRECTED, "decision_recorded": DECIDED}
+PUBLISHED, CORRECTED, CERTIFIED, DECIDED = "published", "corrected", "certified", "decided"
+CHANGES: Mapping[str, str] = {
+    "poll_counted": PUBLISHED, "ties_decided": CORRECTED, "protocol_certified": CERTIFIED, "decision_recorded": DECIDED,
+    "milestone_recorded": DECIDED,
+}  # fmt: skip
 """Public events that change what is published of a poll, and what they are called in the feed of changes."""
 
 _PUBLISHED = """

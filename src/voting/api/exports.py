@@ -105,7 +105,8 @@ class ExportView(Shape):
     opt=describes(
         "orderExport", {202: Returned("Ordered, or ordered by somebody already; it may be there", ExportView,
                                       headers={"Location": "Where it says how far it is"})},
-        refuses=[*HIDDEN, NotFound, SheetTooLong, ExportsBusy], limit="export_orders",
+        refuses=[*HIDDEN, NotFound, SheetTooLong, ExportsBusy], limit="export_orders", scope="exports:write",
+        figures="api orderExport",
         body_example={"kind": "answers.parquet"},
     ),
 )  # fmt: skip
@@ -145,7 +146,12 @@ async def show_export(
     status_code=204,
     summary="Take an order back",
     tags=["results"],
-    opt=describes("cancelExport", {204: Returned("Taken back")}, refuses=[NotFound, NotYourOrder, WrongState]),
+    opt=describes(
+        "cancelExport",
+        {204: Returned("Taken back")},
+        refuses=[NotFound, NotYourOrder, WrongState],
+        scope="exports:write",
+    ),
 )
 async def cancel(
     request: AnyRequest, export_id: FromPath[str], session: NamedDependency[Session],

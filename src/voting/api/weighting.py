@@ -28,7 +28,7 @@ from voting.identity.guards import public
         "getWeighting", {200: Returned("The estimate, with what it was made of", WeightingView)},
         refuses=(PollNotFound, ResultsHidden, NotCounted, WrongState, TooFewToPublish, DecidesByNumber, TooFewToWeight,
                  NothingToWeightBy, MarginsNotFound),
-        conditional=True,
+        conditional=True, figures="api weighting",
     ),
 )  # fmt: skip
 async def show_weighting(

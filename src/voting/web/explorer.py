@@ -40,7 +40,7 @@ from voting.web.standing import poll_at
 AnyRequest = Request[Any, Any, Any]
 
 
-@get("/polls/{slug:str}/explore", guards=[public], include_in_schema=False)
+@get("/polls/{slug:str}/explore", guards=[public], include_in_schema=False, opt={"figures": "explorer"})
 async def show_explorer(
     request: AnyRequest, slug: FromPath[str], database: NamedDependency[Database], now: NamedDependency[datetime]
 ) -> Response[Any]:
@@ -99,7 +99,12 @@ def _address(slug: str, view: View, page: str = "explore") -> str:
     return f"/polls/{slug}/{page}?{urlencode(view.parameters())}"
 
 
-@get("/polls/{slug:str}/explore.csv", guards=[public], include_in_schema=False, opt={"limit": "exports"})
+@get(
+    "/polls/{slug:str}/explore.csv",
+    guards=[public],
+    include_in_schema=False,
+    opt={"limit": "exports", "figures": "explore.csv"},
+)
 async def send_view(
     request: AnyRequest, slug: FromPath[str], database: NamedDependency[Database], now: NamedDependency[datetime]
 ) -> Stream:

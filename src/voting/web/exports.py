@@ -58,7 +58,7 @@ class FileLine:
         return None if self.lines is None else self.lines * BYTES_A_LINE.get(self.kind, 0) or None
 
 
-@get("/polls/{slug:str}/downloads", guards=[public], include_in_schema=False)
+@get("/polls/{slug:str}/downloads", guards=[public], include_in_schema=False, opt={"figures": "downloads"})
 async def show_poll_downloads(
     request: AnyRequest, slug: FromPath[str], database: NamedDependency[Database],
     identity_cookies: NamedDependency[IdentityCookies], now: NamedDependency[datetime],

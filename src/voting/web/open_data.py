@@ -26,6 +26,7 @@ from polls.sessions import ReadSession
 from results.dcat import FORMATS, Format, Site, catalogue, file_address, poll_files
 from results.exports.codebook import LICENCE
 from results.open_data import (
+    CERTIFIED,
     CORRECTED,
     DECIDED,
     PUBLISHED,
@@ -216,6 +217,7 @@ def feed(site: Site, found: Sequence[Change], language: str) -> bytes:
 WORDS = {
     PUBLISHED: Text(ru="Опубликовано", en="Published"),
     CORRECTED: Text(ru="Исправлено", en="Corrected"),
+    CERTIFIED: Text(ru="Протокол утверждён", en="The protocol was certified"),
     DECIDED: Text(ru="Решение города", en="The city's decision"),
 }
 
