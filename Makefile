@@ -56,6 +56,7 @@ bench-quick: .venv/dev-ready src/voting/static/dist/manifest.json ## The same ra
 soak: .venv/dev-ready src/voting/static/dist/manifest.json ## Look for new failures for an hour or more: orders of events, examples, crashes, load
 	VECHE_SOAK_STEPS=100000 HYPOTHESIS_PROFILE=search $(VENV)/python -m pytest -q -s tests/polls/test_box_machine.py
 	VECHE_FULL_COUNTS=1 $(VENV)/python -m pytest -q -s tests/crash
+	VECHE_LEAKS=all $(VENV)/python -m pytest -q tests/flows/test_hidden_until_close.py
 	HYPOTHESIS_PROFILE=search $(VENV)/python -m pytest -q -n $(JOBS) --dist worksteal tests/polls --ignore tests/polls/test_box_machine.py
 	$(VENV)/python bench/soak.py
 
