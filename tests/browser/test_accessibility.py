@@ -11,7 +11,7 @@ from playwright.async_api import Page
 from tests.browser.city import City
 from tests.browser.conftest import Visit
 from tests.browser.pages_of_site import ballot_pages, office_pages, public_pages
-from tests.browser.visitors import SIZES, Visitor
+from tests.browser.visitors import SIZES, Visitor, in_full
 
 AXE: Final = Path(__file__).parents[2] / "frontend" / "node_modules" / "axe-core" / "axe.min.js"
 # What may differ between light and dark.
@@ -69,9 +69,11 @@ WALKS: Final[dict[str, Callable[[Visitor, City], AsyncIterator[str]]]] = {
 }  # fmt: skip
 
 
+LOOKS = [("desktop", "light"), ("phone", "dark"), ("desktop", "dark"), ("phone", "light")]
+
+
 @pytest.mark.parametrize("walk", WALKS)
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("size", ["desktop", "phone"])
+@pytest.mark.parametrize(("size", "scheme"), in_full(LOOKS, LOOKS[:2]))
 async def test_every_page(visit: Visit, city: City, size: str, scheme: str, walk: str) -> None:
     """Each page is looked at where it stands; on the desktop also with 200 % text and at 320 px."""
     visitor = await visit(size=size, scheme=scheme, bypass_csp=True)
@@ -140,7 +142,10 @@ async () => {
 """
 
 
-@pytest.mark.parametrize(("size", "walk"), [("desktop", "public"), ("phone", "ballot"), ("desktop", "office")])
+FOCUS = [("phone", "ballot"), ("desktop", "public"), ("desktop", "office")]
+
+
+@pytest.mark.parametrize(("size", "walk"), in_full(FOCUS, FOCUS[:1]))
 async def test_the_focus_is_always_seen(visit: Visit, city: City, size: str, walk: str) -> None:
     """Wherever the Tab key leads, a ring shows the place, and the place is on the screen."""
     faults: dict[str, list[str]] = {}
