@@ -126,7 +126,7 @@ async def office_pages(visitor: Visitor, city: City) -> AsyncIterator[str]:
     await visitor.button("Make a token").click()
     await expect(visitor.page.locator("[data-error-summary]")).to_be_visible()
     yield "a token refused"
-    await visitor.page.get_by_label("What it is for").fill("notebook")
+    await visitor.page.get_by_label(visitor.words("What it is for")).fill("notebook")
     await visitor.button("Make a token").click()
     await expect(visitor.page.locator("#made")).to_be_visible()
     yield "a token made"

@@ -8,7 +8,7 @@ from pathlib import Path
 from playwright.async_api import expect
 from tests.browser.city import OFFICIAL, REVIEWER, City
 from tests.browser.conftest import Visit
-from tests.browser.office import agree, await_results, close
+from tests.browser.office import await_results, close, type_in
 from tests.browser.visitors import Visitor
 from tests.builders import a_single_choice
 
@@ -88,12 +88,11 @@ async def test_from_the_closing_to_the_decision(visit: Visit, city: City, tmp_pa
     # And what the city does about it.
     await official.go(address)
     await official.link("Record the decision").click()
-    form = official.page.locator("form[action$='/decision']")
-    await form.locator("[name='text.ru']").fill("Построим фонтан к маю.")
-    await form.locator("[name=owner]").fill("Управа района Арбат")
-    await form.locator("button[type=submit]").click()
-    await agree(official)
-    await expect(official.main).to_contain_text(official.words("The decision is published."))
+    await type_in(official.page, {"text.ru": "Построим фонтан к маю.", "owner": "Управа района Арбат"})
+    await official.page.locator("button[name=op][value=save]").click()
+    await expect(official.page.get_by_role("status")).to_contain_text(official.words("The decision is published."))
+    await official.go(address)
+    await expect(official.link("The decision and its steps")).to_be_visible()
     await reader.go(f"/polls/{slug}/results")
     await expect(reader.main).to_contain_text("Построим фонтан к маю.")
     await expect(reader.main).to_contain_text("Certified by a second person")

@@ -286,14 +286,27 @@ async def test_a_correction_is_a_new_version_with_its_reason_and_the_old_one_sta
         await certified_protocol(session, poll, 3)
 
 
-async def test_a_decision_comes_before_or_after(session: Session) -> None:
+async def decided(session: Session, poll: SealedPoll) -> State:
+    """Record the one decision, twice as a double click would, and give the state the poll is in then."""
+    for _ in range(2):
+        await record_decision(session, poll.slug, text=Text(ru="Построим"), owner="Управа", status=Status.PLANNED,
+                              author_id=AUTHOR, now=await moment_of(session))  # fmt: skip
+    return (await sealed_poll(session, poll.slug)).stored_state
+
+
+async def test_a_decision_after_the_protocol_makes_the_poll_decided(session: Session) -> None:
     poll = await a_counted_poll(session)
-    decided = {"text": Text(ru="Построим"), "owner": "Управа", "status": Status.PLANNED, "author_id": AUTHOR}
-    await record_decision(session, poll.slug, **decided, now=await moment_of(session))  # type: ignore[arg-type]
+    await certified(session, poll)
+    assert (await sealed_poll(session, poll.slug)).stored_state is State.CERTIFIED
+    assert await decided(session, poll) is State.DECIDED
+
+
+async def test_a_poll_decided_before_its_protocol_stays_decided(session: Session) -> None:
+    poll = await a_counted_poll(session)
+    assert await decided(session, poll) is State.DECIDED
     await certified(session, poll)
     assert (await sealed_poll(session, poll.slug)).stored_state is State.DECIDED
-    await session.execute(text("UPDATE poll SET state = 'certified' WHERE id = :p"), {"p": poll.id})
-    await record_decision(session, poll.slug, **decided, now=await moment_of(session))  # type: ignore[arg-type]
+    await certified(session, poll, "Добавлены сведения")  # nor does a correction of the protocol take it back
     assert (await sealed_poll(session, poll.slug)).stored_state is State.DECIDED
 
 
