@@ -137,15 +137,25 @@ def protect(
     :mod:`results.disclosure_memory` says what that forbids.
 
     Where that hides much, it is tried once more with the ballots of groups shown wherever they are not primary: what is
-    known needs no proof, and fewer cells are then tied to each other. The pattern that hides less stands.
+    known needs no proof, and fewer cells are then tied to each other. The pattern that hides less stands, unless it
+    leaves a limited cell less than the first.
     """
     found = _protect(block, earlier, count, least)
     if len(found.hidden) <= MUCH * len(found.values):
         return found
     told = {cell for cell, n in block.values.items() if block.of(cell[1]) == cell[1] and n >= least}
-    other = _protect(replace(block, known=block.known | (told - found.primary)), earlier, count, least)
-    better = len(other.hidden) < len(found.hidden) and len(other.limited) <= len(found.limited)
+    known = block.known | (told - found.primary)
+    if known == block.known:
+        return found
+    other = _protect(replace(block, known=known), earlier, count, least)
+    as_wide = all(cell in found.limited and _width(other, cell) >= _width(found, cell) for cell in other.limited)
+    better = len(other.hidden) < len(found.hidden) and as_wide
     return replace(other, values=found.values) if better else found
+
+
+def _width(found: Protection, cell: Cell) -> int:
+    low, high = found.ranges[cell]
+    return high - low
 
 
 def _protect(block: Block, earlier: Published | None, count: int | None, least: int) -> Protection:

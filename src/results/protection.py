@@ -66,7 +66,7 @@ def publish(counted: Counted, version: int, earlier: Publication | None = None) 
     memory = earlier.memory if earlier else None
     clusters, votes = parts_of(counted, kept)
     try:
-        found = _protect(counted, clusters, votes, version, memory, kept)
+        tables, found = _protect(counted, clusters, votes, version, memory, kept)
     except ValueError:
         if memory is None:
             raise
@@ -76,7 +76,6 @@ def publish(counted: Counted, version: int, earlier: Publication | None = None) 
         whole = Protection(
             {**whole.values, **one.values}, whole.hidden | one.hidden, {}, whole.limited | one.limited, frozenset()
         )
-    tables = {part.question.id: frozenset(cluster.dimensions) for cluster in clusters for part in cluster.parts}
     if votes is not None:
         tables[OF_TURNOUT] = frozenset(votes.dimensions)
     return Publication(memory.and_now(whole, version) if memory else first(whole, version), tables, len(whole.limited))
@@ -120,13 +119,18 @@ def _protect(
     version: int,
     memory: Published | None,
     kept: Tables,
-) -> list[Protection]:
+) -> tuple[dict[int, frozenset[Dimensions]], list[Protection]]:
+    """The patterns, and the tables of questions these were made for: no other may be published."""
+
     def protected(block: Block, mine: Callable[[str], bool]) -> Protection:
         return protect(block, _of(memory, mine), count=version)
 
     again = memory is not None and memory.count == version  # only the roll is another
     if votes is not None and not again and any(_tells(cluster, votes, memory) for cluster in clusters):
-        return [protected(_together(counted, votes, kept), lambda _: True)]
+        [whole] = clusters_of(
+            counted.definition, counted.outcomes, counted.counts, counted.places, kept, together=True
+        )  # fmt: skip
+        return _tables_of([whole]), [protected(_together(counted, whole, votes), lambda _: True)]
     found = []
     for cluster in [] if again else clusters:
         ids = {str(part.question.id) for part in cluster.parts}
@@ -139,7 +143,12 @@ def _protect(
             if any(part.question.shown_if is None for part in cluster.parts)
         ]
         found.append(protected(votes.told_by(told), TURNOUT.__eq__))
-    return found
+    of_before = {id_: tables for id_, tables in kept.items() if id_ != OF_TURNOUT}
+    return of_before if again else _tables_of(clusters), found
+
+
+def _tables_of(clusters: list[Cluster]) -> dict[int, frozenset[Dimensions]]:
+    return {part.question.id: frozenset(cluster.dimensions) for cluster in clusters for part in cluster.parts}
 
 
 def _of(memory: Published | None, mine: Callable[[str], bool]) -> Published | None:
@@ -181,11 +190,11 @@ def _tells(cluster: Cluster, votes: Participation, memory: Published | None) -> 
     return moved or any(cell[1] in names for cell in memory.hidden)
 
 
-def _together(counted: Counted, votes: Participation, kept: Tables) -> Block:
-    """All questions and the turnout as one block, every number of ballots linked with the votes it is the sum of."""
-    [cluster] = clusters_of(
-        counted.definition, counted.outcomes, counted.counts, counted.places, kept, together=True
-    )  # fmt: skip
+def _together(counted: Counted, cluster: Cluster, votes: Participation) -> Block:
+    """All questions and the turnout as one block, every number of ballots linked with the votes it is the sum of.
+
+    `cluster`: all questions, with the finest groups in it.
+    """
     block = block_of(cluster.parts, counted.definition, cluster.grid, cluster.form)
     columns = _asked_of_all(cluster)
     full = {

@@ -19,7 +19,11 @@ from polls.tally import tally
 from polls.tally.profile import Profile
 from polls.territories import Territory, TerritoryTree
 from results.aggregation import class_counts
-from results.protection import Counted, Publication, publish, shown
+from results.blocks import column as column_name
+from results.blocks import names_of
+from results.disclosure import CAST
+from results.participation import TURNOUT
+from results.protection import OF_TURNOUT, Counted, Publication, parts_of, publish, shown
 from results.shapes import By, Kind
 
 DISTRICTS, AGES, SEXES, OPTIONS = 8, 3, 2, 3
@@ -182,3 +186,37 @@ def test_the_turnout_gives_away_what_each_table_alone_would_hide() -> None:
     district = max(poll.strata, key=lambda s: (poll.votes[s], s)).territory - 10
     assert not figures["turnout", (By.DISTRICT,), f"d{district}"].shown
     assert not figures[1, (By.DISTRICT,), f"d{district}", "cast"].shown
+
+
+@pytest.mark.parametrize("full", [False, True])
+@pytest.mark.parametrize("seed", range(8))
+def test_no_table_is_published_that_was_not_protected(seed: int, full: bool) -> None:
+    """Questions alone have other tables by two dimensions than all questions together: some are small in one alone."""
+    poll = Poll(seed, full=full)
+    counted = poll.counted()
+    publication = publish(counted, 1)
+    assert unprotected(counted, publication) == set()
+    poll.roll = {code: n + 5 for code, n in poll.roll.items()}
+    again = publish(poll.counted(), 1, publication)
+    assert unprotected(poll.counted(), again) == set()
+    assert again.tables == publication.tables
+    assert publication.memory.hidden <= again.memory.hidden
+
+
+def unprotected(counted: Counted, publication: Publication) -> set[tuple[str, str]]:
+    """Cells of published tables that are neither known to be shown nor hidden."""
+    clusters, votes = parts_of(counted, publication.tables)
+    assert votes is not None
+    known = publication.memory.shown.keys() | publication.memory.hidden
+    cells = set()
+    for cluster in clusters:
+        for part in cluster.parts:
+            there = {group for place in part.leaves for group in cluster.form.groups(place)}
+            for dimensions in publication.tables[part.question.id]:
+                for key, _ in cluster.grid.lines_of(dimensions, there.__contains__):
+                    cells |= {(key, column_name(part.question.id, name)) for name in (*names_of(part.question), CAST)}
+    groups = {group for place in votes.grid.places.values() for group in votes.form.groups(place)}
+    for dimensions in publication.tables[OF_TURNOUT]:
+        cells |= {(key, TURNOUT) for key, _ in votes.grid.lines_of(dimensions, groups.__contains__)}
+    assert cells
+    return cells - known
