@@ -11,17 +11,23 @@ from alembic import context
 from sqlalchemy import NullPool, create_engine, text
 from sqlalchemy.engine import Connection
 
+import polls.audit_tables
 import polls.board_tables
+import polls.cross_tables
+import polls.person_tables
 import polls.unit_tables
 import results.protocol_tables
 import results.tables
+import voting.factor_tables
+import voting.identity.city_sign_on.tables
 import voting.tables
 from polls.tables import metadata
 from voting.migrations import LOCK, settings_url
 
-assert {polls.board_tables.metadata, polls.unit_tables.metadata, results.tables.metadata, voting.tables.metadata} == {
-    metadata
-}, "all tables share one metadata"
+assert {
+    polls.board_tables.metadata, polls.person_tables.metadata, polls.unit_tables.metadata, results.tables.metadata,
+    voting.identity.city_sign_on.tables.metadata, voting.tables.metadata,
+} == {metadata}, "all tables share one metadata"  # fmt: skip
 
 # Made and dropped by other means than migrations: the job queue's schema, each poll's intake, partitions.
 UNMANAGED_PREFIXES = ("procrastinate_", "idx_procrastinate_", "intake_")

@@ -21,7 +21,7 @@ if (!existsSync(theme) || statSync(theme).mtimeMs < statSync(config).mtimeMs) {
 rmSync(fresh, { recursive: true, force: true });
 mkdirSync(fresh, { recursive: true });
 await build({
-  entryPoints: { app: "src/main.ts", style: "src/main.css", docs: "src/docs.ts", verify: "src/verify/page.ts", "verify-worker": "src/verify/worker.ts" },
+  entryPoints: { app: "src/main.ts", style: "src/main.css", docs: "src/docs.ts", passkeys: "src/passkeys.ts", verify: "src/verify/page.ts", "verify-worker": "src/verify/worker.ts" },
   outdir: fresh, bundle: true, minify: true, format: "esm", target: "es2022", logLevel: "warning",
   loader: { ".woff2": "file" }, assetNames: "[name]-[hash]", entryNames: "[name]-[hash]",
 });

@@ -10,6 +10,7 @@
     veche-verify --complaint complaint.json --key "$VKEY"
 
 Exit code 0: valid. 1: invalid. 2: not everything could be checked (it says what); never "valid" with a check skipped.
+It does not read the protocol a city signs for a result (protocol.json): `veche protocol verify` does.
 
 One file, the standard library and `cryptography`. It shares no code with the service: the counting rules are written
 again from their descriptions (docs/rules), the formats from docs/board-format.md. Read it from the top:
@@ -1982,6 +1983,12 @@ class Board:
             raise Invalid(say(f"The manifest contradicts the sealed document: {wrong}.",
                               f"Опись противоречит опечатанному документу: {wrong}."))  # fmt: skip
         self.styles = {0, *(style["id"] for style in definition.get("styles", []))}
+        if pairs := len(definition.get("cross_tabs", [])):
+            self.report.notes.append(say(
+                f"The sealed document names {pairs} pairs of questions counted together. Their tables were not checked: "
+                "published records are one question each, so nobody outside can recount two together.",
+                f"Пар вопросов, подсчитанных вместе по документу: {pairs}. Их таблицы не проверены: опубликованные записи "
+                "— по одному вопросу, и пересчитать два вместе извне нельзя."))  # fmt: skip
         self.report.passed.append(say(
             f"The sealed document is the one voted on: its SHA-256 is {m['poll_hash']}.",
             f"Документ опроса — тот, по которому голосовали: его SHA-256 {m['poll_hash']}."))  # fmt: skip
@@ -3301,9 +3308,9 @@ def parser(name: str) -> argparse.ArgumentParser:
         description=say("Check a closed poll of Veche, or a receipt, without trusting the site.",
                         "Проверить закрытый опрос Вече или квитанцию, не доверяя сайту."),
         epilog=say("Exit code: 0 valid, 1 invalid, 2 not everything could be checked. Of a complaint or a proof: 0 it holds, "
-                   "1 it does not, 2 it could not be told.",
+                   "1 it does not, 2 it could not be told. Protocols of results are not read: veche protocol verify does.",
                    "Код выхода: 0 верно, 1 неверно, 2 проверено не всё. Для жалобы и доказательства: 0 обоснованы, 1 нет, 2 "
-                   "установить не удалось."),
+                   "установить не удалось. Протоколы итогов не читаются: для них есть veche protocol verify."),
     )  # fmt: skip
     made.add_argument("target", nargs="?", help=say("a poll's page, its /board/… address, a site, or a directory",
                                                     "страница опроса, адрес /board/…, сайт или папка"))  # fmt: skip

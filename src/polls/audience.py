@@ -34,6 +34,7 @@ from polls.audience_condition import Terms, apart, born_by, condition, lines, mo
 from polls.definition import AllOf, AnyAudience, Definition, Dimension
 from polls.eligibility import opening_day
 from polls.errors import DryRunTooLong
+from polls.person_tables import OTHER_ENTRY
 from polls.register_sum import Facts, entries, in_sum, sum_holding_at
 from polls.sessions import ReadSession, Session
 from polls.strata import AGE_BELOW, AGE_UNKNOWN, LEAST, SEX_UNKNOWN, SEXES, Stratum
@@ -237,6 +238,7 @@ async def stratum_of_participants(session: ReadSession, poll_id: int, definition
         .select_from(participation.join(later, later.c.citizen_id == participation.c.citizen_id))
         .where(
             participation.c.poll_id == poll_id,
+            participation.c.channel != OTHER_ENTRY,
             or_(later.c.valid_to.is_(None), later.c.valid_to > definition.opens_at),
         )
         .group_by(participation.c.citizen_id)

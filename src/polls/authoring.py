@@ -16,6 +16,7 @@ from typing import Any
 from sqlalchemy import delete, func, insert, select, text, update
 
 from polls.audience import DRY_RUN_SECONDS, DryRun, dry_run, within
+from polls.audit import write_event
 from polls.cards import card_of, search_of
 from polls.checklist import Finding, findings
 from polls.checklist_register import register_findings
@@ -153,6 +154,10 @@ async def save_draft(
         await _set_slug(session, poll_id, slug)
     if definition != draft.definition:
         await _write_revision(session, poll_id, draft.revision + 1, definition, author_id, now)
+        await write_event(
+            session, "poll_revised", actor=author_id, subject=f"poll:{public_id}",
+            facts={"revision": draft.revision + 1}, now=now,
+        )  # fmt: skip
     return await load_draft(session, public_id, now)
 
 
@@ -192,9 +197,10 @@ async def check_draft(session: ReadSession, definition: Definition, now: datetim
 
 
 async def schedule_poll(
-    session: Session, public_id: str, official_id: int, revision: int, now: datetime, *, unchecked: bool = False
-) -> Draft:
-    """Seal the draft: canonical bytes and hash stored, the intake made, the event recorded as unreviewed.
+    session: Session, public_id: str, official_id: int, revision: int, now: datetime, *, unchecked: bool = False,
+    reviewed: bool = False,
+) -> Draft:  # fmt: skip
+    """Seal the draft: canonical bytes and hash stored, the intake made, and whether a second person agreed is recorded.
 
     Refuses `NotReady` with the blocking findings, `EditConflict` when the revision seen is not the newest,
     `WrongState` when it is sealed already. `unchecked` is for imports of polls that took place elsewhere: their
@@ -225,8 +231,8 @@ async def schedule_poll(
     )  # fmt: skip
     if definition.privacy is Privacy.SEPARATED:
         await session.execute(text("SELECT veche_create_intake(:poll_id)"), {"poll_id": poll_id})
-    await record_event(session, "poll_sealed", poll_id, now, poll_hash=digest.hex(), by=official_id, reviewed=False,
-                       revision=revision)  # fmt: skip
+    await record_event(session, "poll_sealed", poll_id, now, poll_hash=digest.hex(), by=official_id,
+                       reviewed=reviewed, revision=revision)  # fmt: skip
     return await load_draft(session, public_id, now)
 
 

@@ -42,6 +42,15 @@ turnout_minute = Table(
     postgresql_with={"fillfactor": "50"},
 )
 
+turnout_channel = Table(
+    "turnout_channel",
+    metadata,
+    Column("poll_id", BigInteger, primary_key=True, autoincrement=False),
+    Column("channel", Text, primary_key=True),
+    Column("n", Integer, nullable=False),
+    comment="participations by channel, fixed at counting: one number a poll, never beside a ballot",
+)
+
 board_tree = Table(
     "board_tree",
     metadata,

@@ -30,6 +30,7 @@ from polls.errors import (
     RetryDiffers,
     Superseded,
 )
+from polls.person_tables import OTHER_ENTRY
 from polls.sessions import ReadSession, Session
 from polls.tables import ballot, named_ballot, poll_pause, superseded
 from polls.votes import Judged, Outcome, Taken, Vote, as_stored, ballot_id_of
@@ -37,7 +38,8 @@ from polls.votes import Judged, Outcome, Taken, Vote, as_stored, ballot_id_of
 _BIGINTS = ARRAY(BigInteger)
 _STANDING = text(
     """
-    SELECT v.poll, v.citizen, p.state, p.opens_at, p.closes_at, p.paused_at, clock_timestamp() AS clock, d.day
+    SELECT v.poll, v.citizen, p.state, p.opens_at, p.closes_at, p.paused_at, clock_timestamp() AS clock, d.day,
+           d.channel
       FROM unnest(CAST(:polls AS bigint[]), CAST(:citizens AS bigint[])) AS v (poll, citizen)
       JOIN poll p ON p.id = v.poll
       LEFT JOIN participation d ON d.poll_id = v.poll AND d.citizen_id = v.citizen
@@ -89,6 +91,8 @@ async def _settled(
         return judged if isinstance(judged, Exception) and not ended else _clock(row, pauses)
     if row.state == "cancelled":  # the ballots are destroyed: nothing stands any more
         return _clock(row, pauses)
+    if row.channel == OTHER_ENTRY:  # the person's vote, if there is one, is another entry's
+        return AlreadyVoted(day=row.day.isoformat())
     ballot_kept = stored.get((vote.poll.id, ballot_id_of(vote)))
     if ballot_kept is not None and ballot_kept.citizen_id in (None, vote.citizen_id):
         return _again(vote, ballot_kept, row)

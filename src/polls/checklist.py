@@ -11,6 +11,7 @@ from datetime import datetime
 from fractions import Fraction
 
 from polls.checklist_calendar import check_times
+from polls.checklist_crossing import check_cross_tabs
 from polls.checklist_finding import Finding
 from polls.checklist_questions import check_question
 from polls.checklist_styles import check_follow_ups, check_styles
@@ -39,6 +40,7 @@ def findings(
         *_rules(definition),
         *check_styles(definition, by_style or {}),
         *check_units(definition),
+        *check_cross_tabs(definition),
         *_figures(definition, entitled, by_style or {}),
     ]
     for question in definition.questions:

@@ -22,11 +22,13 @@ from polls.audience import roll_total, stratum_of_participants, take_roll
 from polls.board_trees import seal_trees
 from polls.catalogue import SealedPoll, sealed_poll
 from polls.checkpoint import BoardSealer
+from polls.cross_counting import count_cross_tabs
 from polls.definition import AnyQuestion, Privacy, SingleChoice, UnitRule, Visibility
 from polls.errors import WrongState
 from polls.journal import record_event
 from polls.lifecycle import Move, State, may
 from polls.live_apart import next_shown
+from polls.person_tables import OTHER_ENTRY
 from polls.poll_lock import lock_alone, lock_live_step, share_lock
 from polls.published import counted_ballots, leaf_sql
 from polls.sessions import ReadSession, Session
@@ -346,6 +348,7 @@ async def _write_profile(session: Session, found: SealedPoll) -> None:
             {"poll": found.id, "question": question.id, "hidden": NOT_SHOWN},
         )
         await session.execute(text("DROP TABLE grouped"))
+    await count_cross_tabs(session, found, merged=named)
     if named:
         await session.execute(text("DROP TABLE merging"))
 
@@ -364,7 +367,9 @@ async def _tally_all(session: Session, found: SealedPoll) -> Counted:
     source = "ballot" if found.definition.privacy is Privacy.SEPARATED else "named_ballot"
     ballots = await session.scalar(text(f"SELECT count(*) FROM {source} WHERE poll_id = :poll"), {"poll": found.id})
     votes = await session.scalar(
-        select(func.count()).select_from(participation).where(participation.c.poll_id == found.id)
+        select(func.count())
+        .select_from(participation)
+        .where(participation.c.poll_id == found.id, participation.c.channel != OTHER_ENTRY)
     )
     return Counted(int(ballots or 0), int(votes or 0), tuple(outcomes))
 
@@ -375,7 +380,7 @@ async def _fix_turnout(session: Session, found: SealedPoll) -> None:
         insert(turnout_day).from_select(
             ["poll_id", "day", "n"],
             select(participation.c.poll_id, participation.c.day, func.count())
-            .where(participation.c.poll_id == found.id)
+            .where(participation.c.poll_id == found.id, participation.c.channel != OTHER_ENTRY)
             .group_by(participation.c.poll_id, participation.c.day),
         )
     )
@@ -388,12 +393,18 @@ async def _fix_turnout(session: Session, found: SealedPoll) -> None:
     await session.execute(text("SELECT veche_settle_turnout(:poll)"), {"poll": found.id})
     await session.execute(_YOUNG, {"poll": found.id, "register": found.definition.register_code,
                                    "since": found.sealed_at, "until": found.closes_at})  # fmt: skip
+    await session.execute(_CHANNELS, {"poll": found.id})
 
 
+_CHANNELS = text(
+    "INSERT INTO turnout_channel (poll_id, channel, n)"
+    " SELECT poll_id, channel, count(*) FROM participation WHERE poll_id = :poll GROUP BY poll_id, channel"
+)
 _YOUNG = text(
     "INSERT INTO turnout_young (poll_id, since, votes, accounts, young_accounts)"
     " SELECT :poll, :since, (SELECT count(*) FROM participation p JOIN citizen c ON c.id = p.citizen_id"
-    " WHERE p.poll_id = :poll AND c.registered_at >= :since), count(*), count(*) FILTER (WHERE registered_at >= :since)"
+    " WHERE p.poll_id = :poll AND c.registered_at >= :since"
+    f" AND p.channel <> '{OTHER_ENTRY}'), count(*), count(*) FILTER (WHERE registered_at >= :since)"
     " FROM citizen WHERE register_code = :register AND registered_at < :until"
 )
 """Participants who registered after the poll had become public, as one number beside the same of the register."""

@@ -15,7 +15,15 @@ from enum import StrEnum
 from typing import Annotated, Any, Literal, Self
 
 import rfc8785
-from pydantic import AfterValidator, ConfigDict, Field, StringConstraints, model_validator
+from pydantic import (
+    AfterValidator,
+    ConfigDict,
+    Field,
+    SerializerFunctionWrapHandler,
+    StringConstraints,
+    model_serializer,
+    model_validator,
+)
 
 from polls.audience_rule import (
     Age,
@@ -87,6 +95,7 @@ __all__ = [
     "MAX_MONEY",
     "MAX_OPTIONS",
     "MAX_QUESTIONS",
+    "MOST_CROSS_TABS",
     "OWN",
     "PUBLIC_ID",
     "SCHEMA",
@@ -102,6 +111,7 @@ __all__ = [
     "Budget",
     "BudgetRule",
     "Code",
+    "CrossTab",
     "Definition",
     "Denominator",
     "Dimension",
@@ -157,6 +167,7 @@ PUBLIC_ID = re.compile(r"[0-9a-f]{32}\Z")
 """A poll's id: 32 hex digits. No address of a poll looks like one."""
 DEFAULT_AGE_BANDS = (14, 18, 25, 35, 45, 55, 65)
 MAX_QUESTIONS = 50
+MOST_CROSS_TABS = 6
 EVERYBODY_ELSE = 0
 """The ballot style of residents whom no declared style names."""
 
@@ -208,6 +219,16 @@ class BallotStyle(Document):
     territories: Annotated[tuple[OuterCode, ...], Field(max_length=500)] = ()
 
 
+class CrossTab(Document):
+    """Two questions counted together: how many gave each answer to one and each to the other, as one table of the poll.
+
+    `rows` and `columns` are ids of questions. What such a table needs is said by :mod:`polls.crossing`.
+    """
+
+    rows: QuestionId
+    columns: QuestionId
+
+
 class Units(Document):
     """Polls of owners: the houses whose flats decide (codes of buildings), and the share of their area that must take
     part (strictly more), as the law of meetings asks. The flats, their areas and owners' shares are taken as of
@@ -254,6 +275,9 @@ class Definition(Document):
     visibility: Visibility = Visibility.AFTER_CLOSE
     receipt: ReceiptKind = ReceiptKind.INCLUSION
     quorum: Quorum | None = None
+    cross_tabs: Annotated[tuple[CrossTab, ...], Field(max_length=MOST_CROSS_TABS)] = ()
+    """Pairs of questions whose answers are counted together (BALLOTS §16). Not in the document where there are none:
+    polls sealed before there was such a field keep their bytes."""
     roll_known: bool = True
     """False for polls imported from elsewhere, whose number of entitled residents nobody recorded."""
 
@@ -272,6 +296,14 @@ class Definition(Document):
         if len(set(self.strata)) != len(self.strata):
             raise ValueError("strata repeat")
         return self
+
+    @model_serializer(mode="wrap")
+    def _as_sealed(self, write: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """A field younger than the first sealed polls is written only where it says something."""
+        written: dict[str, Any] = write(self)
+        if not self.cross_tabs:
+            written.pop("cross_tabs", None)
+        return written
 
     def question(self, question_id: int) -> AnyQuestion | None:
         """The question with this id, or None."""

@@ -53,10 +53,15 @@ class DeskPoll:
 
 async def desk_polls(
     session: ReadSession, now: datetime, pile: Pile = Pile.ALL, *, author_id: int | None = None, words: str = "",
-    offset: int = 0, limit: int = PAGE,
+    within: ColumnElement[bool] | None = None, offset: int = 0, limit: int = PAGE,
 ) -> tuple[list[DeskPoll], bool]:  # fmt: skip
-    """A page of polls in any state, the last changed first, and whether there are more."""
+    """A page of polls in any state, the last changed first, and whether there are more.
+
+    `within` narrows the list to the polls a reader's role reaches.
+    """
     wanted = [_pile(pile, now), poll.c.author_id == author_id if author_id is not None else true()]
+    if within is not None:
+        wanted.append(within)
     if words:
         like = "%" + words.replace("\\", "\\\\").replace("%", r"\%").replace("_", r"\_") + "%"
         wanted.append(or_(*(column.ilike(like) for column in (poll.c.title_ru, poll.c.title_en, poll.c.department))))
@@ -75,9 +80,12 @@ async def desk_polls(
     return found[:limit], len(found) > limit
 
 
-async def desk_counts(session: ReadSession, now: datetime, *, author_id: int | None = None) -> Mapping[Pile, int]:
-    """How many polls lie on each pile."""
+async def desk_counts(
+    session: ReadSession, now: datetime, *, author_id: int | None = None, within: ColumnElement[bool] | None = None
+) -> Mapping[Pile, int]:
+    """How many polls lie on each pile, of those `within` a reader's role."""
     mine = poll.c.author_id == author_id if author_id is not None else true()
+    mine = mine if within is None else and_(mine, within)
     columns = [func.count().filter(_pile(pile, now)) for pile in Pile]
     row = (await session.execute(select(*columns).select_from(poll).where(mine))).one()
     return dict(zip(Pile, row, strict=True))

@@ -403,3 +403,14 @@ class RuleUnknown(Refusal):
     code = "rule_unknown"
     detail = "This release does not know the counting rule; nothing was counted."
     next_step = "See the list of rules in the documentation."
+
+
+# ---- one person, one entry
+
+
+class EntriesDiffer(Refusal):
+    """Two register entries cannot be one person's. Facts: `why`: same, unknown, register, merged."""
+
+    code = "entries_differ"
+    detail = "These two register entries cannot be joined."
+    next_step = "Look at both again: they must be two different entries of the same register, neither joined already."

@@ -22,7 +22,8 @@ def normal_identifier(kind: str, identifier: str) -> str:
 
     A national id loses spaces and dashes and goes to upper case; a phone keeps its digits; a subject is case-sensitive
     and only loses surrounding spaces. Raises ValueError, which never repeats the identifier, when nothing is left, when
-    it is longer than 64 characters (subjects: 255), or when a national id holds other than letters and digits.
+    it is longer than 64 characters (subjects with their issuer: 512), or when a national id holds other than
+    letters and digits.
     """
     if kind == "national_id":
         normal = _normal_national_id(identifier)
@@ -34,7 +35,7 @@ def normal_identifier(kind: str, identifier: str) -> str:
         longest = MAX_IDENTIFIER
     elif kind == "subject":
         normal = identifier.strip()
-        longest = 255
+        longest = 512
     else:
         raise ValueError("unknown kind of identifier")
     if not normal:

@@ -109,7 +109,9 @@ async def _read(session: Session, source: Source, secrets: Mapping[int, bytes], 
     await session.execute(
         text(
             "CREATE TEMPORARY TABLE invited_match ON COMMIT DROP AS"
-            f" SELECT f.line, {citizen} AS citizen_id FROM invited_file f{joins}"
+            # Whom the register held twice is invited by the entry that was kept, whichever number the file gives.
+            f" SELECT f.line, coalesce(e.into_id, {citizen}) AS citizen_id FROM invited_file f{joins}"
+            f" LEFT JOIN merged_entry e ON e.citizen_id = {citizen}"
         )
     )
     for query, reason_code, reason in (

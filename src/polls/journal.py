@@ -40,6 +40,7 @@ PUBLIC_FACTS: Mapping[str, frozenset[str]] = {
         "key_added": "key_id purpose public",
         "key_retired": "key_id purpose reason",
         "protocol_version": "board registry origin software",
+        "audit_sealed": "size head",
     }.items()
 }
 """Public kinds and the facts of each that leave the database in the registry log. A new kind or fact is public only

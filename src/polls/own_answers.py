@@ -14,7 +14,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import ColumnElement, func, select, text, update
+from sqlalchemy import ColumnElement, func, select, text, true, update
 
 from polls.catalogue import SealedPoll, sealed_poll
 from polls.errors import FieldError, Invalid, NotFound, WrongState
@@ -180,12 +180,21 @@ class WaitingPoll:
     n: int
 
 
-async def waiting_polls(session: ReadSession, offset: int = 0, limit: int = PAGE) -> list[WaitingPoll]:
-    """A page of polls with texts that wait, the most first; cancelled polls publish nothing and wait for nobody."""
+async def waiting_polls(
+    session: ReadSession, offset: int = 0, limit: int = PAGE, *, within: ColumnElement[bool] | None = None
+) -> list[WaitingPoll]:
+    """A page of polls with texts that wait, the most first; cancelled polls publish nothing and wait for nobody.
+
+    `within` narrows it to the polls a reader's role reaches.
+    """
     rows = await session.execute(
         select(poll_table.c.public_id, poll_table.c.title_ru, poll_table.c.title_en, func.count().label("n"))
         .join(text_answer, text_answer.c.poll_id == poll_table.c.id)
-        .where(text_answer.c.status == Status.PENDING, poll_table.c.state != State.CANCELLED)
+        .where(
+            text_answer.c.status == Status.PENDING,
+            poll_table.c.state != State.CANCELLED,
+            true() if within is None else within,
+        )
         .group_by(poll_table.c.id)
         .order_by(text("n DESC"), poll_table.c.id)
         .offset(offset)
@@ -194,11 +203,15 @@ async def waiting_polls(session: ReadSession, offset: int = 0, limit: int = PAGE
     return [WaitingPoll(row.public_id, row.title_ru, row.title_en, row.n) for row in rows]
 
 
-async def number_waiting(session: ReadSession) -> int:
-    """How many texts of all polls wait for a moderator."""
+async def number_waiting(session: ReadSession, *, within: ColumnElement[bool] | None = None) -> int:
+    """How many texts of all polls, or of those `within` a reader's role, wait for a moderator."""
     waits = (
         select(func.count())
         .select_from(text_answer.join(poll_table, poll_table.c.id == text_answer.c.poll_id))
-        .where(text_answer.c.status == Status.PENDING, poll_table.c.state != State.CANCELLED)
+        .where(
+            text_answer.c.status == Status.PENDING,
+            poll_table.c.state != State.CANCELLED,
+            true() if within is None else within,
+        )
     )
     return await session.scalar(waits) or 0

@@ -13,12 +13,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import Integer, Text, bindparam, select, text, tuple_
+from sqlalchemy import Integer, Text, bindparam, func, select, text, tuple_
 from sqlalchemy.dialects.postgresql import ARRAY, insert
 
 from polls.eligibility import CitizenFacts
 from polls.errors import BadFile, NotFound
 from polls.identity import identity_key, normal_identifier
+from polls.person_tables import merged_entry
 from polls.sessions import ReadSession, Session
 from polls.straight_sql import Row, Source, fetch
 from polls.tables import citizen_group, identity, territory
@@ -254,17 +255,19 @@ async def find_citizen(session: ReadSession, kind: str, keys: Sequence[tuple[int
     """The citizen with one of these identity keys, or None.
 
     `keys` are (key version, 32 bytes): the same identifier under every secret still valid. Keys of the newest version
-    stand before older ones.
+    stand before older ones. Where the register held the person twice, this is the entry that was kept.
     """
     if not keys:
         return None
     found = await session.execute(
-        select(identity.c.citizen_id)
+        select(func.coalesce(merged_entry.c.into_id, identity.c.citizen_id))
+        .select_from(identity.outerjoin(merged_entry, merged_entry.c.citizen_id == identity.c.citizen_id))
         .where(identity.c.kind == kind, tuple_(identity.c.key_version, identity.c.key).in_(keys))
         .order_by(identity.c.key_version.desc())
         .limit(1)
     )
-    return found.scalar_one_or_none()
+    citizen_id: int | None = found.scalar_one_or_none()
+    return citizen_id
 
 
 async def facts_as_of(session: ReadSession, citizen_id: int, moment: datetime) -> CitizenFacts:

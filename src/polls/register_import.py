@@ -149,11 +149,14 @@ async def _match(session: Session, versions: list[int], *, with_buildings: bool)
             f" c.id IS NOT NULL AND i{versions[0]:d}.citizen_id IS NULL AS key_missing,"
             " c.id IS NOT NULL AND c.birth_date IS DISTINCT FROM f.birth_date AS other_birth_date,"
             " c.id IS NOT NULL AND c.sex IS DISTINCT FROM f.sex AS other_sex,"
-            " CASE WHEN c.id IS NULL THEN 'added' WHEN p.citizen_id IS NULL THEN 'returned'"
+            # An entry joined to another stands for nobody, however long the city's file goes on listing both.
+            " CASE WHEN c.id IS NULL THEN 'added' WHEN e.citizen_id IS NOT NULL THEN 'same'"
+            " WHEN p.citizen_id IS NULL THEN 'returned'"
             f" WHEN (p.district_id, p.building_id, p.level, p.groups)"
             f" IS DISTINCT FROM (f.district, {building}, f.level, f.groups) THEN 'moved'"
             " ELSE 'same' END AS verdict"
             f" FROM register_file f{joins} LEFT JOIN citizen c ON c.id = {citizen}"
+            " LEFT JOIN merged_entry e ON e.citizen_id = c.id"
             " LEFT JOIN citizen_period p ON p.citizen_id = c.id AND p.valid_to IS NULL"
         )
     )

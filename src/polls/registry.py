@@ -237,11 +237,13 @@ class Listed:
 
 
 async def latest_entries(session: ReadSession, before: int | None, limit: int) -> list[Listed]:
-    """Entries from the newest down, or from the one before a position."""
+    """Entries from the newest down, or from the one before a position; without the seals of the audit log, which would
+    be most of them."""
     query = (
         select(registry_leaf.c.position, registry_leaf.c.entry, poll.c.slug, poll.c.title_ru, poll.c.title_en)
         .join_from(registry_leaf, registry_event, registry_event.c.id == registry_leaf.c.event_id)
         .outerjoin(poll, poll.c.id == registry_event.c.poll_id)
+        .where(registry_event.c.kind != "audit_sealed")
         .order_by(registry_leaf.c.position.desc())
         .limit(limit)
     )

@@ -49,7 +49,7 @@ async def amend_rolls(session: Session, register_code: str, now: datetime, *, co
     for one in found:
         await lock_alone(session, one.id)
     if found:
-        await session.execute(text("LOCK TABLE roll IN SHARE MODE"))
+        await session.execute(text("SELECT veche_lock_rolls()"))
     for one in found:
         if (await sealed_poll(session, one.public_id)).stored_state is State.SCHEDULED:
             await _amend(session, one, entitled.get(one.id), now)

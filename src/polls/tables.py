@@ -289,9 +289,21 @@ registry_event = Table(
     Column("id", BigInteger, Identity(), primary_key=True),
     Column("poll_id", ForeignKey("poll.id"), index=True),
     Column("kind", Text, nullable=False),
-    Column("at", Moment, nullable=False),
+    Column("at", Moment, nullable=False, index=True),
     Column("body", JSONB, nullable=False),
     comment="what happened to polls: append-only by trigger",
+)
+
+audit_event = Table(
+    "audit_event",
+    metadata,
+    Column("id", BigInteger, Identity(), primary_key=True),
+    Column("at", Moment, nullable=False, index=True),
+    Column("kind", Text, nullable=False),
+    Column("actor", BigInteger, comment="account; none for the service and the command line"),
+    Column("subject", Text, nullable=False, comment="what it was done to"),
+    Column("facts", JSONB, nullable=False),
+    comment="who did what: append-only by trigger",
 )
 
 # ---- voting

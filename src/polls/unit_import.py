@@ -108,7 +108,9 @@ async def _match(session: Session, versions: list[int]) -> None:
         text(
             "CREATE TEMPORARY TABLE unit_match ON COMMIT DROP AS"
             " SELECT f.line, f.building, f.number, f.kind, f.area, f.numerator, f.denominator, f.since, f.id_kind,"
-            f" {citizen} AS citizen_id FROM unit_file f{joins}"
+            # Whom the register held twice owns by the entry that was kept, whichever number the file gives.
+            f" coalesce(e.into_id, {citizen}) AS citizen_id FROM unit_file f{joins}"
+            f" LEFT JOIN merged_entry e ON e.citizen_id = {citizen}"
         )
     )
     await session.execute(

@@ -20,6 +20,10 @@ from polls.entitlement import Entitlement
 from polls.errors import NotEligible
 from polls.strata import Stratum, stratum_of
 
+ASSISTED = "assisted"
+"""The channel of votes cast at a service centre. Their receipts, printed where others stand by, never lead to answers:
+of an inclusion receipt anybody may try which answer has its fingerprints."""
+
 
 @dataclass(frozen=True, slots=True)
 class Vote:
@@ -112,7 +116,7 @@ def receipt_of(taken: Taken, signer: Signer) -> Cast:
     """Sign what a resident is told. The same vote always gets the same bytes: Ed25519 draws nothing at random."""
     judged, day = taken.judged, taken.day.isoformat()
     poll = judged.vote.poll
-    if poll.definition.receipt is ReceiptKind.ACCEPTANCE_ONLY:
+    if poll.definition.receipt is ReceiptKind.ACCEPTANCE_ONLY or judged.vote.channel == ASSISTED:
         receipt = acceptance_receipt(signer, poll.poll_hash, judged.ballot_id, day)
     else:
         receipt = inclusion_receipt(signer, poll.poll_hash, judged.ballot_id, judged.leaves, day)

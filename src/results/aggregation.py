@@ -21,6 +21,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import NamedTuple
 
+from polls.crossing import linked
 from polls.definition import OWN, AnyQuestion, Definition, Denominator, FreeText, Points, Ranking, Rating, UnitRule
 from polls.questions import takes_words
 from polls.tally.outcome import Outcome
@@ -30,7 +31,7 @@ from results.blocks import EVERY, FIRST, Grouped, amount_name, clusters, grouped
 from results.blocks import column as column_name
 from results.disclosure import CAST, ROOT, Cell
 from results.disclosure_tables import Form, Place
-from results.grouping import Dimensions, Grid, grid_of, pairs_of
+from results.grouping import Dimensions, Grid, beside_cross_tabs, grid_of, pairs_of
 from results.shapes import By, Column, Group, Kind, Row, Table, is_by, share_of
 from results.shapes import Cell as ShownCell
 
@@ -90,6 +91,8 @@ def votes_of(outcome: Outcome, column: Column) -> int:
             return outcome.own or 0
         case Kind.BLANK:
             return outcome.blank
+        case Kind.LEVEL:
+            raise ValueError("levels are no class of their question")
 
 
 def total_row(question: AnyQuestion, outcome: Outcome) -> Row:
@@ -134,14 +137,17 @@ def clusters_of(
     kept: Mapping[int, frozenset[Dimensions]] | None = None,
     *,
     together: bool = False,
+    coarser: Mapping[int, int] | None = None,
 ) -> list[Cluster]:
     """The questions of a count that are broken down, by okrug, district, age band and sex and every two of these.
 
     A ranking is broken down by its first places, points by those who gave any and by the points given. Questions that
     flats decide are not broken down: a house is small, and its owners are known. A dimension with a single group has no
     table: it would be the total again. `kept`: question → tables published before, which stay. `together`: as one
-    cluster with the finest groups in it. Raises ValueError when the counts do not add up to the outcome: nothing is
-    published then.
+    cluster with the finest groups in it. `coarser`: question → how much coarser than usual its tables are to be; see
+    :func:`results.grouping.pairs_of`. Raises ValueError when the counts do not add up to the outcome: nothing is
+    published then. Questions that are crossed are a cluster even where no group is told, with the finest groups in it;
+    they are broken down as :func:`results.grouping.beside_cross_tabs` says.
     """
     by_question: dict[int, list[ClassCount]] = {}
     for count in counts:
@@ -157,14 +163,17 @@ def clusters_of(
     for ids in [list(known)] if together and known else clusters(definition, known):
         questions = [question for question in definition.questions if question.id in ids]
         grid = grid_of(definition, {count.stratum for id_ in ids for count in by_question[id_]}, places)
-        if not grid.axes:
+        crossed = any(linked(definition.cross_tabs, ids))
+        if not grid.axes and not crossed:
             continue
         form = grid.form()
         parts = [grouped(question, _by_place(by_question[question.id], grid), form) for question in questions]
         for part in parts:
             _check(known[part.question.id], part)
         before = frozenset().union(*((kept or {}).get(id_, frozenset()) for id_ in ids))
-        form = grid.form(pairs_of(grid, _figures(parts), before), finest=together)
+        steps, figures = max((coarser or {}).get(id_, 0) for id_ in ids), _figures(parts)
+        tables = beside_cross_tabs(grid, figures, before) if crossed else pairs_of(grid, figures, before, steps)
+        form = grid.form(tables, finest=together or crossed, only=crossed)
         found.append(Cluster(parts, {id_: known[id_] for id_ in ids}, grid, form))
     return found
 

@@ -15,6 +15,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from polls.crossing import linked
 from polls.definition import (
     OWN,
     AnyQuestion,
@@ -162,17 +163,23 @@ def block_of(questions: Sequence[Grouped], definition: Definition, grid: Grid, f
 def clusters(definition: Definition, ids: Iterable[int]) -> list[list[int]]:
     """Question ids in groups that have to be protected together, in stated order."""
     known = set(ids)
-    above: dict[int, int] = {}
+    above: dict[int, int] = {id_: id_ for id_ in known}
+
+    def first(id_: int) -> int:
+        while above[id_] != id_:
+            id_ = above[id_]
+        return id_
+
     for question in definition.questions:
-        if question.id in known and link_of(definition, question) is not None and question.shown_if is not None:
-            above[question.id] = question.shown_if.question
+        earlier = question.shown_if.question if question.shown_if is not None else None
+        if question.id in known and earlier in known and link_of(definition, question) is not None:
+            above[first(question.id)] = first(earlier)
+    for pair in linked(definition.cross_tabs, known):
+        above[first(pair.columns)] = first(pair.rows)
     found: dict[int, list[int]] = {}
     for question in definition.questions:
         if question.id in known:
-            first = question.id
-            while first in above and above[first] in known:
-                first = above[first]
-            found.setdefault(first, []).append(question.id)
+            found.setdefault(first(question.id), []).append(question.id)
     return list(found.values())
 
 
@@ -196,8 +203,8 @@ def link_of(definition: Definition, question: AnyQuestion) -> dict[str, int] | N
     return None
 
 
-def column(question_id: int, name: str) -> str:
-    """What a column of a question is called in a block."""
+def column(question_id: int | str, name: str) -> str:
+    """What a column of a question (or of a pair of questions) is called in a block."""
     return f"{question_id}/{name}"
 
 

@@ -53,6 +53,7 @@ FORMATS: Sequence[Format] = (
     Format("results.json", "JSON", "application/json", Text(ru="Результаты, JSON", en="Results, JSON")),
     Format("turnout.csv", "CSV", "text/csv", Text(ru="Явка, CSV", en="Turnout, CSV")),
     Format("details.csv", "CSV", "text/csv", Text(ru="Подробности подсчёта, CSV", en="Details of the count, CSV")),
+    Format("hours.csv", "CSV", "text/csv", Text(ru="Голоса по часам, CSV", en="Votes by hour, CSV"), answers=True),
     Format("answers.csv", "CSV", "text/csv", Text(ru="Ответы, CSV", en="Answers, CSV"), answers=True),
     Format("answers.parquet", "PARQUET", "application/vnd.apache.parquet",
            Text(ru="Ответы, Parquet", en="Answers, Parquet"), answers=True),

@@ -68,6 +68,9 @@ class Block:
     `silent`: groups that no table has but everybody knows to exist: the finest ones behind several published margins.
     `at_most`: what everybody knows a cell cannot exceed, such as the roll of a group.
     `known`: cells another publication shows already, such as the turnout of a group: constants here, like the totals.
+    `still`: silent cells that searches leave as they are, so that programs stay small. What is proved without them is
+    proved; what a cell needs is worked out with them.
+    `through`: cells that are searched together besides, whatever their units are, still ones among them.
     `units`: group → what tables are searched by (districts), where it is not the group itself.
     """
 
@@ -84,6 +87,8 @@ class Block:
     known: frozenset[Cell] = field(default=frozenset())
     units: Mapping[str, str] = field(default_factory=dict)
     links: Sequence[Relation] = ()
+    still: frozenset[Cell] = field(default=frozenset())
+    through: frozenset[Cell] = field(default=frozenset())
 
     def of(self, column: str) -> str:
         """The column of the ballots a column is a part of."""
@@ -229,7 +234,9 @@ def _search(block: Block, least: int, earlier: Published | None, count: int | No
     # How many voted in a group is told elsewhere too, by the turnout: the last figure to hide.
     wholes = {plain.of(column) for _, column in values}
     dear = [cell for cell in values if cell[1] in wholes]
-    system = system_of(values, _relations(plain, public), plain.units, _silent(plain), plain.at_most, dear)
+    system = system_of(
+        values, _relations(plain, public), plain.units, _silent(plain), plain.at_most, dear, plain.still, plain.through
+    )
     primary = [
         cell in forced or (cell[0] not in plain.silent and _is_primary(plain, cell, least)) for cell in system.cells
     ]
@@ -316,7 +323,7 @@ def _public_cells(block: Block) -> set[Cell]:
     groups = _public_groups(block.parent)
     public = {cell for cell in block.values if cell[0] in groups}
     for column in columns:
-        if block.values.get((ROOT, column), 0) == 0:
+        if block.values.get((ROOT, column)) == 0:
             public |= {cell for cell in block.values if cell[1] == column}
     return public
 
@@ -366,6 +373,8 @@ def joined(blocks: Sequence[Block], links: Sequence[Relation]) -> Block:
         at_most={cell: n for block in blocks for cell, n in block.at_most.items()},
         known=frozenset().union(*(block.known for block in blocks)),
         units={group: unit for block in blocks for group, unit in block.units.items()},
+        still=frozenset().union(*(block.still for block in blocks)),
+        through=frozenset().union(*(block.through for block in blocks)),
         links=[*links, *(relation for block in blocks for relation in _relations(block, set()))],
     )
 

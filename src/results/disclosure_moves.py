@@ -98,11 +98,17 @@ class Search:
         return numpy.flatnonzero(self.hidden & ~self.system.silent & (self.high - self.low < self.need))
 
     def chunks(self, cells: Whole, turn: int, partners: int) -> Iterator[Whole]:
-        """Units of the cells in groups of about :data:`CHUNK` cells with partners and the units above, as cells."""
+        """Units of the cells in groups of about :data:`CHUNK` cells with partners and the units above, as cells.
+
+        Cells that stay as they are (`still`) are in none; those that have a program of their own (`through`) come first
+        by themselves.
+        """
         system = self.system
-        sizes = numpy.bincount(system.unit)
-        if system.size <= CHUNK:
-            yield numpy.arange(system.size)
+        if (system.through & ~system.silent)[cells].any():
+            yield numpy.flatnonzero(system.through)
+        sizes = numpy.bincount(system.unit, ~system.still).astype(numpy.int64)
+        if system.size - system.still.sum() <= CHUNK:
+            yield numpy.flatnonzero(~system.still)
             return
         above = {unit for parents in system.parents.values() for unit in parents}
         concerned = {int(u) for u in numpy.unique(system.unit[cells])}
@@ -124,7 +130,7 @@ class Search:
                 room -= int(sizes[chosen[-1]])
             chosen += [u for u in liked if u not in chosen][:partners]
             units = set(chosen).union(*(system.parents.get(u, frozenset()) for u in chosen))
-            yield numpy.flatnonzero(numpy.isin(system.unit, sorted(units)))
+            yield numpy.flatnonzero(numpy.isin(system.unit, sorted(units)) & ~system.still)
 
     def prove(self, within: Whole, alone: int = ALONE) -> None:
         """Look for moves among the hidden cells of `within` that prove what is not proved yet.

@@ -55,8 +55,9 @@ class System:
 
     `values` true counts; `most` what everybody knows a cell cannot exceed; `silent` cells that are never published and
     need no protection of their own, such as the finest groups behind published margins; `price` what hiding a cell
-    costs, and `dear` those that cost as much for every ballot moved; `unit` number of the unit a cell is of, since
-    tables are searched a few units at a time; `parents` unit → units it is a part of, at any height.
+    costs, and `dear` those that cost as much for every ballot moved; `still` silent ones that searches leave as they
+    are, and `through` cells that are searched together besides, still ones among them; `unit` number of the unit a cell
+    is of, since tables are searched a few units at a time; `parents` unit → units it is a part of, at any height.
     """
 
     cells: Sequence[Cell]
@@ -65,6 +66,8 @@ class System:
     silent: Mask
     price: Real
     dear: Mask
+    still: Mask
+    through: Mask
     terms: Terms
     unit: Whole
     parents: Mapping[int, frozenset[int]]
@@ -82,6 +85,8 @@ def system_of(
     silent: Collection[Cell] = (),
     at_most: Mapping[Cell, int] | None = None,
     dear: Collection[Cell] = (),
+    still: Collection[Cell] = (),
+    through: Collection[Cell] = (),
 ) -> System:
     """Number the cells that stand in `values`. Raises ValueError where a sum does not hold a public constant's rest."""
     cells = sorted(values)
@@ -97,13 +102,15 @@ def system_of(
         else (numpy.zeros(0, numpy.int64) for _ in range(3))
     )
     counts = numpy.array([values[cell] for cell in cells], numpy.int64)
+    if (counts < 0).any():  # figures that do not belong together: what they prove would be worth nothing
+        raise ValueError("a figure below nought")
     names = sorted({units.get(group, group) for group, _ in cells})
     number_of = {name: number for number, name in enumerate(names)}
     unit = numpy.array([number_of[units.get(group, group)] for group, _ in cells], numpy.int64)
     quiet = set(silent)
     sums = numpy.zeros(len(cells), bool)
     sums[column[weight < 0]] = True
-    limits, last = at_most or {}, set(dear)
+    limits, last, resting, together = at_most or {}, set(dear), set(still), set(through)
     lastly = numpy.array([cell in last for cell in cells], bool)
     return System(
         cells,
@@ -111,8 +118,11 @@ def system_of(
         numpy.array([limits.get(cell, NO_BOUND) for cell in cells], numpy.int64),
         numpy.array([cell in quiet for cell in cells], bool),
         # Few cells should carry much: a large one takes what many small ones need, a sum holds tables together.
-        numpy.maximum(1.0 - 0.08 * numpy.log1p(counts), 0.3) * numpy.where(lastly, LAST, numpy.where(sums, 2.0, 1.0)),
+        numpy.maximum(1.0 - 0.08 * numpy.log(counts + 1.0), 0.3)
+        * numpy.where(lastly, LAST, numpy.where(sums, 2.0, 1.0)),
         lastly,
+        numpy.array([cell in resting for cell in cells], bool),
+        numpy.array([cell in together for cell in cells], bool),
         Terms(row, column, weight, len(relations)),
         unit,
         _parents(unit, row, column, weight),

@@ -49,7 +49,7 @@ class Form:
         published = {levels for table in self.asked for levels in product(*(range(depth + 1) for depth in table))}
         self.published = sorted(published | {tuple(0 for _ in axes)})
         acyclic = _acyclic([{n for n, d in enumerate(t) if d} for t in self.asked])
-        self.silent = self.finest not in published and (finest or not acyclic)
+        self.silent = self.finest not in self.published and (finest or not acyclic)
 
     def name(self, place: Place, levels: Levels) -> str:
         """The group of a place at some height; empty for the whole poll."""
@@ -92,7 +92,7 @@ def linked_block(counts: Mapping[Place, Mapping[str, int]], form: Form, sums: Se
         row = counts[place]
         for levels in (*form.published, form.finest) if form.silent else form.published:
             group = form.name(place, levels)
-            units[group] = axes[longest].at(place[longest], levels[longest]) or "*"
+            units[group] = (axes[longest].at(place[longest], levels[longest]) if axes else "") or "*"
             for column in columns:
                 values[group, column] += row.get(column, 0)
             for coarser in highest if levels == form.finest and form.silent else _one_coarser(levels):

@@ -5,6 +5,14 @@ from __future__ import annotations
 from polls.errors import NotFound, Refusal
 
 
+class TablesPending(Refusal):
+    """The poll is counted; which cells of its tables have to stay hidden is being worked out: minutes for a city."""
+
+    code = "tables_pending"
+    detail = "The votes are counted. The tables by groups are being checked before they are shown."
+    next_step = "Come back in a few minutes."
+
+
 class DecidesByNumber(Refusal):
     """A poll in which a number decides is not weighted. Facts: `why` (``binding quorum units threshold``)."""
 

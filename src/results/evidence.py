@@ -2,17 +2,18 @@
 
 The bytes lie in the content-addressed store of the service; here is which file stands under which step. A file is
 given to the public only while it stands under one: withdrawing takes it from the public, and says so in the history.
+Thirty days later its bytes are deleted (:data:`KEPT_WITHDRAWN`), unless it stands under another step.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import RowMapping, func, insert, select, update
+from sqlalchemy import RowMapping, false, func, insert, select, update
 
 from polls.catalogue import sealed_poll
 from polls.definition import Text
@@ -24,6 +25,8 @@ from results.decision_shapes import CityDecision, Status
 from results.decisions import lock_decision
 from results.tables import evidence, milestone
 
+KEPT_WITHDRAWN = timedelta(days=30)
+"""How long a withdrawn file stays on disk, where only the office could put it back."""
 MOST_FILES = 20
 MOST_ID = 2**63 - 1
 """What a row can be numbered by: an address may name more."""
@@ -126,6 +129,12 @@ async def public_file(session: ReadSession, sha256: str) -> Evidence:
     if row is None:
         raise NotFound()
     return _read(row)
+
+
+async def withdrawn_before(session: ReadSession, moment: datetime) -> list[str]:
+    """SHA-256s of files that were withdrawn from every step they stood under, the last of them before a moment."""
+    gone = func.bool_and(func.coalesce(evidence.c.withdrawn_at < moment, false()))
+    return list(await session.scalars(select(evidence.c.sha256).group_by(evidence.c.sha256).having(gone)))
 
 
 async def files_of(session: ReadSession, milestone_id: int) -> Sequence[Evidence]:

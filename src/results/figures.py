@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import OrderedDict
-from collections.abc import Hashable, Mapping
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -27,13 +27,13 @@ from polls.tables import live_step, turnout_day
 from polls.tally.outcome import Outcome
 from results.aggregation import total_row
 from results.decisions import CityDecision, decision_of
-from results.protection import Counted, Publication, shown
+from results.protection import Counted, Publication, shown, shown_crossed
 from results.publication import publication_at
 from results.reading import CountedVersion as CountedVersion
 from results.reading import counted_version as counted_version
 from results.reading import newest_amendment, read_roll
 from results.reading import see as see
-from results.shapes import By, Row, Table, Turnout, is_by
+from results.shapes import By, CrossTab, Row, Table, Turnout, is_by
 from results.visibility import LEAST_BALLOTS, Decision, Need, enough, require
 
 KEPT = 64
@@ -78,6 +78,7 @@ class PollFigures:
     """A counted poll. `version` rises with every correction, whose public `reason` it carries.
 
     `seen` is what the gate allowed: with `seen.breakdowns` false (under ten ballots) there are no tables anywhere.
+    `cross_tabs`: the pairs of questions the poll sealed, as far as both were on enough ballots.
     """
 
     poll_id: int
@@ -95,6 +96,7 @@ class PollFigures:
     turnout: Turnout
     decision: CityDecision | None
     seen: Decision
+    cross_tabs: tuple[CrossTab, ...] = ()
 
     def question(self, question_id: int) -> QuestionFigures | None:
         """The figures of one question, or None."""
@@ -103,7 +105,8 @@ class PollFigures:
 
 @dataclass(frozen=True)
 class LiveFigures:
-    """The last live step of a poll shown live: totals as of `ballots` ballots, taken at `at`; never a breakdown.
+    """Totals as of `ballots` ballots, taken at `at`, and never a breakdown: the last live step of a poll shown live, or
+    a count whose tables are not there yet.
 
     `too_few` are ids of questions shown on under ten ballots so far: nothing of them is in `outcomes` and `totals`.
     """
@@ -126,18 +129,19 @@ class RunningTurnout:
 async def poll_figures(session: ReadSession, slug_or_id: str, now: datetime) -> PollFigures:
     """All figures of a counted poll, by slug or 32-digit id.
 
-    Refuses `PollNotFound`, `WrongState` (cancelled), `ResultsHidden` before closing, `NotCounted` before the count.
+    Refuses `PollNotFound`, `WrongState` (cancelled), `ResultsHidden` before closing, `NotCounted` before the count,
+    `TablesPending` while the tables of a large count are being protected.
     """
     found = await sealed_poll(session, slug_or_id)
     counted = await counted_version(session, found.id)
     seen = see(found, counted, now)
     require(seen, Need.OUTCOME)
     assert counted is not None
-    questions, votes = await _kept_figures(session, found, counted, seen)
+    questions, votes, crossed = await _kept_figures(session, found, counted, seen)
     return PollFigures(
         found.id, found.public_id, found.slug, seen.state, found.poll_hash, found.definition, found.closes_at,
         counted.counted_at, counted.version, counted.reason, counted.ballots, questions, votes,
-        await decision_of(session, found.id), seen,
+        await decision_of(session, found.id), seen, crossed,
     )  # fmt: skip
 
 
@@ -162,7 +166,19 @@ async def live_figures(session: ReadSession, slug_or_id: str, now: datetime) -> 
     row = (await session.execute(newest)).one_or_none()
     if row is None:
         return None
-    taken = [Outcome.from_json(outcome) for outcome in row.outcomes]
+    return _totals(found, row.ballots, row.at, [Outcome.from_json(outcome) for outcome in row.outcomes])
+
+
+async def counted_totals(session: ReadSession, slug_or_id: str, now: datetime) -> LiveFigures:
+    """The exact totals of a counted poll alone: they wait for no table. Refuses as :func:`poll_figures` does."""
+    found = await sealed_poll(session, slug_or_id)
+    counted = await counted_version(session, found.id)
+    require(see(found, counted, now), Need.OUTCOME)
+    assert counted is not None
+    return _totals(found, counted.ballots, counted.counted_at, counted.outcomes)
+
+
+def _totals(found: SealedPoll, ballots: int, at: datetime, taken: Sequence[Outcome]) -> LiveFigures:
     outcomes = tuple(outcome for outcome in taken if outcome.cast >= LEAST_BALLOTS)
     too_few = tuple(outcome.question_id for outcome in taken if outcome.cast < LEAST_BALLOTS)
     totals = tuple(
@@ -170,7 +186,7 @@ async def live_figures(session: ReadSession, slug_or_id: str, now: datetime) -> 
         for outcome in outcomes
         if (question := found.definition.question(outcome.question_id)) is not None
     )
-    return LiveFigures(row.ballots, row.at, outcomes, totals, too_few)
+    return LiveFigures(ballots, at, outcomes, totals, too_few)
 
 
 async def running_turnout(session: ReadSession, slug_or_id: str, now: datetime) -> RunningTurnout:
@@ -187,7 +203,7 @@ async def running_turnout(session: ReadSession, slug_or_id: str, now: datetime) 
 
 # ---- reading and putting together
 
-_Figures = tuple[tuple[QuestionFigures, ...], Turnout]
+_Figures = tuple[tuple[QuestionFigures, ...], Turnout, tuple[CrossTab, ...]]
 _kept: OrderedDict[Hashable, _Figures] = OrderedDict()
 _making: dict[Hashable, asyncio.Lock] = {}
 
@@ -223,6 +239,7 @@ async def _read_figures(
     entitled = await read_roll(session, found)
     # Tables of a whole city take a noticeable part of a second: other requests go on meanwhile.
     tables, of_turnout = await asyncio.to_thread(shown, made_of, published) if made_of and published else ([], [])
+    crossed = shown_crossed(made_of, published) if made_of and published else []
     questions = []
     for outcome in counted.outcomes:
         asked = found.definition.question(outcome.question_id)
@@ -232,7 +249,9 @@ async def _read_figures(
         questions.append(QuestionFigures(asked, outcome, total_row(asked, outcome), own, shown_to.get(asked.id),
                                          placed.get(asked.id) if many else None))  # fmt: skip
     roll = sum(entitled.values()) if entitled is not None else None
-    return tuple(questions), Turnout(counted.participations, roll, dict(sorted(by_day.items())), tuple(of_turnout))
+    few = {one.question.id for one in questions if not enough(found.definition, one.outcome.cast)}
+    votes = Turnout(counted.participations, roll, dict(sorted(by_day.items())), tuple(of_turnout))
+    return tuple(questions), votes, tuple(one for one in crossed if not few & {one.rows_question, one.question_id})
 
 
 async def places_of_ranking(session: ReadSession, poll_id: int, question_id: int) -> dict[int, dict[int, int]]:

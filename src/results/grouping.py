@@ -22,6 +22,8 @@ _SEXES = {1: Group("f", "Женщины", "Women"), 2: Group("m", "Мужчин�
 
 SMALL_SHARE = Fraction(1, 10)
 """A table by two dimensions of which more is under ten is not published: see :func:`pairs_of`."""
+SMALL_BESIDE = Fraction(1, 4)
+"""The same for a table by one dimension of a question that is crossed with another: see :func:`beside_cross_tabs`."""
 Dimensions = tuple[By, ...]
 Line = tuple[str, Group]
 """The key of a group in a block, and what it is called."""
@@ -47,9 +49,12 @@ class Grid:
         pairs = [(a, b) for one, other in combinations(axes, 2) for a in one for b in other]
         return [*((by,) for axis in axes for by in axis), *pairs]
 
-    def form(self, pairs: Iterable[Dimensions] | None = None, *, finest: bool = False) -> Form:
-        """The groups of all single dimensions and of `pairs` (None: of every two); `finest` as in :class:`Form`."""
-        tables: list[Dimensions] = [(By(axis.levels[-1]),) for axis in self.axes]
+    def form(self, pairs: Iterable[Dimensions] | None = None, *, finest: bool = False, only: bool = False) -> Form:
+        """The groups of all single dimensions and of `pairs` (None: of every two); `finest` as in :class:`Form`.
+
+        `only`: of `pairs` alone, which may be single dimensions then.
+        """
+        tables: list[Dimensions] = [] if only else [(By(axis.levels[-1]),) for axis in self.axes]
         wanted = [two for two in self.dimensions if len(two) > 1] if pairs is None else list(pairs)
         return Form(self.axes, [*tables, *wanted], finest=finest)
 
@@ -88,24 +93,51 @@ def grid_of(definition: Definition, strata: Iterable[int], places: TerritoryTree
 
 
 def pairs_of(
-    grid: Grid, figures: Iterable[tuple[str, int]], kept: frozenset[Dimensions] = frozenset()
+    grid: Grid, figures: Iterable[tuple[str, int]], kept: frozenset[Dimensions] = frozenset(), coarser: int = 0
 ) -> list[Dimensions]:
     """The tables by two dimensions that are published: those of whose figures (group, n) at most a tenth are under ten.
 
     Hiding ever more of a table of small figures would leave nothing to read: the remedy is a coarser table. What was
-    published once stays (`kept`).
+    published once stays (`kept`). `coarser`: 1 leaves out those with districts, 2 all.
     """
+    small, cells = _small(figures)
+    return [
+        two
+        for two in grid.dimensions
+        if len(two) > 1
+        and cells[two]
+        and (two in kept or (_may_be(two, coarser) and small[two] <= SMALL_SHARE * cells[two]))
+    ]
+
+
+def beside_cross_tabs(
+    grid: Grid, figures: Iterable[tuple[str, int]], kept: frozenset[Dimensions] = frozenset()
+) -> list[Dimensions]:
+    """The tables published of questions that are crossed: by one dimension, where at most a quarter is under ten.
+
+    What any more tables would show, much of the cross-tab would hide, and much of themselves.
+    """
+    small, cells = _small(figures)
+    return [
+        one
+        for one in grid.dimensions
+        if one in kept or (len(one) == 1 and cells[one] and small[one] <= SMALL_BESIDE * cells[one])
+    ]
+
+
+def _small(figures: Iterable[tuple[str, int]]) -> tuple[Counter[Dimensions], Counter[Dimensions]]:
+    """By dimensions: figures under ten, and all."""
     small: Counter[Dimensions] = Counter()
     cells: Counter[Dimensions] = Counter()
     for group, n in figures:
         dimensions = tuple(By(part.partition(":")[0]) for part in group.split("|")) if group else ()
         cells[dimensions] += 1
         small[dimensions] += n < LEAST
-    return [
-        two
-        for two in grid.dimensions
-        if len(two) > 1 and cells[two] and (two in kept or small[two] <= SMALL_SHARE * cells[two])
-    ]
+    return small, cells
+
+
+def _may_be(two: Dimensions, coarser: int) -> bool:
+    return not coarser or (coarser == 1 and By.DISTRICT not in two)
 
 
 @dataclass(frozen=True)

@@ -15,6 +15,7 @@ from sqlalchemy import ColumnElement, Select, and_, func, select
 from polls.catalogue import SealedPoll
 from polls.definition import SingleChoice, UnitRule
 from polls.errors import NotFound, NotYourHouse, SignInNeeded
+from polls.person_tables import OTHER_ENTRY
 from polls.register import buildings_named
 from polls.sessions import ReadSession
 from polls.tables import participation
@@ -111,7 +112,9 @@ async def _owns_here(session: ReadSession, poll_id: int, building: str, citizen_
 async def _people(session: ReadSession, poll_id: int, building: str) -> tuple[int, int]:
     owner = unit_roll_owner.c.citizen_id
     owners = await session.scalar(_roll_of(poll_id, building, func.count(owner.distinct())))
-    voted = select(participation.c.citizen_id).where(participation.c.poll_id == poll_id)
+    voted = select(participation.c.citizen_id).where(
+        participation.c.poll_id == poll_id, participation.c.channel != OTHER_ENTRY
+    )
     votes = await session.scalar(_roll_of(poll_id, building, func.count(owner.distinct())).where(owner.in_(voted)))
     return int(owners or 0), int(votes or 0)
 

@@ -12,7 +12,8 @@ few, nothing falls apart: then all questions and the turnout are one block.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 
 from polls.definition import Definition
@@ -20,21 +21,28 @@ from polls.tally.outcome import Outcome
 from polls.territories import TerritoryTree
 from results.aggregation import ClassCount, Cluster, clusters_of
 from results.blocks import block_of, column
+from results.crossing import CrossCount, Crossed, cross_tables, crossed_in, with_crossed
 from results.disclosure import CAST, LEAST, Block, Cell, Protection, Relation, joined, protect
 from results.disclosure_memory import Published, first
 from results.grouping import Dimensions, grid_of
 from results.participation import TURNOUT, Participation, participation_of
-from results.shapes import Table, TurnoutTable
+from results.shapes import CrossTab, Table, TurnoutTable
 
 OF_TURNOUT = 0
 """Stands for the turnout where tables are named by question."""
+MOST_HIDDEN = 0.35
+"""Part of a question's figures in groups above which its tables are made coarser."""
+COARSEST = 2
 Tables = Mapping[int, frozenset[Dimensions]]
 """Question id (or :data:`OF_TURNOUT`) → the dimensions of its published tables."""
 
 
 @dataclass(frozen=True)
 class Counted:
-    """What all tables of a count are made of; see :func:`results.aggregation.clusters_of` for `counts`."""
+    """What all tables of a count are made of; see :func:`results.aggregation.clusters_of` for `counts`.
+
+    `crossed`: ballots by the answers to two questions, of the pairs the poll sealed.
+    """
 
     definition: Definition
     outcomes: tuple[Outcome, ...]
@@ -42,6 +50,11 @@ class Counted:
     by_stratum: Mapping[int, int]
     roll: Mapping[int, int] | None
     places: TerritoryTree
+    crossed: tuple[CrossCount, ...] = ()
+
+    def pairs_in(self, ids: Iterable[int]) -> list[Crossed]:
+        """The cross-tabs among these questions; see :func:`results.crossing.crossed_in`."""
+        return crossed_in(self.definition, ids, {one.question_id: one for one in self.outcomes}, self.crossed)
 
 
 @dataclass(frozen=True)
@@ -60,17 +73,25 @@ class Publication:
 def publish(counted: Counted, version: int, earlier: Publication | None = None) -> Publication:
     """Protect all tables of a count, held to what was published of the poll before.
 
+    Where tables by two dimensions would leave little to read (more than :data:`MOST_HIDDEN` of a question's figures are
+    hidden), coarser ones are published instead. What was published once stays, and a correction adds nothing to it.
     Where a correction leaves no tables that keep what was hidden (a group is gone), none are published.
     """
     kept = earlier.tables if earlier else {}
     memory = earlier.memory if earlier else None
-    clusters, votes = parts_of(counted, kept)
-    try:
-        tables, found = _protect(counted, clusters, votes, version, memory, kept)
-    except ValueError:
-        if memory is None:
-            raise
-        return Publication(Published(version, memory.shown, memory.hidden), {})
+    coarser = dict.fromkeys(kept, COARSEST) if earlier else {}
+    while True:
+        clusters, votes = parts_of(counted, kept, coarser)
+        try:
+            tables, found = _protect(counted, clusters, votes, version, memory, kept)
+        except ValueError:
+            if memory is None:
+                raise
+            return Publication(Published(version, memory.shown, memory.hidden), {})
+        much = _mostly_hidden(found) - {id_ for id_, steps in coarser.items() if steps == COARSEST}
+        if earlier or not much:
+            break
+        coarser |= {id_: coarser.get(id_, 0) + 1 for id_ in much}
     whole = Protection({}, frozenset(), {}, frozenset(), frozenset())
     for one in found:
         whole = Protection(
@@ -81,9 +102,23 @@ def publish(counted: Counted, version: int, earlier: Publication | None = None) 
     return Publication(memory.and_now(whole, version) if memory else first(whole, version), tables, len(whole.limited))
 
 
-def parts_of(counted: Counted, kept: Tables) -> tuple[list[Cluster], Participation | None]:
-    """The tables of a count before anything is hidden; `kept` were published before."""
-    clusters = clusters_of(counted.definition, counted.outcomes, counted.counts, counted.places, kept)
+def _mostly_hidden(found: list[Protection]) -> set[int]:
+    """The questions of whose figures in groups most are hidden."""
+    cells: Counter[str] = Counter()
+    hidden: Counter[str] = Counter()
+    for one in found:
+        cells.update(name.partition("/")[0] for group, name in one.values if group)
+        hidden.update(name.partition("/")[0] for group, name in one.hidden if group)
+    return {int(id_) for id_, n in hidden.items() if id_.isdecimal() and n > MOST_HIDDEN * cells[id_]}
+
+
+def parts_of(
+    counted: Counted, kept: Tables, coarser: Mapping[int, int] | None = None
+) -> tuple[list[Cluster], Participation | None]:
+    """The tables of a count before anything is hidden; `kept` were published before, `coarser` as in `clusters_of`."""
+    clusters = clusters_of(
+        counted.definition, counted.outcomes, counted.counts, counted.places, kept, coarser=coarser
+    )  # fmt: skip
     grid = grid_of(counted.definition, {*counted.by_stratum, *(counted.roll or {})}, counted.places)
     if not grid.axes:
         return clusters, None
@@ -107,6 +142,11 @@ def shown(counted: Counted, publication: Publication) -> tuple[list[Table], list
         sorted(tables, key=lambda table: order.index(table.question_id)),
         [table for table in turnout if table.dimensions in publication.tables.get(OF_TURNOUT, ())],
     )
+
+
+def shown_crossed(counted: Counted, publication: Publication) -> list[CrossTab]:
+    """The cross-tabs as everybody may see them: those of questions whose tables were protected."""
+    return cross_tables(counted.pairs_in(publication.tables), publication.memory)
 
 
 # ---- blocks
@@ -133,8 +173,9 @@ def _protect(
         return _tables_of([whole]), [protected(_together(counted, whole, votes), lambda _: True)]
     found = []
     for cluster in [] if again else clusters:
-        ids = {str(part.question.id) for part in cluster.parts}
-        block = _with_ballots_known(block_of(cluster.parts, counted.definition, cluster.grid, cluster.form), cluster)
+        pairs = counted.pairs_in(part.question.id for part in cluster.parts)
+        ids = {str(part.question.id) for part in cluster.parts} | {pair.name for pair in pairs}
+        block = _with_ballots_known(_block_of(counted, cluster), cluster)
         found.append(protected(block, lambda name, ids=ids: name.partition("/")[0] in ids))  # type: ignore[misc]
     if votes is not None:
         told = [
@@ -145,6 +186,13 @@ def _protect(
         found.append(protected(votes.told_by(told), TURNOUT.__eq__))
     of_before = {id_: tables for id_, tables in kept.items() if id_ != OF_TURNOUT}
     return of_before if again else _tables_of(clusters), found
+
+
+def _block_of(counted: Counted, cluster: Cluster) -> Block:
+    """The questions of a cluster with the cross-tabs among them."""
+    block = block_of(cluster.parts, counted.definition, cluster.grid, cluster.form)
+    pairs = counted.pairs_in(part.question.id for part in cluster.parts)
+    return with_crossed(block, cluster, pairs) if pairs else block
 
 
 def _tables_of(clusters: list[Cluster]) -> dict[int, frozenset[Dimensions]]:
@@ -167,7 +215,7 @@ def _asked_of_all(cluster: Cluster) -> list[str]:
 def _with_ballots_known(block: Block, cluster: Cluster) -> Block:
     columns = _asked_of_all(cluster)
     known = {cell for cell, n in block.values.items() if cell[1] in columns and (n >= LEAST or cell[0] in block.silent)}
-    return replace(block, known=frozenset(known))
+    return replace(block, known=block.known | known)
 
 
 def _tells(cluster: Cluster, votes: Participation, memory: Published | None) -> bool:
@@ -195,7 +243,7 @@ def _together(counted: Counted, cluster: Cluster, votes: Participation) -> Block
 
     `cluster`: all questions, with the finest groups in it.
     """
-    block = block_of(cluster.parts, counted.definition, cluster.grid, cluster.form)
+    block = _block_of(counted, cluster)
     columns = _asked_of_all(cluster)
     full = {
         (group, name)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
-from sqlalchemy import case, func, literal_column, select
+from sqlalchemy import ColumnElement, case, func, literal_column, select, true
 
 from polls.definition import Text
 from polls.lifecycle import COUNTED
@@ -39,8 +39,13 @@ class Row:
     version: int | None
 
 
-async def protocol_desk(session: ReadSession) -> tuple[Sequence[Row], int]:
-    """Up to a hundred counted polls, those that wait for somebody first, then the newest; and how many there are."""
+async def protocol_desk(
+    session: ReadSession, *, within: ColumnElement[bool] | None = None
+) -> tuple[Sequence[Row], int]:
+    """Up to a hundred counted polls, those that wait for somebody first, then the newest; and how many there are.
+
+    `within` narrows it to the polls a reader's role reaches.
+    """
     known = (
         select(
             protocol.c.poll_id,
@@ -61,7 +66,7 @@ async def protocol_desk(session: ReadSession) -> tuple[Sequence[Row], int]:
             known.c.version, stage.label("stage"), func.count(literal_column("*")).over().label("total"),
         )
         .select_from(poll.outerjoin(known, known.c.poll_id == poll.c.id))
-        .where(poll.c.state.in_(COUNTED))
+        .where(poll.c.state.in_(COUNTED), true() if within is None else within)
         .order_by(urgency, poll.c.counted_at.desc().nulls_last(), poll.c.id.desc())
         .limit(SHOWN)
     )  # fmt: skip

@@ -17,6 +17,7 @@ from polls.catalogue import SealedPoll
 from polls.checkpoint import protocol_origin
 from polls.errors import TieStillOpen, TooFewToPublish
 from polls.journal import PUBLIC_FACTS, poll_events
+from polls.one_person import double_votes
 from polls.sealed import sealed_bytes
 from polls.sessions import ReadSession
 from polls.tally.outcome import fraction_text
@@ -81,7 +82,7 @@ async def protocol_facts(session: ReadSession, found: SealedPoll, now: datetime)
         "ties": signed["ties"],
         "lot": signed["lot"],
         "board": _board(signed, manifest),
-        "irregularities": _irregularities(figures),
+        "irregularities": _irregularities(figures, await double_votes(session, found.id)),
         "anomalies": await _anomalies(session, found, now),
     }  # fmt: skip
     return Facts(said, figures)
@@ -130,7 +131,7 @@ def _board(signed: Mapping[str, Any], manifest: Manifest) -> dict[str, Any]:
     return {"origin": signed["origin"], "version": manifest.version, "manifest": digest(manifest.data)}
 
 
-def _irregularities(figures: PollFigures) -> list[dict[str, Any]]:
+def _irregularities(figures: PollFigures, twice: int) -> list[dict[str, Any]]:
     """What should not be, said and not hidden."""
     found: list[dict[str, Any]] = []
     if figures.ballots != figures.turnout.votes:
@@ -140,6 +141,8 @@ def _irregularities(figures: PollFigures) -> list[dict[str, Any]]:
             {"code": "more_than_entitled", "participations": figures.turnout.votes,
              "entitled": figures.turnout.entitled}
         )  # fmt: skip
+    if twice:
+        found.append({"code": "voted_by_two_entries", "people": twice})
     return found
 
 

@@ -69,3 +69,4 @@ figure_look = Table(
     comment="who in the office looked at the figures of a counted poll before they were certified",
 )
 Index("ix_figure_look_poll_id", figure_look.c.poll_id, figure_look.c.id)
+Index("ix_figure_look_at", figure_look.c.at)

@@ -8,12 +8,14 @@ from datetime import datetime
 from sqlalchemy import func, select, text
 
 from polls.catalogue import SealedPoll
+from polls.cross_tables import cross_tab
 from polls.definition import Ranking
 from polls.register import territory_tree
 from polls.sessions import ReadSession
 from polls.tables import count_record, roll, roll_amendment, turnout_stratum
 from polls.tally.outcome import Outcome
 from results.aggregation import ClassCount
+from results.crossing import CrossCount
 from results.protection import Counted
 from results.visibility import Decision, may_see
 
@@ -79,7 +81,19 @@ async def read_counted(session: ReadSession, found: SealedPoll, counted: Counted
         await votes_by_stratum(session, found.id),
         await read_roll(session, found),
         await territory_tree(session),
+        tuple(await read_crossed(session, found)),
     )
+
+
+async def read_crossed(session: ReadSession, found: SealedPoll) -> list[CrossCount]:
+    """Ballots by the answers to two questions, of the pairs the poll sealed; no query for a poll without any."""
+    if not found.definition.cross_tabs:
+        return []
+    rows = await session.execute(select(cross_tab).where(cross_tab.c.poll_id == found.id))
+    return [
+        CrossCount(row.rows_question, row.columns_question, row.stratum, row.row_key, row.column_key, row.n)
+        for row in rows
+    ]
 
 
 async def newest_amendment(session: ReadSession, poll_id: int) -> int:

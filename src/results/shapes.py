@@ -38,12 +38,16 @@ def is_by(dimensions: tuple[By, ...], first: By, second: By | None) -> bool:
 
 
 class Kind(StrEnum):
-    """What a column counts: a regular option, a neutral one, own answers (or texts), or answers left blank."""
+    """What a column counts: a regular option, a neutral one, own answers (or texts), or answers left blank.
+
+    `level`: those who gave one level of a scale, in cross-tabs alone; its number stands in place of an option's.
+    """
 
     OPTION = "option"
     NEUTRAL = "neutral"
     OWN = "own"
     BLANK = "blank"
+    LEVEL = "level"
 
 
 class GroupKind(StrEnum):
@@ -83,7 +87,7 @@ class Group:
 
 @dataclass(frozen=True)
 class Column:
-    """A class of answers. `option_id` is 0 for own and for blank answers."""
+    """A class of answers. `option_id` is 0 for own and for blank answers, and the level for one level of a scale."""
 
     kind: Kind
     option_id: int
@@ -144,6 +148,34 @@ class Table:
     def has_rest(self) -> bool:
         """Whether some ballots could not be broken down, and stand in lines of their own."""
         return any(row.group.kind is GroupKind.REST for row in self.rows)
+
+
+@dataclass(frozen=True)
+class CrossTab:
+    """Two questions counted together, over the whole poll.
+
+    A row are those who gave an answer to `rows_question`; its cells are those of them who gave each answer (`columns`)
+    to `question_id`, as shares of the row. `total` is everybody. With `rows_overlap` (`columns_overlap`) one ballot may
+    be in several rows (columns).
+    """
+
+    rows_question: int
+    question_id: int
+    columns: tuple[Column, ...]
+    rows: tuple[Row, ...]
+    total: Row
+    rows_overlap: bool
+    columns_overlap: bool
+
+    @property
+    def dimension(self) -> str:
+        """What files call such a breakdown: ``question:1``."""
+        return f"question:{self.rows_question}"
+
+    @property
+    def suppressed(self) -> int:
+        """How many cells are hidden."""
+        return sum(cell.suppressed for row in self.rows for cell in row.cells)
 
 
 @dataclass(frozen=True)

@@ -34,11 +34,16 @@ from voting.edge import EdgeMiddleware
 from voting.fast_casting import FastCasting
 from voting.fast_pages import FastPages
 from voting.form_body import OrderedRequest
+from voting.identity import totp
+from voting.identity.breached import BreachedList
+from voting.identity.city_sign_on.arriving import CitySignOn
 from voting.identity.cookies import IdentityCookies
+from voting.identity.devices import KnownDevices
 from voting.identity.guards import is_public, public
 from voting.identity.passwords import PasswordPool
 from voting.identity.recognition import RecognitionMiddleware, WebSessions, viewer_of
 from voting.identity.sessions import Viewer
+from voting.identity.sign_in_limits import SignInLimits
 from voting.identity.signing_in import Desk
 from voting.identity.token_access import TokenMiddleware
 from voting.looks import LookMiddleware
@@ -51,7 +56,7 @@ from voting.security import ForgeryMiddleware, FormTokens
 from voting.settings import Settings
 from voting.telemetry import TelemetryMiddleware, configure_logging
 from voting.throttling import CASTING, Bucket, Limit, Throttle, ThrottleMiddleware
-from voting.web import account, error_pages, i18n, rendering
+from voting.web import account, city_sign_on, error_pages, i18n, rendering
 from voting.web.readers import Readers
 
 STATIC = Path(__file__).parent / "static"
@@ -86,15 +91,12 @@ def create_app(
     parts = _gather(settings, database or Database.from_settings(settings), clock, limits, passwords, box)
     pulse = Pulse(parts.desk.database, clock)
     shelf = Shelf(pulse, clock)
-    readers = Readers(parts.desk.database, pulse)
     casting = Bucket(CASTING)
     api, web = import_module("voting.api"), import_module("voting.web")
     listed = [*api.routers, *web.handlers] if route_handlers is None else route_handlers
     answer = make_answer(rendering.translate_for, error_pages.error_page, account.render_sign_in_carrying)
     app = Litestar(
-        route_handlers=[
-            *health.handlers, *_static_files(), session.router, *account.handlers, *error_pages.handlers, *listed,
-        ],
+        route_handlers=[*_own_routes(), *listed],
         dependencies=_dependencies(parts, clock),
         middleware=[
             TokenMiddleware(parts.desk.database, clock, parts.cookies.session),
@@ -110,9 +112,7 @@ def create_app(
         request_class=OrderedRequest,
         logging_config=None,  # exceptions are logged by voting.replies, which knows the expected ones
         openapi_config=None,  # voting.api describes itself
-        state=State({"settings": settings, "database": parts.desk.database, "cookies": parts.cookies, "pulse": pulse,
-                     "shelf": shelf, "readers": readers, "drawing": asyncio.Semaphore(1),  # one picture at a time
-                     "clock": clock, "box": parts.box, "known_polls": parts.known_polls}),
+        state=_state(settings, parts, clock, pulse, shelf),
         lifespan=[_holding(parts, close_database=database is None), *lifespan],
         debug=False,
         pdb_on_exception=False,
@@ -135,6 +135,18 @@ class Parts:
     cookies: IdentityCookies
     box: BallotBox
     known_polls: KnownPolls
+    sign_on: CitySignOn
+
+
+def _state(settings: Settings, parts: Parts, clock: Clock, pulse: Pulse, shelf: Shelf) -> State:
+    """What handlers and layers find in the application's state."""
+    return State({
+        "settings": settings, "database": parts.desk.database, "cookies": parts.cookies, "pulse": pulse,
+        "desk": parts.desk, "shelf": shelf, "readers": Readers(parts.desk.database, pulse),
+        "drawing": asyncio.Semaphore(1),  # one picture at a time
+        "translate_for": rendering.translate_for, "clock": clock, "box": parts.box,
+        "known_polls": parts.known_polls, "web_sessions": parts.desk.web_sessions, "sign_on": parts.sign_on,
+    })  # fmt: skip
 
 
 def _gather(
@@ -146,19 +158,24 @@ def _gather(
     box: BallotBox | None,
 ) -> Parts:
     tokens = FormTokens(settings.secret("forms"))
+    throttle = Throttle(database, settings.secret("throttle"), limits)
     desk = Desk(
         settings=settings,
         database=database,
         passwords=passwords or PasswordPool(settings.argon2_threads),
         web_sessions=WebSessions(database, idle=settings.session_idle, clock=clock),
-        throttle=Throttle(database, settings.secret("throttle"), limits),
+        throttle=throttle,
         identity_secrets=identity_secrets(settings),
+        seal_keys=settings.secret_versions(totp.KEYS),
+        devices=KnownDevices(settings.secret("devices")),
+        limits=SignInLimits(throttle, database),
+        breached=BreachedList(settings.breached_passwords),
     )
     box = box or BallotBox(
         database.open_box_session, cache(partial(receipt_signer, settings)), waiting=settings.votes_waiting
     )
     return Parts(desk, tokens, IdentityCookies(secure=settings.secure_cookies, tokens=tokens), box,
-                 KnownPolls(database.open_session))  # fmt: skip
+                 KnownPolls(database.open_session), CitySignOn(settings))  # fmt: skip
 
 
 def _holding(parts: Parts, *, close_database: bool) -> Lifespan:
@@ -186,11 +203,18 @@ def _dependencies(parts: Parts, clock: Clock) -> dict[str, Provide]:
             throttle=parts.desk.throttle,
             box=parts.box,
             known_polls=parts.known_polls,
+            sign_on=parts.sign_on,
         ),
         "now": Provide(clock, sync_to_thread=False),
         "viewer": Provide(_provide_viewer, sync_to_thread=False),
         "visitor": Provide(_provide_visitor, sync_to_thread=False),
     }
+
+
+def _own_routes() -> list[ControllerRouterHandler]:
+    """What every application has: health, static files, identity, and the explanations of refusals."""
+    identity: list[ControllerRouterHandler] = [session.router, *account.handlers, *city_sign_on.handlers]
+    return [*health.handlers, *_static_files(), *identity, *error_pages.handlers]
 
 
 def _static_files() -> list[ControllerRouterHandler]:

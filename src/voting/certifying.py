@@ -8,12 +8,13 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from sqlalchemy import select
+from sqlalchemy import or_, select
 
 from polls.checkpoint import vkey
 from polls.errors import NotAllowed
 from polls.public_keys import find_key
 from polls.sessions import ReadSession, Session
+from polls.tables import poll as poll_table
 from results.protocol import (
     Certified,
     Waiting,
@@ -23,6 +24,9 @@ from results.protocol import (
     withdraw_protocol,
 )
 from results.protocol_document import Person, signed_file
+from voting.approvals.proofs import Hand
+from voting.approvals.scopes import place_of, require_scope
+from voting.identity.step_up import object_hash
 from voting.jobs import defer
 from voting.keys import PROTOCOL
 from voting.protocol_jobs import SIGN
@@ -30,18 +34,29 @@ from voting.tables import account, account_role
 
 PREPARES = "official"
 CERTIFIES = "reviewer"
+CERTIFY = "certify"
+"""The purpose of the fresh proof that certifying takes."""
 
 
 async def prepare(session: Session, poll: str, account_id: int, seen: str, reason: str, now: datetime) -> Waiting:
     """An official puts down what waits for a second person; refuses what `prepare_protocol` does, and `NotAllowed`."""
     person = await person_in(session, account_id, PREPARES)
+    await _require_reach(session, poll, account_id, PREPARES)
     return await prepare_protocol(session, poll, person, seen, reason, now)
 
 
-async def certify(session: Session, poll: str, account_id: int, seen: str, now: datetime) -> Certified:
-    """A reviewer stands up for it, and the worker is asked to sign; refuses what `certify_protocol` does, and
-    `NotAllowed`."""
-    person = await person_in(session, account_id, CERTIFIES)
+async def certify(
+    session: Session, poll: str, hand: Hand, seen: str, now: datetime, *, fresh: bool = True
+) -> Certified:
+    """A reviewer stands up for it, and the worker is asked to sign.
+
+    A fresh proof is bound to the hash of the very protocol that was `seen`, unless four eyes are off (`fresh` False).
+    Refuses what `certify_protocol` and the proof do, `NotAllowed`, and `OutOfScope` for another's poll.
+    """
+    person = await person_in(session, hand.account_id, CERTIFIES)
+    await _require_reach(session, poll, hand.account_id, CERTIFIES)
+    if fresh:
+        await hand.prove(session, CERTIFY, certify_hash(seen), now)
     certified = await certify_protocol(session, poll, person, seen, now)
     await defer(session, SIGN, queueing_lock=SIGN)
     return certified
@@ -53,6 +68,11 @@ async def withdraw(session: Session, poll: str, account_id: int, seen: str, note
     await withdraw_protocol(session, poll, account_id, seen, note, now)
 
 
+def certify_hash(seen: str) -> bytes:
+    """What the fresh proof is bound to: the protocol that was read. A hash that is none gives one nothing has."""
+    return object_hash(seen=seen)
+
+
 async def signed_protocol(session: ReadSession, one: Certified) -> bytes:
     """The file of a signed protocol, with the verifier key it was signed with. Refuses `ProtocolUnsigned`."""
     note, key_id = require_signed(one)
@@ -60,6 +80,19 @@ async def signed_protocol(session: ReadSession, one: Certified) -> bytes:
     assert key is not None, "what signs is listed"
     host = str(one.document["origin"]).partition("/protocol/")[0]
     return signed_file(one.data, note, vkey(f"{host}/{PROTOCOL}", key.public))
+
+
+async def _require_reach(session: Session, slug_or_id: str, account_id: int, role: str) -> None:
+    """Hold the role, and refuse `OutOfScope` where it does not reach the poll; one there is not says so itself."""
+    row = (
+        await session.execute(
+            select(poll_table.c.department, poll_table.c.territory_id).where(
+                or_(poll_table.c.public_id == slug_or_id, poll_table.c.slug == slug_or_id)
+            )
+        )
+    ).first()
+    if row is not None:
+        await require_scope(session, account_id, role, await place_of(session, row.department, row.territory_id))
 
 
 async def person_in(session: Session, account_id: int, *roles: str) -> Person:

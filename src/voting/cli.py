@@ -29,12 +29,16 @@ COMMANDS: Mapping[str, Lazy] = {
     "serve": Lazy("voting.commands.serve:serve", "Run the site."),
     "worker": Lazy("voting.commands.worker:worker", "Do the queued work: counting, publishing, mail."),
     "migrate": Lazy("voting.commands.migrate:migrate", "Bring the database to this release's schema."),
+    "backup": Lazy("voting.commands.backup:backup", "Back up the database and the published files."),
+    "restore": Lazy("voting.commands.backup:restore", "Put a backup back into an empty database."),
+    "doctor": Lazy("voting.commands.doctor:doctor", "Check a deployment, and say what to do."),
     "register": Lazy("voting.commands.register:register", "Load the city's register of citizens."),
     "admin": Lazy("voting.commands.accounts:admin", "Make administrators and hand out roles."),
     "import": Lazy("voting.commands.importing:importing", "Take polls held elsewhere out of open data files."),
     "keys": Lazy("voting.commands.keys:keys", "List and rotate the keys that sign."),
     "board": Lazy("voting.commands.board:board", "Publish and check the boards of counted polls."),
     "protocol": Lazy("voting.commands.protocol:protocol", "Check signed protocols of results, without a database."),
+    "audit": Lazy("voting.commands.audit:audit", "Check the log of who did what."),
     "registry": Lazy("voting.commands.registry:registry", "Check the public log of polls and keys."),
     "map": Lazy("voting.commands.map:city_map", "Draw the city's charts on a map of its own (GeoJSON)."),
     "results": Lazy("voting.commands.results:results", "Keep what results pages stand on beside the count."),
@@ -45,6 +49,7 @@ COMMANDS: Mapping[str, Lazy] = {
         "voting.commands.verify:verify", "Check a counted poll, a receipt or a complaint, without trusting the site."
     ),
     "demo": Lazy("voting.commands.demo:demo", "Fill the demo with a living city."),
+    "sign-on": Lazy("voting.commands.sign_on:sign_on", "Run the demo with a sign-on of the city to try."),
 }
 
 
@@ -167,6 +172,8 @@ EXPECTED: Mapping[str, Callable[[Any], str | None]] = {
     "voting.setting_up:AnotherOrigin": _as_it_is,
     "polls.registry:RegistryFault": _as_it_is,
     "voting.board_files:BoardFault": _as_it_is,
+    "voting.database_roles:MissingRole": _as_it_is,
+    "voting.backups.programs:BackupFault": _as_it_is,
     "sqlalchemy.exc:DBAPIError": _no_database,
     "asyncpg:InvalidAuthorizationSpecificationError": _refused_connection,
     "asyncpg:InvalidCatalogNameError": _refused_connection,

@@ -136,6 +136,22 @@ class Database:
                 await outside.execute(text("RESET statement_timeout"))
 
     @asynccontextmanager
+    async def alone(self, name: str) -> AsyncIterator[bool]:
+        """Whether nobody else on this database does what goes by the name; nobody begins it until the block ends.
+
+        Held by a connection of its own outside any transaction: whoever is killed lets go.
+        """
+        async with self.engine.connect() as connection:
+            outside = await connection.execution_options(isolation_level="AUTOCOMMIT")
+            key = {"name": f"veche {name}"}
+            mine = bool(await outside.scalar(text("SELECT pg_try_advisory_lock(hashtextextended(:name, 0))"), key))
+            try:
+                yield mine
+            finally:
+                if mine:
+                    await outside.execute(text("SELECT pg_advisory_unlock(hashtextextended(:name, 0))"), key)
+
+    @asynccontextmanager
     async def open_box_session(self) -> AsyncIterator[Session]:
         """Open a transaction on the ballot box's own connection. A process has one box, so nobody waits for it."""
         async with straight_transaction(self.box_engine) as session:

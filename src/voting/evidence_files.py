@@ -9,8 +9,13 @@ from which a browser runs nothing.
 from __future__ import annotations
 
 import hashlib
+import lzma
 import re
 import zipfile
+import zlib
+from collections.abc import Iterable
+from contextlib import suppress
+from datetime import datetime
 from io import BytesIO
 from pathlib import Path
 from typing import Final
@@ -39,6 +44,17 @@ SUFFIXES: Final = {
 
 _PICTURES = (b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff", b"RIFF")
 _MAIN_PART = re.compile(rb'ContentType="([^"]{1,200})\.main\+xml"')
+_BROKEN = (
+    zipfile.BadZipFile,
+    zlib.error,
+    lzma.LZMAError,
+    RuntimeError,
+    EOFError,
+    NotImplementedError,
+    OSError,
+    ValueError,
+)
+"""What reading an archive may end in that was made to break its reader."""
 _MACROS = re.compile(r"(?:^|/)(?:vbaProject\.bin|Basic/|Scripts/)", re.IGNORECASE)
 
 
@@ -64,7 +80,9 @@ def store_evidence(directory: Path, data: bytes) -> StoredFile:
         content, media_type = data, media_type_of(data)
     sha256 = hashlib.sha256(content).hexdigest()
     path = _path(directory, sha256, SUFFIXES[media_type])
-    if not path.exists():
+    if path.exists():
+        path.touch()  # as new: what is put down again is not forgotten with what was withdrawn
+    else:
         write_whole(path, content)
     return StoredFile(sha256, media_type, len(content))
 
@@ -88,6 +106,7 @@ def stored_evidence(directory: Path, sha256: str) -> StoredFile:
         for media_type, suffix in SUFFIXES.items():
             path = _path(directory, sha256, suffix)
             if path.is_file():
+                path.touch()
                 return StoredFile(sha256, media_type, path.stat().st_size)
     raise Invalid([FieldError("sha256", "not_stored", "There is no such file in the store: upload it first.")])
 
@@ -98,6 +117,19 @@ def read_evidence(directory: Path, file: StoredFile) -> bytes:
         return _path(directory, file.sha256, SUFFIXES[file.media_type]).read_bytes()
     except FileNotFoundError:
         raise NotFound() from None
+
+
+def forget_evidence(directory: Path, withdrawn: Iterable[str], before: datetime) -> int:
+    """Delete files that were withdrawn, but for those put down again since `before`; gives how many. Slow, as above."""
+    gone = 0
+    for sha256 in withdrawn:
+        for suffix in SUFFIXES.values():
+            path = _path(directory, sha256, suffix)
+            with suppress(FileNotFoundError):
+                if path.stat().st_mtime < before.timestamp():
+                    path.unlink()
+                    gone += 1
+    return gone
 
 
 def _path(directory: Path, sha256: str, suffix: str) -> Path:
@@ -117,7 +149,7 @@ def _office_type(data: bytes) -> str:
                 raise _refused("file_macros", "The file has macros in it. Save it without them.")
             named = {part.filename: part for part in parts}
             said = _said_type(packed, named)
-    except (zipfile.BadZipFile, RuntimeError, EOFError, NotImplementedError, OSError, ValueError) as error:
+    except _BROKEN as error:
         raise _refused("file_broken", "The file is cut off or broken.") from error
     if said not in SUFFIXES:
         raise _not_taken()

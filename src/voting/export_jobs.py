@@ -3,7 +3,8 @@
 Equal orders of the same count share one job, whoever ordered; it is cancelled when all of them have taken their orders
 back. The job's row says how far it is. Whoever holds it (`run`) says so every second; one whose worker was killed is
 taken up again, from the beginning and under another draft's name. A file is `ready` only once it is in the store,
-whole, with its SHA-256, and its poll's results may still be shown and were not counted anew meanwhile. The gate is
+whole, with its SHA-256, and its poll's results may still be shown and are the same: neither counted anew nor of a roll
+amended meanwhile. The gate is
 asked when it is ordered, when the work begins, when it ends, and for every download.
 """
 
@@ -29,6 +30,8 @@ from results.exports.columns import FORMAT_VERSION
 from results.exports.kinds import FileKind, Wanted, expected_rows
 from results.exports.workbook import LINES
 from results.figures import CountedVersion, counted_version, see
+from results.publication import require_tables
+from results.reading import newest_amendment
 from results.visibility import Need, require
 from voting.export_files import exports_in, path_of
 from voting.jobs import defer
@@ -61,9 +64,12 @@ class ExportState(StrEnum):
 
 @dataclass(frozen=True)
 class ExportJob:
-    """A job as it stands. `error` is a code of a refusal, ``disk_full``, or ``failed``."""
+    """A job as it stands. `key` stands for all its file is made of. `error`: a code of a refusal, ``disk_full``, or
+    ``failed``.
+    """
 
     id: str
+    key: str
     poll_id: int
     public_id: str
     slug: str
@@ -93,11 +99,13 @@ class ExportJob:
 async def order_export(session: Session, slug_or_id: str, wanted: Wanted, asker: str, now: datetime) -> ExportJob:
     """Order a file, or join those who ordered the same.
 
-    Refuses what the file itself would (`results_hidden`, `not_counted`, `too_few_to_publish`, `not_found` for an
-    unknown question), `SheetTooLong`, `TooMany` with three orders under way, and `ExportsBusy`.
+    Refuses what the file itself would (`results_hidden`, `not_counted`, `too_few_to_publish`, `tables_pending`,
+    `not_found` for an unknown question), `SheetTooLong`, `TooMany` with three orders under way, and `ExportsBusy`.
     """
     found = await sealed_poll(session, slug_or_id)
     counted = await _shown(session, found, wanted, now)
+    if not wanted.kind.of_records:
+        await require_tables(session, found, counted)
     if wanted.question_id is not None and found.definition.question(wanted.question_id) is None:
         raise NotFound(question=wanted.question_id)
     rows = await expected_rows(session, found, wanted)
@@ -105,7 +113,7 @@ async def order_export(session: Session, slug_or_id: str, wanted: Wanted, asker:
         raise SheetTooLong(rows=rows, limit=LINES - 1)
     # Orders are few: one at a time, so that equal ones meet and the limits hold.
     await session.execute(text("SELECT pg_advisory_xact_lock(hashtextextended('veche export orders', 0))"))
-    key = _key(found, counted, wanted)
+    key = await _key(session, found, counted, wanted)
     same = select(export_job).where(export_job.c.key == key, export_job.c.state.in_(LIVE))
     row = (await session.execute(same)).one_or_none()
     if row is not None and row.state == ExportState.READY and row.expires_at <= now:
@@ -189,7 +197,7 @@ async def ready_file(session: ReadSession, data_dir: Path, job_id: str, now: dat
     """The file of a job. Asks the gate anew.
 
     Refuses `NotFound`, what the gate refuses, `ExportNotReady` (facts: state, why), and `ExportGone` once its time is
-    over, its poll was counted anew, or it is not on disk as it was.
+    over, what it was made of is another (the count, or the roll its turnout is of), or it is not on disk as it was.
     """
     job = await export_of(session, job_id)
     found = await sealed_poll(session, job.public_id)
@@ -197,7 +205,7 @@ async def ready_file(session: ReadSession, data_dir: Path, job_id: str, now: dat
     again = f"/polls/{job.slug}/downloads"
     gone = ExportGone(poll=job.slug, kind=job.wanted.kind.value, again=again)
     expired = job.expires_at is not None and job.expires_at <= now
-    if job.state is ExportState.EXPIRED or expired or counted.version != job.version:
+    if job.state is ExportState.EXPIRED or expired or await _key(session, found, counted, job.wanted) != job.key:
         raise gone
     if job.state is not ExportState.READY or job.sha256 is None or job.size is None:
         raise ExportNotReady(state=job.state.value, why=job.error, again=again)
@@ -223,9 +231,9 @@ async def _shown(session: ReadSession, found: SealedPoll, wanted: Wanted, now: d
 
 
 async def still_shown(session: ReadSession, job: ExportJob, now: datetime) -> bool:
-    """Ask the gate about a job's file; False where its poll was counted anew since it was ordered."""
+    """Ask the gate about a job's file; False where the count or the roll is another than when it was ordered."""
     found = await sealed_poll(session, job.public_id)
-    return (await _shown(session, found, job.wanted, now)).version == job.version
+    return await _key(session, found, await _shown(session, found, job.wanted, now), job.wanted) == job.key
 
 
 async def _check_limits(session: Session, asker: str) -> None:
@@ -238,16 +246,17 @@ async def _check_limits(session: Session, asker: str) -> None:
         raise ExportsBusy(retry_after=WAIT)
 
 
-def _key(found: SealedPoll, counted: CountedVersion, wanted: Wanted) -> str:
-    """Everything that decides the bytes of a file."""
+async def _key(session: ReadSession, found: SealedPoll, counted: CountedVersion, wanted: Wanted) -> str:
+    """Everything that decides the bytes of a file. Turnout is of the roll with its amendments; records know no roll."""
+    amended = 0 if wanted.kind.of_records else await newest_amendment(session, found.id)
     parts = [found.public_id, counted.version, counted.counted_at.isoformat(), FORMAT_VERSION, wanted.kind.value,
-             wanted.as_json()]  # fmt: skip
+             wanted.as_json(), *([amended] if amended else [])]  # fmt: skip
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
 
 
 def _job(row: Row[Any], poll: SealedPoll | Row[Any]) -> ExportJob:
     return ExportJob(
-        row.id, row.poll_id, poll.public_id, poll.slug, row.version, Wanted.from_json(row.kind, row.wanted),
+        row.id, row.key, row.poll_id, poll.public_id, poll.slug, row.version, Wanted.from_json(row.kind, row.wanted),
         ExportState(row.state), row.rows_done, row.rows_total, row.file_name, row.media_type, row.sha256, row.size,
         row.error, row.created_at, row.started_at, row.finished_at, row.expires_at,
     )  # fmt: skip

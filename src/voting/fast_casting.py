@@ -104,7 +104,7 @@ class FastCasting:
         scope["path_template"] = self._template
         scope["path_params"] = {"slug": slug}
         self._bucket.hit(viewer.account_id)
-        status, body = await take_vote(self._app.state, slug, viewer.citizen_id, sent)
+        status, body = await take_vote(self._app.state, slug, viewer.citizen_id, sent, viewer.channel)
         headers = [*ANSWERED, (b"content-length", b"%d" % len(body))]
         await send({"type": "http.response.start", "status": status, "headers": headers})
         await send({"type": "http.response.body", "body": body, "more_body": False})

@@ -11,7 +11,7 @@ from pathlib import Path
 from alembic import command
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
-from alembic.script import ScriptDirectory
+from alembic.script import Script, ScriptDirectory
 from sqlalchemy import NullPool, create_engine
 
 from voting import embedded
@@ -72,3 +72,13 @@ def settings_url(target: Settings | str | None = None) -> Iterator[str]:
             yield server.url(driver="postgresql+psycopg")
         finally:
             server.stop()
+
+
+def revisions() -> list[Script]:
+    """Every revision this release knows."""
+    return list(ScriptDirectory.from_config(alembic_config()).walk_revisions())
+
+
+def heads() -> list[Script]:
+    """The newest of them."""
+    return [script for script in revisions() if script.is_head]

@@ -25,6 +25,8 @@ from polls.errors import FieldError, Invalid, NotFound
 MAX_BYTES: Final = 5 * 1024 * 1024
 MAX_PIXELS: Final = 40_000_000
 LONGEST_SIDE: Final = 1_600
+WHOLE_PIXELS: Final = frozenset({"L", "LA", "RGB", "RGBA", "CMYK"})
+"""Modes whose pixels may be averaged as they are; those of a palette are made into colours first."""
 SHA256: Final = re.compile(r"[0-9a-f]{64}")
 MEDIA_TYPES: Final = {".png": "image/png", ".jpg": "image/jpeg", ".webp": "image/webp"}
 SUFFIXES: Final = {"PNG": ".png", "JPEG": ".jpg", "WEBP": ".webp"}
@@ -97,6 +99,8 @@ def _encode(data: bytes) -> tuple[bytes, str]:
         if opened.width * opened.height > MAX_PIXELS:  # known from the header, before a pixel is decoded
             raise _too_many_pixels()
         kind = str(opened.format)
+        if opened.mode in WHOLE_PIXELS:  # before the copies below: forty megapixels are 160 MB in each
+            opened.thumbnail((LONGEST_SIDE, LONGEST_SIDE))
         opened.load()
         upright = ImageOps.exif_transpose(opened)
         transparent = kind != "JPEG" and ("A" in upright.getbands() or "transparency" in upright.info)

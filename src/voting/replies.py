@@ -15,7 +15,11 @@ from litestar.exceptions import HTTPException
 from litestar.serialization import encode_json
 
 from polls.errors import Refusal, SignInNeeded
+from voting.identity.cookies import SESSION
+from voting.identity.refusals import AssistedOnly
 from voting.problems import MEDIA_TYPE, Problem, as_refusal, describe, retry_after
+from voting.security import ASSISTED_PREFIX, cookie_name, read_cookie
+from voting.settings import Settings
 from voting.telemetry import log_failure, request_id_of
 
 AnyRequest = Request[Any, Any, Any]
@@ -24,6 +28,7 @@ CarryingPage = Callable[[AnyRequest, Sequence[tuple[str, str]], str], Response[A
 TranslateFor = Callable[[AnyRequest], Callable[[str], str]]
 
 SIGN_IN = "/sign-in"
+BOOTH = "/assisted"
 
 
 def is_api(request: AnyRequest) -> bool:
@@ -44,6 +49,8 @@ def make_answer(
         headers = _headers(request, refusal, problem)
         if is_api(request):
             return _problem_response(problem, headers)
+        if _left_booth(request, refusal):
+            return Response(b"", status_code=303, headers={**headers, "location": BOOTH})
         if isinstance(refusal, SignInNeeded):
             return _send_to_sign_in(request, sign_in_carrying)
         try:
@@ -53,6 +60,13 @@ def make_answer(
             return _bare_page(problem, headers)
 
     return answer
+
+
+def problem_reply(request: AnyRequest, refusal: Refusal) -> Response[bytes]:
+    """A refusal of the API that is told without rolling back: what was found out on the way is written down."""
+    translate: TranslateFor = request.app.state["translate_for"]
+    problem = describe(refusal, translate(request), request_id=request_id_of(request.scope))
+    return _problem_response(problem, _headers(request, refusal, problem))
 
 
 def _headers(request: AnyRequest, refusal: Refusal, problem: Problem) -> dict[str, str]:
@@ -104,6 +118,17 @@ def _send_to_sign_in(request: AnyRequest, sign_in_carrying: CarryingPage) -> Res
     if carried:
         return sign_in_carrying(request, carried, here)
     return Response(b"", status_code=303, headers={"location": SIGN_IN})
+
+
+def _left_booth(request: AnyRequest, refusal: Refusal) -> bool:
+    """Whether a booth of assisted voting is led back to its own page: its session is over, or goes where it may not."""
+    if isinstance(refusal, AssistedOnly):
+        return request.method in ("GET", "HEAD")
+    if not isinstance(refusal, SignInNeeded):
+        return False
+    settings: Settings = request.app.state["settings"]
+    cookie = read_cookie(request.scope, cookie_name(SESSION, secure=settings.secure_cookies))
+    return cookie is not None and cookie.startswith(ASSISTED_PREFIX)
 
 
 def _bare_page(problem: Problem, headers: Mapping[str, str]) -> Response[bytes]:

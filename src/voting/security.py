@@ -30,6 +30,8 @@ from polls.errors import BadCsrf
 from voting.form_body import OrderedRequest, form_pairs
 from voting.settings import Settings
 
+ASSISTED_PREFIX = "desk-"
+"""Before the tokens of assisted sessions: a ballot begun in a booth is not carried into anybody's sign-in."""
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 FORM_FIELD = "csrf_token"
 HEADER = "x-csrf-token"
@@ -214,7 +216,11 @@ class ForgeryMiddleware(ASGIMiddleware):
         must not be able to have its answers carried through somebody's sign-in. Passwords are never kept.
         """
         cookie = read_cookie(request.scope, self._session_cookie)
-        if cookie is None or request.content_type[0] != RequestEncodingType.URL_ENCODED:
+        if (
+            cookie is None
+            or cookie.startswith(ASSISTED_PREFIX)
+            or request.content_type[0] != RequestEncodingType.URL_ENCODED
+        ):
             return []
         if not self._tokens.fits_session(await _given_token(request), hashlib.sha256(cookie.encode()).digest()):
             return []

@@ -23,6 +23,7 @@ from voting.app import create_app
 from voting.db import Database
 from voting.jobs import build_jobs, run_worker
 from voting.settings import Settings
+from voting.slow_requests import BoundedRequests, close_slow
 from voting.stopping import stop_task
 
 BACKLOG = 2048
@@ -78,7 +79,7 @@ def server_options(settings: Settings) -> Mapping[str, Any]:
         "host": settings.host,
         "port": settings.port,
         "loop": "uvloop",
-        "http": "httptools",
+        "http": BoundedRequests,
         "ws": "none",
         "lifespan": "on",
         "log_config": None,
@@ -96,6 +97,12 @@ class Server(uvicorn.Server):
     def __init__(self, config: uvicorn.Config, on_ready: Callable[[], None]) -> None:
         super().__init__(config)
         self._on_ready = on_ready
+
+    async def on_tick(self, counter: int) -> bool:
+        """Ten times a second; once a second leave those who are too slow."""
+        if counter % 10 == 0:
+            close_slow(list(self.server_state.connections), asyncio.get_running_loop().time())
+        return await super().on_tick(counter)
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Start, then tell."""

@@ -5,19 +5,24 @@ hosting platforms set it. An empty variable counts as not set. Nothing else in t
 """
 
 import hashlib
+import json
 import os
 import re
 import secrets
 from collections.abc import Mapping
 from datetime import timedelta
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Literal, Self
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import BaseModel, ConfigDict, Field, IPvAnyNetwork, field_validator, model_validator
 
+from voting.identity.city_sign_on.configuration import ProviderSettings
+
 ENVIRONMENT_NAMES = {"port": "PORT"}
+ROLE = r"^[a-z_][a-z0-9_]{0,62}$"
+"""A name of a role of the database that needs no quotes."""
 KEY_BYTES = 32
 ORIGIN = re.compile(r"[a-z0-9._:\[\]-]{1,200}")
 """A name of a log: what may stand in a signed note, which takes neither spaces nor plus signs."""
@@ -54,6 +59,22 @@ class Settings(BaseModel):
     )
     read_database_url: str | None = Field(
         None, repr=False, description="A streaming replica for public results and exports. Not set: the primary."
+    )
+    owner_database_url: str | None = Field(
+        None, repr=False,
+        description="The same database as its owner, for `veche migrate`, `backup` and `restore` alone. Not set: "
+        "`VECHE_DATABASE_URL`.",
+    )  # fmt: skip
+    web_role: str | None = Field(
+        None,
+        pattern=ROLE,
+        description="The role of web processes and the worker, to which `veche migrate` gives its rights.",
+    )
+    report_role: str | None = Field(
+        None, pattern=ROLE, description="A role that may read what is published, for reports; its rights likewise."
+    )
+    backups_dir: Path | None = Field(
+        None, description="Where the directories of `veche backup` lie, for `veche doctor` to look at their age."
     )
     data_dir: Path = Field(
         default_factory=default_data_dir,
@@ -111,9 +132,49 @@ class Settings(BaseModel):
     time_zone: str = Field("Europe/Moscow", description="The city's time zone, an IANA name.")
 
     # Accounts
-    argon2_threads: int = Field(2, ge=1, description="Passwords hashed at the same time, each in a thread of its own.")
+    argon2_threads: int = Field(1, ge=1, description="Passwords hashed at the same time in each web process.")
     session_idle: timedelta = Field(timedelta(minutes=30), description="A session unused for so long ends (ISO 8601).")
     session_absolute: timedelta = Field(timedelta(hours=12), description="A session ends so long after sign-in.")
+    new_devices: Literal["alarm", "always"] = Field(
+        "alarm",
+        description="When a new device gives more than the password, a letter's link or the birth date: `alarm`, while "
+        "very many sign-ins fail, or `always`.",
+    )
+    staff_step_up: Literal["passkey", "password"] = Field(
+        default_factory=lambda data: "password" if data.get("demo") else "passkey",
+        description="What staff confirm important actions with: `passkey`, or `password` in the demo and on hosts that "
+        "are not public.",
+    )
+
+    four_eyes: bool = Field(
+        True,
+        description="What speaks for the city takes two people. Off only where nobody from outside can be served.",
+    )
+
+    city_sign_on: tuple[ProviderSettings, ...] = Field(
+        (),
+        description="Providers of the city's sign-on, a JSON list: see below. Not set: passwords alone.",
+    )
+
+    breached_passwords: Path | None = Field(
+        None,
+        description="A file of leaked passwords: SHA-1 in capital hex, one a line, sorted, as HIBP gives it. Not set: "
+        "only the 11,555 commonest are refused.",
+    )
+    erasure_wait: timedelta = Field(
+        timedelta(days=7), description="An account is erased so long after its owner asked for it (ISO 8601)."
+    )
+
+    # Letters
+    smtp_url: str | None = Field(
+        None, repr=False,
+        description="The mail server: smtp://user:password@host:587 (STARTTLS is required) or smtps://host:465; "
+        "`?tls=none` for a relay on this machine. Not set: no mail is sent; the demo shows letters on a page.",
+    )  # fmt: skip
+    mail_from: str = Field(
+        default_factory=lambda data: f"no-reply@{urlsplit(str(data.get('base_url', ''))).hostname or 'localhost'}",
+        description="The address letters come from.",
+    )
 
     # Keys
     keys_dir: Path = Field(
@@ -133,10 +194,15 @@ class Settings(BaseModel):
     def _split_commas(cls, value: object) -> object:
         return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
 
-    @field_validator("data_dir", "keys_dir")
+    @field_validator("city_sign_on", mode="before")
     @classmethod
-    def _make_absolute(cls, value: Path) -> Path:
-        return Path(os.path.abspath(value.expanduser()))  # noqa: PTH100 -- a symlink must stay: it may be the short path
+    def _read_json(cls, value: object) -> object:
+        return json.loads(value) if isinstance(value, str) else value
+
+    @field_validator("data_dir", "keys_dir", "backups_dir")
+    @classmethod
+    def _make_absolute(cls, value: Path | None) -> Path | None:
+        return None if value is None else Path(os.path.abspath(value.expanduser()))  # noqa: PTH100 -- a symlink must stay: it may be the short path
 
     @field_validator("base_url")
     @classmethod
@@ -144,6 +210,24 @@ class Settings(BaseModel):
         if not value.startswith(("http://", "https://")):
             raise ValueError("must start with http:// or https://")
         return value.rstrip("/")
+
+    @field_validator("smtp_url")
+    @classmethod
+    def _read_smtp(cls, value: str | None) -> str | None:
+        if value is not None:
+            parts = urlsplit(value)
+            if parts.scheme not in ("smtp", "smtps") or not parts.hostname or parts.path not in ("", "/"):
+                raise ValueError("must be smtp://host:port or smtps://host:port")
+            if parts.query not in ("", "tls=none"):
+                raise ValueError("knows no parameter but tls=none")
+        return value
+
+    @field_validator("mail_from")
+    @classmethod
+    def _check_sender(cls, value: str) -> str:
+        if not re.fullmatch(r"[A-Za-z0-9._+-]{1,64}@[A-Za-z0-9.-]{1,253}", value):
+            raise ValueError("must be an e-mail address")
+        return value
 
     @field_validator("log_origin")
     @classmethod
@@ -166,6 +250,39 @@ class Settings(BaseModel):
         if self.embedded and not self.demo:
             raise ValueError("outside the demo VECHE_DATABASE_URL must name a PostgreSQL server")
         return self
+
+    @model_validator(mode="after")
+    def _keep_four_eyes(self) -> Self:
+        if not self.four_eyes and not self.not_public:
+            raise ValueError("VECHE_FOUR_EYES may be off only in the demo or on a host that cannot be public")
+        return self
+
+    @model_validator(mode="after")
+    def _keep_passwords_from_the_public(self) -> Self:
+        if self.staff_step_up == "password" and not self.not_public:
+            raise ValueError("VECHE_STAFF_STEP_UP=password is for the demo and for hosts that are not public")
+        return self
+
+    @model_validator(mode="after")
+    def _keep_sign_on_safe(self) -> Self:
+        names = [one.name for one in self.city_sign_on]
+        if len(set(names)) != len(names) or len({one.issuer for one in self.city_sign_on}) != len(names):
+            raise ValueError("two providers of the city's sign-on have one name or one issuer")
+        if not self.not_public and any(not one.issuer.startswith("https://") for one in self.city_sign_on):
+            raise ValueError("the issuer of the city's sign-on must be an https address")
+        return self
+
+    @property
+    def not_public(self) -> bool:
+        """Whether nobody from outside can be served: the demo, or a host reserved for tests (RFC 2606, RFC 6761)."""
+        host = urlsplit(self.base_url).hostname or ""
+        return self.demo or host in ("localhost", "127.0.0.1", "::1") or host.endswith((".test", ".example"))
+
+    @property
+    def as_owner(self) -> Self:
+        """The same settings with the database's owner in the place of the service's role."""
+        owner = self.owner_database_url
+        return self if owner is None else self.model_copy(update={"database_url": owner})
 
     @property
     def embedded(self) -> bool:

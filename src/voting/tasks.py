@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import structlog
 
@@ -24,25 +24,42 @@ from polls.counting import (
     take_roll_of,
 )
 from polls.register_sum import sum_up_register
-from results.publication import due_publications, publish_figures
+from polls.sessions import Session
+from results.errors import TablesPending
+from results.evidence import KEPT_WITHDRAWN, withdrawn_before
+from results.publication import due_publication, due_publications, publish_figures, store
 from voting import (
     board_jobs,  # noqa: F401  -- declares its job
+    erasure,  # noqa: F401  -- declares its job
     export_making,  # noqa: F401  -- declares its jobs
     open_data_archive,  # noqa: F401  -- declares its job
     protocol_jobs,  # noqa: F401  -- declares its job
     registry_jobs,  # noqa: F401  -- declares its job
 )
+from voting.auditing import sealing  # noqa: F401  -- declares its job
+from voting.evidence_files import evidence_in, forget_evidence
+from voting.identity.assisted import sweep_invitations
+from voting.identity.city_sign_on.cases import sweep_cases
+from voting.identity.city_sign_on.trips import sweep_trips
+from voting.identity.mailbox import sweep_email_changes
+from voting.identity.passkeys import sweep_challenges
+from voting.identity.second_step import sweep_tickets
 from voting.identity.sessions import sweep_web_sessions
-from voting.jobs import Work, registry
+from voting.jobs import Work, defer, registry
 from voting.keys import board_sealer
+from voting.mail import sweep_letters
 from voting.pdf import forget_old_pdfs
+from voting.publication_child import work_out_apart
 from voting.throttling import sweep_throttle
 
 logger = structlog.get_logger(__name__)
 
+PUBLISH = "publish_figures"
 EVERY_FIVE_SECONDS = "* * * * * */5"
 EVERY_FIVE_MINUTES = "*/5 * * * *"
 
+PUT_DOWN_AGAIN = timedelta(hours=1)
+"""A file that somebody has just stored again may not stand under its step yet."""
 REWRITTEN = ("text_answer", "named_ballot", "turnout_minute", "turnout_shard")
 """Tables whose rows are written anew at the count or by a changed vote. What was there before lies in the table, with
 the transaction that wrote it, until it is vacuumed; the database by itself waits for a fifth of the table to change."""
@@ -52,8 +69,15 @@ the transaction that wrote it, until it is vacuumed; the database by itself wait
 async def follow_the_clock(work: Work) -> None:
     """Do what the clock has made due: rolls of opened polls, counts of closed ones, live steps.
 
-    Each poll stands alone: one that fails is logged, tried again at the next tick, and keeps no other waiting.
+    Each poll stands alone: one that fails is logged, tried again at the next tick, and keeps no other waiting. A tick
+    during a long count does nothing: waiting for the same poll, ticks would fill the worker, and no other job would go.
     """
+    async with work.database.alone("follow the clock") as mine:
+        if mine:
+            await _follow(work)
+
+
+async def _follow(work: Work) -> None:
     async with work.database.open_read_session() as reading:
         without_roll, due = await polls_without_roll(reading), await due_polls(reading)
     for public_id in without_roll:
@@ -66,7 +90,7 @@ async def follow_the_clock(work: Work) -> None:
                 logger.info("poll_counted", poll=public_id, ballots=counted.ballots)
                 # Seen together with the count; what goes wrong here never keeps a poll uncounted.
                 async with apart("publication_failed", public_id), session.begin_nested():
-                    await publish_figures(session, public_id, datetime.now(UTC))
+                    await _publish(session, public_id)
     await _publish_due(work)
     await _take_live_steps(work)
 
@@ -86,7 +110,29 @@ async def _publish_due(work: Work) -> None:
         due = await due_publications(reading)
     for public_id in due:
         async with apart("publication_failed", public_id), work.database.open_session() as session:
-            await publish_figures(session, public_id, datetime.now(UTC))
+            await _publish(session, public_id)
+
+
+async def _publish(session: Session, public_id: str) -> None:
+    """Store the next publication, or have a job do it: no count waits for the tables of a city."""
+    try:
+        await publish_figures(session, public_id, datetime.now(UTC), at_once=True)
+    except TablesPending:
+        lock = f"publication:{public_id}"
+        await defer(session, PUBLISH, {"public_id": public_id}, lock=lock, queueing_lock=lock)
+
+
+@registry.job(PUBLISH)
+async def publish_city(work: Work, public_id: str) -> None:
+    """Work out a large publication in a process of its own, with no transaction open, and store it."""
+    async with work.database.open_session() as session:  # the primary: what was published last is never missed
+        due = await due_publication(session, public_id, datetime.now(UTC))
+    if due is None:
+        return
+    made = await work_out_apart(due)
+    async with work.database.open_session() as session:
+        if await store(session, due, made, datetime.now(UTC)):
+            logger.info("tables_published", poll=public_id, version=due.version)
 
 
 async def _take_live_steps(work: Work) -> None:
@@ -119,10 +165,19 @@ async def sum_up_the_register(work: Work) -> None:
 @registry.periodic("sweep", cron="17 * * * *")
 async def sweep(work: Work) -> None:
     """Delete what has run out: sessions ended by time, counters no window reaches back to, PDFs nobody has asked for
-    in a month, old versions of rows."""
+    in a month, letters and links past their time, files of evidence withdrawn a month ago, old versions of rows."""
     now = datetime.now(UTC)
     async with work.database.open_session() as session:
         await sweep_web_sessions(session, idle=work.settings.session_idle, now=now)
         await sweep_throttle(session, now=now)
+        withdrawn = await withdrawn_before(session, now - KEPT_WITHDRAWN)
+        await sweep_challenges(session, now=now)
+        await sweep_tickets(session, now=now)
+        await sweep_trips(session, now)
+        await sweep_cases(session, now)
+        await sweep_letters(session, now=now)
+        await sweep_email_changes(session, now=now)
+        await sweep_invitations(session, now=now)
     await asyncio.to_thread(forget_old_pdfs, work.settings.data_dir, now)
+    await asyncio.to_thread(forget_evidence, evidence_in(work.settings.data_dir), withdrawn, now - PUT_DOWN_AGAIN)
     await work.database.vacuum(*REWRITTEN)

@@ -5,7 +5,8 @@ reads that of the one before, of which the share still within reach is counted t
 worth around the turn of a window. Counters are keyed by an HMAC: the table names neither logins nor networks. They are
 written in a transaction of their own, since what the request does may be rolled back.
 
-Sign-in is limited per login *and* network, never per login alone: otherwise a stranger could lock anybody out.
+How these limits are put together for signing in, so that no stranger can lock anybody out, is in
+`voting.identity.sign_in_limits`.
 Casting votes has no shared counter: its limits are the one vote per citizen and a bucket in each process.
 """
 
@@ -43,9 +44,26 @@ class Limit:
 
 MINUTE = timedelta(minutes=1)
 LIMITS: Mapping[str, Limit] = {
+    # Of signing in only failures add up, and known devices are counted apart: voting.identity.sign_in_limits
     "sign_in": Limit(10, timedelta(minutes=15)),  # per login and network
+    "sign_in_first": Limit(2, timedelta(minutes=15)),  # per login and network, while the login is under attack
+    "sign_in_account": Limit(100, timedelta(hours=1)),  # per login, over all networks
     "sign_in_network": Limit(600, timedelta(minutes=15)),  # a /24 may hold a whole mobile operator's gateway
+    "sign_in_alarm": Limit(300, timedelta(hours=1)),  # over the whole site: with more failures new devices give more
+    "sign_in_alarm_told": Limit(1, timedelta(hours=1)),  # the audit log hears of an alarm once
+    "sign_in_storm": Limit(1000, timedelta(minutes=10)),  # over the whole site: with more, networks are held to few
+    "sign_in_network_storm": Limit(20, timedelta(minutes=15)),  # per network, during a storm
+    "sign_in_letters": Limit(5, timedelta(hours=1)),  # per account: letters that sign in, one at a time
     "sign_in_site": Limit(6000, MINUTE),  # far above what the hashing pool can serve; stops a flood of writes
+    "second_step": Limit(20, timedelta(hours=6)),  # per account: whoever tries codes knows its password
+    "passkey_options": Limit(1200, MINUTE),  # per network: challenges of visitors who may sign in
+    "sign_on_network": Limit(600, timedelta(minutes=15)),  # trips to the city's sign-on
+    "sign_in_device": Limit(30, timedelta(minutes=15)),  # per known device
+    "letters": Limit(5, timedelta(minutes=30)),  # per address written to; a link of 30 minutes is always among them
+    "letters_network": Limit(100, timedelta(hours=1)),
+    "links": Limit(60, timedelta(minutes=15)),  # per network: links and codes tried
+    "assist": Limit(40, timedelta(hours=1)),  # per operator: residents brought to the desk
+    "own_data": Limit(20, timedelta(hours=1)),  # per account
     "sign_up": Limit(10, timedelta(hours=1)),  # per register number tried and network
     "sign_up_network": Limit(200, timedelta(hours=1)),
     "writes": Limit(240, MINUTE),  # per account
@@ -80,6 +98,20 @@ _HIT = text(
     LEFT JOIN throttle AS previous ON previous.key = asked.key AND previous.window_start = asked.before
     """
 )
+
+_FORGIVE = text(
+    """
+    WITH mine AS (
+        SELECT t.key, t.window_start FROM throttle t
+          JOIN unnest(CAST(:keys AS text[]), CAST(:starts AS timestamptz[])) AS asked(key, start)
+            ON t.key = asked.key AND t.window_start = asked.start
+         ORDER BY t.key FOR UPDATE OF t
+    )
+    UPDATE throttle SET n = throttle.n - 1 FROM mine
+     WHERE throttle.key = mine.key AND throttle.window_start = mine.window_start AND throttle.n > 0
+    """
+)
+"""In the order of the keys, as hits are counted, so that no two wait for each other."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,10 +161,14 @@ class Throttle:
 
         Raises TooMany(retry_after) when any of them is over its limit; all are counted all the same.
         """
+        wait = max(await self.waits(*subjects, now=now))
+        if wait > 0:
+            raise TooMany(retry_after=wait)
+
+    async def waits(self, *subjects: tuple[str, str], now: datetime) -> list[float]:
+        """Count one hit of each and refuse nothing: the seconds to wait of each, 0 where its limit is kept."""
         counted = await self._count([(name, subject, 1) for name, subject in subjects], now)
-        waits = [wait for wait in counted.values() if wait > 0]
-        if waits:
-            raise TooMany(retry_after=max(waits))
+        return [counted[self._key(name, subject)] for name, subject in subjects]
 
     async def hit_leased(self, name: str, subject: str, *, now: datetime) -> None:
         """Count one hit of a busy class without a query each: this process takes `lease` hits at a time.
@@ -157,12 +193,16 @@ class Throttle:
 
     async def forgive(self, name: str, subject: str, *, now: datetime) -> None:
         """Take back one hit, as after a sign-in that succeeded: only failures should add up."""
-        start = _window_start(now, self.limits[name].window)
+        await self.forgive_all([(name, subject)], now=now)
+
+    async def forgive_all(self, subjects: Sequence[tuple[str, str]], *, now: datetime) -> None:
+        """Take back one hit of each."""
+        values = {
+            "keys": [self._key(name, subject) for name, subject in subjects],
+            "starts": [_window_start(now, self.limits[name].window) for name, _ in subjects],
+        }
         async with self._database.open_session_aside() as session:
-            await session.execute(
-                text("UPDATE throttle SET n = n - 1 WHERE key = :key AND window_start = :start AND n > 0"),
-                {"key": self._key(name, subject), "start": start},
-            )
+            await session.execute(_FORGIVE, values)
 
     def tag(self, name: str, subject: str) -> str:
         """A name for a subject that says nothing of it, such as for who ordered an export."""

@@ -12,7 +12,7 @@ from typing import Any
 
 from polls.catalogue import sealed_poll
 from polls.definition import AnyQuestion, Budget, Definition, Rating
-from results.exports.columns import ANSWERS, DETAILS, FORMAT_VERSION, RESULTS, TEXTS, TURNOUT, WIDE, ColumnDoc
+from results.exports.columns import ANSWERS, DETAILS, FORMAT_VERSION, HOURS, RESULTS, TEXTS, TURNOUT, WIDE, ColumnDoc
 from results.exports.dialects import Download, OpenSession, file_name, streamed
 from results.exports.headers import TITLES, title_of
 from results.exports.wide import option_columns
@@ -25,6 +25,7 @@ LICENCE = "https://creativecommons.org/licenses/by/4.0/"
 ALSO = {
     "results": ("results.json", "results.xlsx", "results.parquet"),
     "turnout": ("results.json", "results.xlsx"),
+    "hours": ("results.xlsx",),
     "answers": ("answers.jsonl", "answers.parquet", "answers.xlsx"),
 }
 """The other files that hold the same columns: in JSON by name, in workbooks by title, in Parquet with their types."""
@@ -43,6 +44,17 @@ NOTES = {
         "бюллетени группы.",
         "en": "A share is votes ÷ denominator_n. For the whole poll the denominator is the sealed one; in breakdowns "
         "it is the ballots cast in the group.",
+    },
+    "crossed": {
+        "ru": "Строки dimension = question:1 — таблица двух вопросов вместе: группа — давшие ответ group_code на "
+        "вопрос 1, класс — их ответы на вопрос question_id. Доли — от группы. Какие пары так считаются, записано в "
+        "правилах до открытия (veche:cross_tabs); скрытие то же, что в разрезах. class = level — уровень шкалы, его "
+        "номер стоит в option_id. Где в вопросе можно выбрать несколько, группы пересекаются.",
+        "en": "Lines with dimension = question:1 are a table of two questions together: the group are those who gave "
+        "the answer group_code to question 1, the classes their answers to question_id. Shares are of the group. Which "
+        "pairs are counted so was sealed before the opening (veche:cross_tabs); figures are hidden as in breakdowns. "
+        "class = level is a level of a scale, with its number in option_id. Where several choices are allowed groups "
+        "overlap.",
     },
     "rest": {
         "ru": "Строки rest — бюллетени, которые при подсчёте объединены с соседними группами и дальше не разбиваются.",
@@ -101,7 +113,10 @@ async def codebook(
     def name(what: str, extension: str) -> str:
         return file_name(found.closes_at, definition.time_zone, found.slug, what, extension)
 
-    files = {what: name(what, "csv") for what in ("results", "turnout", "answers", "details", "texts", "results_wide")}
+    files = {
+        what: name(what, "csv")
+        for what in ("results", "turnout", "hours", "answers", "details", "texts", "results_wide")
+    }
     document = codebook_document(definition, found.poll_hash, files, licence, publisher)
     body = json.dumps(document, ensure_ascii=False, indent=1).encode("utf-8")
     return Download(name("codebook", "json"), "application/json", streamed((body, b"\n")))
@@ -111,10 +126,10 @@ def codebook_document(
     definition: Definition, poll_hash: bytes, files: dict[str, str], licence: str = LICENCE, publisher: str = ""
 ) -> dict[str, Any]:
     """CSVW metadata of the CSV files (keys of `files`: as in `tables` below), and what else the same columns are in."""
-    wide = (*WIDE, *(option.doc for option in option_columns(list(definition.questions))))
+    wide = (*WIDE, *(option.doc for option in option_columns(definition.questions, definition.cross_tabs)))
     tables = (
-        ("results", RESULTS), ("turnout", TURNOUT), ("answers", ANSWERS), ("details", DETAILS), ("texts", TEXTS),
-        ("results_wide", wide),
+        ("results", RESULTS), ("turnout", TURNOUT), ("hours", HOURS), ("answers", ANSWERS), ("details", DETAILS),
+        ("texts", TEXTS), ("results_wide", wide),
     )  # fmt: skip
     document: dict[str, Any] = {
         "@context": ["http://www.w3.org/ns/csvw", {"@language": "ru"}],
@@ -145,6 +160,7 @@ def codebook_document(
             }
             for style in definition.styles
         ],
+        "veche:cross_tabs": [pair.model_dump() for pair in definition.cross_tabs],
         "veche:questions": [_question(question) for question in definition.questions],
     }
     if publisher:

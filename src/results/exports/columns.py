@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-FORMAT_VERSION = "1.1"
+FORMAT_VERSION = "1.2"
 """Major: something was dropped or means something else. Minor: columns, files or values came in addition."""
 
 
@@ -37,15 +37,18 @@ RESULTS = (
     ColumnDoc("question_en", "string", "Вопрос по-английски (если нет — по-русски)",
               "The question in English (Russian when missing)"),
     ColumnDoc("class", "string", "Класс ответа: option — вариант, neutral — нейтральный вариант, own — свой вариант "
-              "или текст, blank — без ответа",
-              "Class of the answer: option, neutral, own (own answers, texts) or blank"),
-    ColumnDoc("option_id", "integer", "Номер варианта; 0 — свой вариант или без ответа",
-              "Id of the option; 0 for own and for blank answers"),
+              "или текст, blank — без ответа, level — уровень шкалы (в таблицах двух вопросов)",
+              "Class of the answer: option, neutral, own (own answers, texts), blank, or level of a scale "
+              "(in tables of two questions)"),
+    ColumnDoc("option_id", "integer", "Номер варианта (или уровня: class = level); 0 — свой вариант или без ответа",
+              "Id of the option (of level, the level); 0 for own and for blank answers"),
     ColumnDoc("option_ru", "string", "Вариант по-русски", "The option in Russian"),
     ColumnDoc("option_en", "string", "Вариант по-английски (если нет — по-русски)",
               "The option in English (Russian when missing)"),
-    ColumnDoc("dimension", "string", "Разрез: all — всё голосование, okrug, district, age_band, sex; два: okrug+sex",
-              "Breakdown: all for the whole poll, okrug, district, age_band, sex; two at once: okrug+sex"),
+    ColumnDoc("dimension", "string", "Разрез: all — всё голосование, okrug, district, age_band, sex; два: okrug+sex; "
+              "question:1 — по ответам на вопрос 1",
+              "Breakdown: all for the whole poll, okrug, district, age_band, sex; two at once: okrug+sex; question:1: "
+              "by the answers to question 1"),
     ColumnDoc("group_code", "string", "Код группы; rest — без разбивки (объединено при подсчёте), unknown — нет данных",
               "Code of the group; rest: not broken down (merged at counting), unknown: the register does not say"),
     ColumnDoc("group_ru", "string", "Группа по-русски", "The group in Russian"),
@@ -141,6 +144,22 @@ TURNOUT = (
     ColumnDoc("entitled", "integer", "Сколько имело право (список на момент открытия)",
               "How many were entitled (the roll)", "not known, or not applicable to a day"),
     ColumnDoc("turnout", "decimal", "Явка: votes ÷ entitled", "votes ÷ entitled", "hidden or not known"),
+)  # fmt: skip
+
+HOURS = (
+    ColumnDoc("poll_id", "string", "Идентификатор голосования", "Id of the poll, 32 hex digits"),
+    ColumnDoc("slug", "string", "Короткое имя голосования в адресе", "Short name of the poll in addresses"),
+    ColumnDoc("table", "string", "city — весь город по десять минут и больше; okrugs — целые часы по округам. Каждый "
+              "голос есть в каждой из двух таблиц по одному разу",
+              "city: the whole city by ten minutes or more; okrugs: whole hours by okrug. Every vote is in each of the "
+              "two once"),
+    ColumnDoc("begins", "dateTime", "Начало по времени города, с часовым поясом", "Begin in city time, with offset"),
+    ColumnDoc("ends", "dateTime", "Конец по времени города, с часовым поясом", "End in city time, with the offset"),
+    ColumnDoc("okrugs", "string", "Коды округов через пробел", "Codes of okrugs, separated by a space",
+              "the whole city, or residents of no okrug"),
+    ColumnDoc("label_ru", "string", "Где, по-русски", "Where, in Russian"),
+    ColumnDoc("label_en", "string", "Где, по-английски", "Where, in English"),
+    ColumnDoc("votes", "integer", "Сколько проголосовало: не меньше десяти", "How many voted: ten at least"),
 )  # fmt: skip
 
 ANSWERS = (

@@ -8,11 +8,11 @@ files; :mod:`results.exports.wide` has them with a column for each option.
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator, Iterable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
 from datetime import datetime
 from decimal import Decimal
 from fractions import Fraction
-from typing import Any
+from typing import Any, Protocol
 
 from polls.definition import Budget, Denominator
 from polls.tally.outcome import OptionResult
@@ -31,43 +31,44 @@ MEDIA_TYPE = "text/csv"
 LEVELS = range(1, 6)
 
 
-async def results_csv(
-    open_session: OpenSession,
-    slug_or_id: str,
-    *,
-    now: datetime,
-    dialect: Dialect = Dialect.PLAIN,
-    language: Language | None = None,
-) -> Download:
-    """The results as CSV. Refuses what :func:`results.figures.poll_figures` refuses, before the first byte."""
-    figures = await figures_of(open_session, slug_or_id, now)
-    return download_of(figures, "results", csv_chunks(header_of(RESULTS, language), results_rows(figures), dialect))
+class FiguresCsv(Protocol):
+    """Makes one CSV file of a poll's figures. Refuses what :func:`results.figures.poll_figures` refuses, before the
+    first byte.
+    """
+
+    async def __call__(
+        self,
+        open_session: OpenSession,
+        slug_or_id: str,
+        *,
+        now: datetime,
+        dialect: Dialect = Dialect.PLAIN,
+        language: Language | None = None,
+    ) -> Download:
+        """The file on its way."""
 
 
-async def turnout_csv(
-    open_session: OpenSession,
-    slug_or_id: str,
-    *,
-    now: datetime,
-    dialect: Dialect = Dialect.PLAIN,
-    language: Language | None = None,
-) -> Download:
-    """Turnout by group and by day as CSV; refusals as for :func:`results_csv`."""
-    figures = await figures_of(open_session, slug_or_id, now)
-    return download_of(figures, "turnout", csv_chunks(header_of(TURNOUT, language), turnout_rows(figures), dialect))
+def figures_csv(
+    what: str,
+    columns: Sequence[ColumnDoc],
+    rows: Callable[[PollFigures], Iterable[Sequence[Value]]],
+    more: Callable[[PollFigures, Language | None], list[str]] = lambda _figures, _language: [],
+) -> FiguresCsv:
+    """The maker of one file; `more` gives the headers of columns that a poll's own questions make."""
 
+    async def made(
+        open_session: OpenSession,
+        slug_or_id: str,
+        *,
+        now: datetime,
+        dialect: Dialect = Dialect.PLAIN,
+        language: Language | None = None,
+    ) -> Download:
+        figures = await figures_of(open_session, slug_or_id, now)
+        header = header_of(columns, language) + more(figures, language)
+        return download_of(figures, what, csv_chunks(header, rows(figures), dialect))
 
-async def details_csv(
-    open_session: OpenSession,
-    slug_or_id: str,
-    *,
-    now: datetime,
-    dialect: Dialect = Dialect.PLAIN,
-    language: Language | None = None,
-) -> Download:
-    """Levels, places, comparisons and rounds of the whole poll as CSV; refusals as for :func:`results_csv`."""
-    figures = await figures_of(open_session, slug_or_id, now)
-    return download_of(figures, "details", csv_chunks(header_of(DETAILS, language), details_rows(figures), dialect))
+    return made
 
 
 async def results_json(open_session: OpenSession, slug_or_id: str, *, now: datetime) -> Download:
@@ -80,14 +81,24 @@ async def results_json(open_session: OpenSession, slug_or_id: str, *, now: datet
 
 
 def results_rows(figures: PollFigures, *, pairs: bool = True) -> Iterator[tuple[Value, ...]]:
-    """The lines of results.csv, one value a column of `RESULTS`; without `pairs` those by one dimension alone."""
+    """The lines of results.csv, one value a column of `RESULTS`; without `pairs` those by one dimension alone.
+
+    Two questions counted together stand last: a line a pair of answers, its group those who gave the one answer.
+    """
     for question in figures.questions:
         for column, cell in zip(columns_of(question.question), question.total.cells, strict=True):
-            yield _line(figures, question, column, (By.ALL,), question.total, cell)
+            yield _line(figures, question, column, By.ALL.value, question.total, cell)
         for table in question.tables if pairs else question.single:
             for row in table.rows:
                 for column, cell in zip(table.columns, row.cells, strict=True):
-                    yield _line(figures, question, column, table.dimensions, row, cell, table.denominator)
+                    code = dimension_code(table.dimensions)
+                    yield _line(figures, question, column, code, row, cell, table.denominator)
+    for crossed in figures.cross_tabs:
+        asked = figures.question(crossed.question_id)
+        assert asked is not None
+        for row in crossed.rows:
+            for column, cell in zip(crossed.columns, row.cells, strict=True):
+                yield _line(figures, asked, column, crossed.dimension, row, cell, Denominator.CAST.value)
 
 
 def turnout_rows(figures: PollFigures, *, pairs: bool = True) -> Iterator[tuple[Value, ...]]:
@@ -164,20 +175,20 @@ def _line(
     figures: PollFigures,
     question: QuestionFigures,
     column: Column,
-    dimensions: tuple[By, ...],
+    dimension: str,
     row: Row,
     cell: Cell,
     denominator: str | None = None,
 ) -> tuple[Value, ...]:
     text = question.question.text
-    whole = dimensions == (By.ALL,)
+    whole = dimension == By.ALL.value
     result = question.outcome.option(column.option_id) if column.kind is Kind.OPTION else None
     if denominator is None:
         denominator = question.outcome.denominator if result is not None else Denominator.CAST.value
     base = row.base if not whole or result is not None else question.outcome.cast
     return (
         figures.public_id, figures.slug, question.question.id, question.question.kind, text.ru, text.in_language("en"),
-        column.kind.value, column.option_id, column.ru, column.en, dimension_code(dimensions), row.group.code,
+        column.kind.value, column.option_id, column.ru, column.en, dimension, row.group.code,
         row.group.ru, row.group.en, cell.suppressed, cell.votes, cell.share, denominator, base, cell.mean,
         *(_whole_poll(question, result) if whole else (None,) * (len(LEVELS) + 3)),
         *_money(question, result), cell.points, *_ordering(result if whole else None),
@@ -240,3 +251,11 @@ def download_of(
     """A file of a poll's figures under its name."""
     name = file_name(figures.closes_at, figures.definition.time_zone, figures.slug, what, extension)
     return Download(name, media_type, streamed(chunks) if isinstance(chunks, Iterable) else chunks)
+
+
+results_csv = figures_csv("results", RESULTS, results_rows)
+"""The results as CSV."""
+turnout_csv = figures_csv("turnout", TURNOUT, turnout_rows)
+"""Turnout by group and by day as CSV."""
+details_csv = figures_csv("details", DETAILS, details_rows)
+"""Levels, places, comparisons and rounds of the whole poll as CSV."""

@@ -57,6 +57,13 @@ TITLES: Final[Mapping[str, tuple[str, str]]] = {
     "style": ("Вид бюллетеня", "Ballot style"),
     "answer": ("Ответ", "Answer"),
     "nonce": ("Случайная добавка", "Nonce"),
+    "slug": ("Адрес голосования", "Poll address"),
+    "table": ("Таблица", "Table"),
+    "begins": ("С", "From"),
+    "ends": ("По", "To"),
+    "okrugs": ("Коды округов", "Okrug codes"),
+    "label_ru": ("Где", "Where (Russian)"),
+    "label_en": ("Где по-английски", "Where"),
     "hidden": ("Скрытые столбцы", "Hidden columns"),
 }
 

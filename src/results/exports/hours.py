@@ -13,26 +13,30 @@ from zoneinfo import ZoneInfo
 
 from results.anomalies import anomalies_of
 from results.anomaly_shapes import Anomalies
+from results.exports.columns import HOURS
 from results.exports.dialects import Dialect, Download, OpenSession, Value, csv_chunks, file_name, streamed
+from results.exports.headers import Language, header_of
 from results.figures import poll_figures
-
-HOURS = ("poll_id", "slug", "table", "begins", "ends", "okrugs", "label_ru", "label_en", "votes")
-"""The columns; moments are ISO 8601 in city time with the offset."""
 
 
 async def hours_csv(
-    open_session: OpenSession, slug_or_id: str, *, now: datetime, dialect: Dialect = Dialect.PLAIN
+    open_session: OpenSession,
+    slug_or_id: str,
+    *,
+    now: datetime,
+    dialect: Dialect = Dialect.PLAIN,
+    language: Language | None = None,
 ) -> Download:
     """Votes by time as CSV. Refuses what :func:`results.anomalies.anomalies_of` refuses, before the first byte."""
     async with open_session() as session:
         found = await anomalies_of(session, slug_or_id, now)
         closes_at = (await poll_figures(session, slug_or_id, now)).closes_at
     name = file_name(closes_at, found.time_zone, found.slug, "hours", "csv")
-    return Download(name, "text/csv", streamed(csv_chunks(HOURS, hours_rows(found), dialect)))
+    return Download(name, "text/csv", streamed(csv_chunks(header_of(HOURS, language), hours_rows(found), dialect)))
 
 
 def hours_rows(found: Anomalies) -> Iterator[tuple[Value, ...]]:
-    """The lines of hours.csv, one value a column of `HOURS`."""
+    """The lines of hours.csv, one value a column of `HOURS`; moments are ISO 8601 in city time with the offset."""
     zone = ZoneInfo(found.time_zone)
     poll = (found.public_id, found.slug)
 

@@ -16,6 +16,7 @@ from results.exports.codebook import LICENCE, codebook
 from results.exports.csv import details_csv, results_csv, results_json, turnout_csv
 from results.exports.dialects import Dialect, Download, OnRows, OpenSession, untold
 from results.exports.headers import Language
+from results.exports.hours import hours_csv
 from results.exports.parquet import answers_parquet, results_parquet
 from results.exports.texts import texts_csv
 from results.exports.wide import wide_csv
@@ -31,6 +32,7 @@ class FileKind(StrEnum):
     RESULTS_PARQUET = "results.parquet"
     RESULTS_JSON = "results.json"
     TURNOUT_CSV = "turnout.csv"
+    HOURS_CSV = "hours.csv"
     DETAILS_CSV = "details.csv"
     TEXTS_CSV = "texts.csv"
     ANSWERS_CSV = "answers.csv"
@@ -129,6 +131,7 @@ async def open_file(
         FileKind.RESULTS_PARQUET: (results_parquet, {**shared, "licence": licence}),
         FileKind.RESULTS_JSON: (results_json, shared),
         FileKind.TURNOUT_CSV: (turnout_csv, of_csv),
+        FileKind.HOURS_CSV: (hours_csv, of_csv),
         FileKind.DETAILS_CSV: (details_csv, of_csv),
         FileKind.TEXTS_CSV: (texts_csv, {**of_csv, "question_id": wanted.question_id}),
         FileKind.ANSWERS_CSV: (answers_csv, {**of_csv, **records}),

@@ -17,7 +17,8 @@ from results.figures import PollFigures, QuestionFigures
 
 NAMES: Final[Mapping[Language, Mapping[str, str]]] = {
     "ru": {
-        "results": "Результаты", "charts": "Диаграммы", "breakdowns": "Разрезы", "turnout": "Явка", "days": "По дням",
+        "results": "Результаты", "charts": "Диаграммы", "breakdowns": "Разрезы", "crossed": "Вопросы вместе",
+        "turnout": "Явка", "days": "По дням", "hours": "По часам",
         "codebook": "Описание столбцов", "protocol": "Протокол", "answers": "Ответы", "facts": "О голосовании",
         "day": "День", "two": "Показатель|Значение", "name": "Имя столбца", "title": "Заголовок", "type": "Тип",
         "meaning": "Что значит", "empty": "Пустая ячейка", "poll": "Голосование", "state": "Состояние",
@@ -30,7 +31,8 @@ NAMES: Final[Mapping[Language, Mapping[str, str]]] = {
         "отдельный файл на странице результатов.",
     },
     "en": {
-        "results": "Results", "charts": "Charts", "breakdowns": "Breakdowns", "turnout": "Turnout", "days": "By day",
+        "results": "Results", "charts": "Charts", "breakdowns": "Breakdowns", "crossed": "Cross-tabs",
+        "turnout": "Turnout", "days": "By day", "hours": "By hour",
         "codebook": "Codebook", "protocol": "Protocol", "answers": "Answers", "facts": "About the poll",
         "day": "Day", "two": "Figure|Value", "name": "Column", "title": "Title", "type": "Type",
         "meaning": "What it means", "empty": "An empty cell", "poll": "Poll", "state": "State", "opened": "Opened",
@@ -43,7 +45,7 @@ NAMES: Final[Mapping[Language, Mapping[str, str]]] = {
         "is a file of its own on the results page.",
     },
 }  # fmt: skip
-RESULT_NOTES: Final = ("hidden", "shares", "rest", "shown")
+RESULT_NOTES: Final = ("hidden", "shares", "rest", "crossed", "shown")
 ANSWER_NOTES: Final = ("answers", "shown", "withheld")
 CHART_BARS: Final = 40
 CHART_HEIGHT: Final = 15

@@ -1,8 +1,8 @@
 """results.xlsx and answers.xlsx: the figures of the page as a workbook, and published records as one.
 
-Sheets: totals, charts, breakdowns, turnout, days, codebook, and the key facts of the protocol. Titles are in one
-language; the codebook sheet has the machine names beside them. A workbook is made in a thread, whole, before its first
-byte is sent: half of one never leaves.
+Sheets: totals, charts, breakdowns, cross-tabs, turnout, days, votes by hour, codebook, and the key facts of the
+protocol. Titles are in one language; the codebook sheet has the machine names beside them. A workbook is made in a
+thread, whole, before its first byte is sent: half of one never leaves.
 """
 
 from __future__ import annotations
@@ -20,12 +20,15 @@ from typing import Final
 from zoneinfo import ZoneInfo
 
 from polls.catalogue import SealedPoll
+from results.anomalies import anomalies_of
+from results.anomaly_shapes import Anomalies
 from results.errors import NeedsExportJob, SheetTooLong
 from results.exports.answers import NUMBERED, answers_of, copied_records, number_of_records
-from results.exports.columns import ANSWERS, RESULTS, TURNOUT, ColumnDoc
+from results.exports.columns import ANSWERS, HOURS, RESULTS, TURNOUT, ColumnDoc
 from results.exports.csv import download_of, figures_of, results_rows, turnout_rows
 from results.exports.dialects import Download, OnRows, OpenSession, Value, untold
 from results.exports.headers import Language, title_of
+from results.exports.hours import hours_rows
 from results.exports.threads import from_thread, in_thread
 from results.exports.workbook import HIDDEN, LINES, Cell, Hidden, Sheet, SheetColumn, Workbook
 from results.exports.workbook_sheets import ANSWER_NOTES, NAMES, add_charts, add_codebook, add_protocol
@@ -45,7 +48,7 @@ _LOOKS: Final = {
     "currency": "code", "question_kind": "code",
     **{f"rating_{level}": "integer" for level in range(1, 6)}, "grade_above": "integer", "grade_below": "integer",
 }  # fmt: skip
-_BY_TYPE: Final = {"integer": "id", "decimal": "decimal", "boolean": "yes", "string": "text"}
+_BY_TYPE: Final = {"dateTime": "moment", "integer": "id", "decimal": "decimal", "boolean": "yes", "string": "text"}
 _BREAKDOWN_ONLY: Final = ("dimension", "group_code", "group_ru", "group_en", "suppressed")
 _WHOLE_ONLY: Final = (
     "rating_median", *(f"rating_{level}" for level in range(1, 6)), "place", "status", "cost", "currency", "score",
@@ -103,6 +106,10 @@ async def results_xlsx(
     `NeedsExportJob` where there are more lines than `at_once`.
     """
     figures = await figures_of(open_session, slug_or_id, now)
+    by_hour: Anomalies | None = None
+    if figures.seen.breakdowns:
+        async with open_session() as session:
+            by_hour = await anomalies_of(session, slug_or_id, now)
     lines = number_of_lines(figures)
     if at_once is not None and lines > at_once:
         raise NeedsExportJob(rows=lines, at_once=at_once)
@@ -111,7 +118,7 @@ async def results_xlsx(
         with tempfile.TemporaryDirectory(dir=directory, prefix="book-") as folder:
             path = Path(folder) / "results.xlsx"
             with Workbook(path, figures.definition.title.in_language(language), licence) as book:
-                write_results(book, figures, language, licence, on_rows)
+                write_results(book, figures, by_hour, language, licence, on_rows)
             yield from pieces_of(path)
 
     return download_of(figures, "results", from_thread(make), "xlsx", MEDIA_TYPE)
@@ -122,11 +129,18 @@ def number_of_lines(figures: PollFigures) -> int:
     return sum(
         len(found.total.cells) + sum(len(row.cells) for table in found.tables for row in table.rows)
         for found in figures.questions
-    )
+    ) + sum(len(row.cells) for crossed in figures.cross_tabs for row in crossed.rows)
 
 
-def write_results(book: Workbook, figures: PollFigures, language: Language, licence: str, on_rows: OnRows) -> None:
-    """Every sheet of the results' workbook."""
+def write_results(
+    book: Workbook,
+    figures: PollFigures,
+    by_hour: Anomalies | None,
+    language: Language,
+    licence: str,
+    on_rows: OnRows,
+) -> None:
+    """Every sheet of the results' workbook; votes by time only where there are enough to tell."""
     named = NAMES[language]
     whole = Shown.of(RESULTS, language, _BREAKDOWN_ONLY)
     sheet = book.sheet(named["results"], whole.sheet_columns(language))
@@ -141,7 +155,10 @@ def write_results(book: Workbook, figures: PollFigures, language: Language, lice
     titles = [column.name for column in whole.columns]
     add_charts(book, figures, language, sheet.name, titles, first)
     _breakdowns(book, figures, language, on_rows)
+    _crossed(book, figures, language)
     _turnout(book, figures, language)
+    if by_hour is not None and by_hour.steps:
+        _hours(book, by_hour, language)
     shown = [column for column in RESULTS if column.name not in ("poll_id", "poll_slug")]
     add_codebook(book, language, [*shown, *TURNOUT[-2:]], figures.definition)
     add_protocol(book, figures, language, licence)
@@ -157,7 +174,7 @@ def _breakdowns(book: Workbook, figures: PollFigures, language: Language, on_row
     for done, line in enumerate(results_rows(figures), start=1):
         if done % A_BATCH == 0:
             on_rows(A_BATCH)
-        if line[_DIMENSION] == By.ALL.value:
+        if line[_DIMENSION] == By.ALL.value or _is_crossed(line):
             continue
         if sheet is None or sheet.full:
             if sheet is not None:
@@ -166,6 +183,22 @@ def _breakdowns(book: Workbook, figures: PollFigures, language: Language, on_row
         sheet.add(shown.cells(line))
     if sheet is not None:
         sheet.end()
+
+
+def _is_crossed(line: tuple[Value, ...]) -> bool:
+    return str(line[_DIMENSION]).startswith("question:")
+
+
+def _crossed(book: Workbook, figures: PollFigures, language: Language) -> None:
+    """A sheet of the tables of two questions, where the poll has any."""
+    if not figures.cross_tabs:
+        return
+    shown = Shown.of(RESULTS, language, _WHOLE_ONLY)
+    sheet = book.sheet(NAMES[language]["crossed"], shown.sheet_columns(language))
+    for line in results_rows(figures, pairs=False):
+        if _is_crossed(line):
+            sheet.add(shown.cells(line))
+    sheet.end()
 
 
 def _turnout(book: Workbook, figures: PollFigures, language: Language) -> None:
@@ -182,6 +215,19 @@ def _turnout(book: Workbook, figures: PollFigures, language: Language) -> None:
         for day, n in figures.turnout.days.items():
             days.add((date.fromisoformat(str(day)), n))
         days.end()
+
+
+def _hours(book: Workbook, found: Anomalies, language: Language) -> None:
+    """The lines of hours.csv, with moments as moments of the city."""
+    names = [column.name for column in HOURS]
+    places = [names.index(name) for name in ("table", "begins", "ends", f"label_{language}", "votes")]
+    columns = [SheetColumn(title_of(names[place], language), look_of(HOURS[place])) for place in places]
+    sheet = book.sheet(NAMES[language]["hours"], columns)
+    for line in hours_rows(found):
+        cells: list[Cell] = [line[place] for place in places]
+        cells[1:3] = [datetime.fromisoformat(str(cell)) for cell in cells[1:3]]
+        sheet.add(cells)
+    sheet.end()
 
 
 # ---- records

@@ -5,9 +5,11 @@ docs/api.md for what that promises.
 """
 
 from litestar import Router
+from litestar.di import Provide
 
 from voting.api import (
     anomalies,
+    approvals,
     assets,
     ballots,
     decisions,
@@ -19,14 +21,17 @@ from voting.api import (
     interruptions,
     keys,
     milestones,
+    passkeys,
     polls,
     problem_kinds,
     protocol,
     results,
+    step_up,
     territories,
     weighting,
 )
 from voting.api.documents import refuse_deep_nesting
+from voting.api.gating import provide_gate
 
 PREFIX = "/api/v1"
 
@@ -40,6 +45,7 @@ routers = [
             *protocol.handlers,
             *decisions.handlers,
             *drafts.handlers,
+            *approvals.handlers,
             *draft_history.handlers,
             *interruptions.handlers,
             *definitions.handlers,
@@ -51,8 +57,11 @@ routers = [
             *weighting.handlers,
             *milestones.handlers,
             *exports.handlers,
+            *step_up.handlers,
+            *passkeys.handlers,
             documentation.show_openapi,
         ],
+        dependencies={"gate": Provide(provide_gate)},
         before_request=refuse_deep_nesting,
     ),
     Router("/api/docs", route_handlers=[documentation.show_docs, documentation.show_theme_script]),

@@ -11,6 +11,7 @@ from litestar.params import FromPath, QueryParameter
 
 from polls.errors import NotCounted, PollNotFound, ResultsHidden, TooFewToPublish, WrongState
 from results.anomalies import anomalies_of
+from results.errors import TablesPending
 from results.exports.dialects import Dialect
 from results.exports.hours import hours_csv
 from voting.api.addresses import poll_name
@@ -21,7 +22,7 @@ from voting.db import Database
 from voting.identity.guards import public
 
 AnyRequest = Request[Any, Any, Any]
-REFUSES = (PollNotFound, ResultsHidden, NotCounted, WrongState, TooFewToPublish)
+REFUSES = (PollNotFound, ResultsHidden, NotCounted, WrongState, TooFewToPublish, TablesPending)
 KEPT = 300
 
 
@@ -59,9 +60,14 @@ async def send_hours(
     dialect: Annotated[
         Literal["plain", "excel"], QueryParameter(description="`plain`: for programs. `excel`: for a double click.")
     ] = "plain",
+    lang: Annotated[
+        Literal["ru", "en"] | None, QueryParameter(description="Titles of columns; without it, their machine names.")
+    ] = None,
 ) -> Response[bytes]:  # fmt: skip
     """The counters the checks are made from: a few thousand lines at most, sent whole."""
-    file = await hours_csv(database.open_read_session, poll_name(slug), now=now, dialect=Dialect(dialect))
+    file = await hours_csv(
+        database.open_read_session, poll_name(slug), now=now, dialect=Dialect(dialect), language=lang
+    )
     body = b"".join([chunk async for chunk in file.chunks])
     reply = public_bytes(request, body, tag=weak_tag(body), media_type=file.media_type, max_age=KEPT)
     if reply.status_code != 304:

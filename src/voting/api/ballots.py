@@ -133,12 +133,14 @@ def _are_plain(answers: Mapping[str, Any]) -> bool:
     )
 
 
-async def take_vote(state: State, slug: str, citizen_id: int, sent: SentVote) -> tuple[int, bytes]:
+async def take_vote(
+    state: State, slug: str, citizen_id: int, sent: SentVote, channel: str = "online"
+) -> tuple[int, bytes]:
     """Cast a vote that was read; the status and the body of the reply. Refuses as `BallotBox.cast` does."""
     known: KnownPolls = state["known_polls"]
     box: BallotBox = state["box"]
     poll = await known.find(poll_name(slug))
-    taken = await box.cast(Vote(poll, citizen_id, sent.answers, sent.key, state["clock"]()))
+    taken = await box.cast(Vote(poll, citizen_id, sent.answers, sent.key, state["clock"](), channel))
     return (200 if taken.repeated else 201), Accepted.written(taken)
 
 
@@ -188,7 +190,7 @@ async def cast(request: AnyRequest, slug: FromPath[str]) -> ASGIResponse:
     viewer = viewer_of(request)
     assert viewer is not None  # the guard's word
     assert viewer.citizen_id is not None
-    status, body = await take_vote(request.app.state, slug, viewer.citizen_id, sent)
+    status, body = await take_vote(request.app.state, slug, viewer.citizen_id, sent, viewer.channel)
     return ASGIResponse(body=body, status_code=status, media_type=JSON, headers=NEVER_KEPT)
 
 

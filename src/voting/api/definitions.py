@@ -21,6 +21,7 @@ from voting.api.drafts import EXAMPLE
 from voting.api.operations import JSON, Returned, describes
 from voting.api.representation import LONG, json_reply, public_bytes
 from voting.api.schemas_authoring import ImportedView, TemplateLine, TemplateList
+from voting.approvals.scopes import require_placing
 from voting.identity.guards import official, public
 from voting.identity.sessions import Viewer
 from voting.problems import BodyTooLarge
@@ -60,6 +61,7 @@ async def bring(
 ) -> Response[bytes]:
     """Send the file itself. It never writes over a poll: where its id is taken, the draft gets a new one."""
     definition = await asyncio.to_thread(read_file, await request.body())  # megabytes of JSON hold the loop up
+    await require_placing(session, viewer.grants_of("official"), definition)
     made = await import_definition(session, definition, secrets.token_hex(16), viewer.account_id, now)
     return json_reply(ImportedView.of(made), status=201)
 

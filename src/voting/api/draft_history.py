@@ -25,8 +25,8 @@ from voting.api.schemas_authoring import (
     RevisionView,
 )
 from voting.api.schemas_drafts import DraftView
+from voting.approvals.scopes import officials_reaching
 from voting.identity.guards import official
-from voting.identity.names import officials_named
 from voting.identity.sessions import Viewer
 
 DRAFT = Returned("The draft", DraftView)
@@ -157,9 +157,9 @@ async def hand(
     now: NamedDependency[datetime],
 ) -> Response[bytes]:
     """Make another official the one who looks after the poll, in any state."""
-    await load_draft(session, known_id(poll_id), now)
-    if data.to not in await officials_named(session):
-        raise Invalid([FieldError("to", "no_such_official", "Choose an official.")])
+    draft = await load_draft(session, known_id(poll_id), now)
+    if data.to not in await officials_reaching(session, draft.poll_id):
+        raise Invalid([FieldError("to", "no_such_official", "Choose an official whose role reaches this poll.")])
     return json_reply(DraftView.of(await hand_over(session, poll_id, data.to, viewer.account_id, now)))
 
 

@@ -10,16 +10,13 @@ from litestar.di import NamedDependency
 from litestar.params import FromPath, JSONBody, QueryParameter
 
 from polls.authoring import (
-    cancel_poll,
     check_draft,
-    close_early,
+    checked_reason,
     copy_poll,
     create_draft,
     delete_draft,
-    extend_poll,
     load_draft,
     save_draft,
-    schedule_poll,
 )
 from polls.desk import Pile, desk_polls
 from polls.errors import EditConflict, FieldError, Invalid, NotReady, PollNotFound, Sealed, WrongState
@@ -27,6 +24,7 @@ from polls.register import territory_tree
 from polls.sessions import ReadSession, Session
 from voting.api.addresses import PLAIN_WORDS
 from voting.api.addresses import poll_id as known_id
+from voting.api.gating import ASKED, GATED, Gate
 from voting.api.operations import Returned, describes
 from voting.api.representation import json_reply
 from voting.api.schemas_drafts import (
@@ -40,6 +38,8 @@ from voting.api.schemas_drafts import (
     SavedDraft,
     Seal,
 )
+from voting.approvals.actions import Action
+from voting.approvals.scopes import polls_within, require_placing
 from voting.identity.guards import official
 from voting.identity.sessions import Viewer
 
@@ -83,8 +83,10 @@ async def list_drafts(
     limit: Annotated[int, QueryParameter(ge=1, le=100, description="How many.")] = 20,
 ) -> Response[bytes]:
     """Drafts and sealed polls alike."""
-    author = viewer.account_id if mine else None
-    found, more = await desk_polls(session, now, pile, author_id=author, words=q.strip(), offset=offset, limit=limit)
+    author, within = viewer.account_id if mine else None, polls_within(viewer.grants_of("official"), viewer.account_id)
+    found, more = await desk_polls(
+        session, now, pile, author_id=author, words=q.strip(), within=within, offset=offset, limit=limit
+    )
     return json_reply(DraftPage(drafts=[DraftLine.of(line) for line in found], more=more))
 
 
@@ -106,6 +108,7 @@ async def begin_draft(
 ) -> Response[bytes]:
     """A new draft: everything may be missing until it is scheduled."""
     document = data.definition.document()
+    await require_placing(session, viewer.grants_of("official"), document)
     if await _exists(session, document.poll_id, now):
         raise Invalid([FieldError("definition/poll_id", "taken", "There is a poll with this id already.")])
     draft = await create_draft(session, viewer.account_id, document, now)
@@ -149,6 +152,7 @@ async def keep_draft(
     now: NamedDependency[datetime],
 ) -> Response[bytes]:
     """Save a new revision made from `based_on`; 409 `edit_conflict` when somebody has saved a newer one."""
+    await require_placing(session, viewer.grants_of("official"), data.definition)
     saved = await save_draft(
         session, known_id(poll_id), data.definition, viewer.account_id, data.based_on, now, data.slug
     )
@@ -178,20 +182,21 @@ async def check(
     status_code=200,
     summary="Seal and schedule",
     tags=["officials"],
-    opt=describes("scheduleDraft", {200: Returned("Sealed", DraftView)},
-                  refuses=[PollNotFound, NotReady, EditConflict, WrongState], body_example={"revision": 3},
+    opt=describes("scheduleDraft", {200: Returned("Sealed", DraftView), 202: ASKED},
+                  refuses=[PollNotFound, NotReady, EditConflict, WrongState, *GATED], body_example={"revision": 3},
                   private=True),
 )  # fmt: skip
 async def schedule(
     poll_id: FromPath[str],
     data: JSONBody[Seal],
-    viewer: NamedDependency[Viewer],
+    gate: NamedDependency[Gate],
     session: NamedDependency[Session],
     now: NamedDependency[datetime],
 ) -> Response[bytes]:
-    """Seal the revision you have checked: its bytes and hash are published, and no rule changes any more."""
-    sealed = await schedule_poll(session, known_id(poll_id), viewer.account_id, data.revision, now)
-    return json_reply(DraftView.of(sealed))
+    """Ask a second person to seal the revision you have checked: its bytes and hash are published, and no rule changes
+    any more."""
+    asked = await gate(Action.PUBLISH, known_id(poll_id), {"revision": data.revision})
+    return asked or json_reply(DraftView.of(await load_draft(session, poll_id, now)))
 
 
 @post(
@@ -200,19 +205,20 @@ async def schedule(
     status_code=200,
     summary="Extend",
     tags=["officials"],
-    opt=describes("extendPoll", {200: DRAFT}, refuses=[PollNotFound, WrongState],
+    opt=describes("extendPoll", {200: DRAFT, 202: ASKED}, refuses=[PollNotFound, WrongState, *GATED],
                   body_example={"closes_at": "2027-03-22T18:00:00Z", **WHY}, private=True),
 )  # fmt: skip
 async def extend(
     poll_id: FromPath[str],
     data: JSONBody[Extension],
-    viewer: NamedDependency[Viewer],
+    gate: NamedDependency[Gate],
     session: NamedDependency[Session],
     now: NamedDependency[datetime],
 ) -> Response[bytes]:
-    """Move the closing time later, with a public reason."""
-    await extend_poll(session, known_id(poll_id), viewer.account_id, data.closes_at, data.reason, now)
-    return json_reply(DraftView.of(await load_draft(session, poll_id, now)))
+    """Ask a second person to move the closing time later, with a public reason."""
+    told = {"closes_at": data.closes_at, "reason": checked_reason(data.reason)}
+    asked = await gate(Action.EXTEND, known_id(poll_id), told)
+    return asked or json_reply(DraftView.of(await load_draft(session, poll_id, now)))
 
 
 @post(
@@ -221,19 +227,25 @@ async def extend(
     status_code=200,
     summary="Close early",
     tags=["officials"],
-    opt=describes("closeEarly", {200: DRAFT}, refuses=[PollNotFound, WrongState], body_example=WHY, private=True),
+    opt=describes(
+        "closeEarly",
+        {200: DRAFT, 202: ASKED},
+        refuses=[PollNotFound, WrongState, *GATED],
+        body_example=WHY,
+        private=True,
+    ),
 )
 async def close(
     poll_id: FromPath[str],
     data: JSONBody[PublicReason],
-    viewer: NamedDependency[Viewer],
+    gate: NamedDependency[Gate],
     session: NamedDependency[Session],
     clock: NamedDependency[Callable[[], datetime]],
 ) -> Response[bytes]:
-    """Close an open poll now, with a public reason; ballots taken so far count."""
-    await close_early(session, known_id(poll_id), viewer.account_id, data.reason, clock())
+    """Ask a second person to close an open poll, with a public reason; ballots taken so far count."""
+    asked = await gate(Action.CLOSE_EARLY, known_id(poll_id), {"reason": checked_reason(data.reason)})
     # The moment of closing is the database's, later than the one this request came at.
-    return json_reply(DraftView.of(await load_draft(session, poll_id, clock())))
+    return asked or json_reply(DraftView.of(await load_draft(session, poll_id, clock())))
 
 
 @post(
@@ -242,18 +254,24 @@ async def close(
     status_code=200,
     summary="Cancel",
     tags=["officials"],
-    opt=describes("cancelPoll", {200: DRAFT}, refuses=[PollNotFound, WrongState], body_example=WHY, private=True),
+    opt=describes(
+        "cancelPoll",
+        {200: DRAFT, 202: ASKED},
+        refuses=[PollNotFound, WrongState, *GATED],
+        body_example=WHY,
+        private=True,
+    ),
 )
 async def cancel(
     poll_id: FromPath[str],
     data: JSONBody[PublicReason],
-    viewer: NamedDependency[Viewer],
+    gate: NamedDependency[Gate],
     session: NamedDependency[Session],
     now: NamedDependency[datetime],
 ) -> Response[bytes]:
-    """Cancel: nothing will be counted, and the page stays and says why."""
-    await cancel_poll(session, known_id(poll_id), viewer.account_id, data.reason, now)
-    return json_reply(DraftView.of(await load_draft(session, poll_id, now)))
+    """Ask a second person to cancel: nothing will be counted, and the page stays and says why."""
+    asked = await gate(Action.CANCEL, known_id(poll_id), {"reason": checked_reason(data.reason)})
+    return asked or json_reply(DraftView.of(await load_draft(session, poll_id, now)))
 
 
 @post(

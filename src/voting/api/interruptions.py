@@ -8,16 +8,18 @@ from litestar.params import FromPath, JSONBody
 
 from polls.authoring import load_draft
 from polls.definition import Text
-from polls.errata import add_erratum
+from polls.errata import errata_of
 from polls.errors import PollNotFound, PollPaused, WrongState
 from polls.pausing import pause_poll, resume_poll
 from polls.sessions import Session
 from voting.api.addresses import poll_id as known_id
+from voting.api.gating import ASKED, GATED, Gate
 from voting.api.operations import Returned, describes
 from voting.api.representation import json_reply
 from voting.api.schemas import Correction
 from voting.api.schemas_authoring import ErratumText
 from voting.api.schemas_drafts import DraftView, PublicReason
+from voting.approvals.actions import Action
 from voting.identity.guards import official
 from voting.identity.sessions import Viewer
 
@@ -70,19 +72,25 @@ async def resume(
     status_code=201,
     summary="Put up an erratum",
     tags=["officials"],
-    opt=describes("addErratum", {201: Returned("The banner", Correction)}, refuses=[PollNotFound, WrongState],
+    opt=describes("addErratum", {201: Returned("The banner", Correction), 202: ASKED},
+                  refuses=[PollNotFound, WrongState, *GATED],
                   body_example={"ru": "Вместо «сквер» читайте «парк».", "en": "For “square” read “park”."},
                   private=True),
 )  # fmt: skip
 async def correct(
     poll_id: FromPath[str],
     data: JSONBody[ErratumText],
-    viewer: NamedDependency[Viewer],
+    gate: NamedDependency[Gate],
     session: NamedDependency[Session],
     now: NamedDependency[datetime],
 ) -> Response[bytes]:
-    """Say what is wrong in a sealed text. The text stays; the banner stands above it and is never taken back."""
-    made = await add_erratum(session, known_id(poll_id), viewer.account_id, Text(ru=data.ru, en=data.en), now)
+    """Ask a second person to say what is wrong in a sealed text. The text stays; the banner above it is never taken
+    back."""
+    asked = await gate(Action.CORRECT, known_id(poll_id), {"text": Text(ru=data.ru, en=data.en)})
+    if asked is not None:
+        return asked
+    draft = await load_draft(session, poll_id, now)
+    made = (await errata_of(session, draft.poll_id))[-1]
     return json_reply(Correction(text=made.text, at=made.at), status=201)
 
 

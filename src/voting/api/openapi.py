@@ -236,8 +236,10 @@ PATHS: Mapping[str, Mapping[str, Any]] = {
     "sha256": {"description": "The SHA-256 the picture is stored under, 64 hex digits.", "example": "0" * 64},
     "poll_id": {"description": "The poll's 32-digit id.", "example": "5f0c9a1b2c3d4e5f60718293a4b5c6d7"},
     "export_id": {"description": "The id of an order, 32 hex digits.", "example": "0" * 32},
+    "passkey_id": {"description": "The number of a passkey, as the list gives it.", "example": 7},
     "number": {"description": "The number of a version, from 1.", "example": 2},
     "code": {"description": "The template's code.", "example": "city_poll"},
+    "approval": {"description": "The number of a request for a second person.", "example": 12},
     "milestone": {"description": "The number of a step, as its decision gives it.", "example": 12},
     "evidence": {"description": "The number of a file under a step.", "example": 34},
 }

@@ -11,6 +11,15 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from polls.errors import AccountExists, BadCredentials, Busy, NotInRegister, Refusal, TooMany
+from voting.identity.factor_refusals import (
+    CodeRefused,
+    LetterNeeded,
+    NewDeviceRefused,
+    PasskeyRefused,
+    PasskeysUnavailable,
+    PasskeySuspect,
+    SecondStepNeeded,
+)
 
 JSON = "application/json"
 
@@ -75,13 +84,24 @@ def describes(
 
 
 OWN_REFUSALS: Mapping[str, Sequence[type[Refusal]]] = {
-    "open_session": (BadCredentials, TooMany, Busy),
+    "open_session": (
+        BadCredentials,
+        NewDeviceRefused,
+        LetterNeeded,
+        SecondStepNeeded,
+        CodeRefused,
+        TooMany,
+        Busy,
+    ),
+    "show_passkey_options": (PasskeysUnavailable, TooMany),
+    "open_passkey_session": (PasskeyRefused, PasskeySuspect, PasskeysUnavailable, TooMany),
     "create_account": (AccountExists, NotInRegister, TooMany, Busy),
 }
 """What handlers without an `Operation` of their own refuse, by name: those of :mod:`voting.api.session`."""
 
 BODY_EXAMPLES: Mapping[str, Any] = {
     "open_session": {"login": "anna@example.org", "password": "correct horse battery staple"},
+    "open_passkey_session": {"credential": {"id": "…", "rawId": "…", "type": "public-key", "response": {}}},
     "create_account": {
         "national_id": "112-233-445 95", "birth_date": "1990-05-17", "login": "anna@example.org",
         "password": "correct horse battery staple",

@@ -19,6 +19,7 @@ from results.errors import (
     ProtocolNotFound,
     ProtocolNotWaiting,
     ProtocolUnsigned,
+    TablesPending,
 )
 from results.protocol import certified_protocol, draft_protocol, protocols_of, waiting_protocol
 from voting.api.addresses import poll_name
@@ -34,12 +35,17 @@ from voting.api.schemas_protocol import (
     WaitingProtocol,
     WithdrawProtocol,
 )
+from voting.approvals.errors import OutOfScope
+from voting.approvals.proofs import hand_of
 from voting.certifying import certify, prepare, signed_protocol, withdraw
+from voting.identity.factor_refusals import StepUpNeeded
 from voting.identity.guards import any_of, official, public, reviewer
 from voting.identity.sessions import Viewer
+from voting.identity.step_up import proof_of_header
+from voting.settings import Settings
 
 AnyRequest = Request[Any, Any, Any]
-NOT_READY = (PollNotFound, ResultsHidden, NotCounted, WrongState, TieStillOpen, BoardNotPublished)
+NOT_READY = (PollNotFound, ResultsHidden, NotCounted, WrongState, TieStillOpen, BoardNotPublished, TablesPending)
 EXAMPLE = "5f0c" * 16
 
 
@@ -127,18 +133,21 @@ async def submit_draft(
     summary="Certify the protocol",
     tags=["officials"],
     opt=describes("certifyProtocol", {201: Returned("As certified", ProtocolVersion)},
-                  refuses=[*NOT_READY, ProtocolChanged, ProtocolNotWaiting, NotSecondPerson],
+                  refuses=[*NOT_READY, ProtocolChanged, ProtocolNotWaiting, NotSecondPerson, OutOfScope, StepUpNeeded],
                   body_example={"seen": EXAMPLE}, private=True),
 )  # fmt: skip
 async def submit_certificate(
+    request: AnyRequest,
     slug: FromPath[str],
     data: JSONBody[CertifyProtocol],
     viewer: NamedDependency[Viewer],
+    settings: NamedDependency[Settings],
     session: NamedDependency[Session],
     now: NamedDependency[datetime],
 ) -> Response[bytes]:
     """Stand up, as its second person, for the very object whose hash is `seen`. The worker signs it within seconds."""
-    made = await certify(session, poll_name(slug), viewer.account_id, data.seen, now)
+    hand = hand_of(request, viewer.account_id, settings, proof_of_header(request))
+    made = await certify(session, poll_name(slug), hand, data.seen, now, fresh=settings.four_eyes)
     return json_reply(ProtocolVersion.of(made), status=201)
 
 

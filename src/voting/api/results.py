@@ -10,16 +10,15 @@ from typing import Annotated, Any, Literal
 
 from litestar import Request, Response, get
 from litestar.di import NamedDependency
+from litestar.handlers import HTTPRouteHandler
 from litestar.params import FromPath, QueryParameter
 from litestar.response import Stream
 
 from polls.catalogue import sealed_poll
 from polls.errors import NotCounted, NotFound, PollNotFound, ResultsHidden, TooFewToPublish, WrongState
-from results.errors import NeedsExportJob
-from results.exports.answers import answers_csv
-from results.exports.codebook import codebook
+from results.errors import NeedsExportJob, TablesPending
 from results.exports.columns import FORMAT_VERSION
-from results.exports.csv import details_csv, results_csv, results_document, results_json, turnout_csv
+from results.exports.csv import results_document
 from results.exports.dialects import Dialect, Download
 from results.exports.kinds import FileKind, Wanted, open_file
 from results.exports.parquet import MEDIA_TYPE as PARQUET
@@ -36,7 +35,7 @@ from voting.db import Database
 from voting.identity.guards import public
 
 AnyRequest = Request[Any, Any, Any]
-HIDDEN = (PollNotFound, ResultsHidden, NotCounted, WrongState)
+HIDDEN = (PollNotFound, ResultsHidden, NotCounted, WrongState, TablesPending)
 CSV = "text/csv"
 KEPT = 300
 
@@ -104,64 +103,100 @@ async def show_results(
     return public_json(request, shown)
 
 
-@get(
-    "/polls/{slug:str}/results.csv",
-    guards=[public],
-    summary="Results as CSV",
-    tags=["results"],
-    opt=_file("getResultsCsv", "One line per question, class of answer and group"),
-)
-async def send_results(
-    request: AnyRequest, slug: FromPath[str], database: NamedDependency[Database], now: NamedDependency[datetime],
-    dialect: DialectQuery = "plain", lang: LangQuery = None,
-) -> Response[Any]:  # fmt: skip
-    """The figures of the results page, number for number; the codebook says what every column means."""
+def _csv_of_figures(kind: FileKind, operation_id: str, summary: str, description: str, about: str) -> HTTPRouteHandler:
+    """The operation that sends a small CSV file of a poll's figures."""
 
-    async def made() -> Download:
-        return await results_csv(
-            database.open_read_session, poll_name(slug), now=now, dialect=Dialect(dialect), language=lang
-        )
+    async def send(
+        request: AnyRequest, slug: FromPath[str], database: NamedDependency[Database], now: NamedDependency[datetime],
+        dialect: DialectQuery = "plain", lang: LangQuery = None,
+    ) -> Response[Any]:  # fmt: skip
+        wanted = Wanted.of(kind, dialect=Dialect(dialect), language=lang)
+        return await _send_file(request, database, slug, wanted, now)
 
-    return await _send(request, database, slug, f"results/{dialect}/{lang}", made)
+    return _operation(kind, summary, about, _file(operation_id, description), send)
 
 
-@get(
-    "/polls/{slug:str}/results.json",
-    guards=[public],
-    summary="Results as a JSON file",
-    tags=["results"],
-    opt=_file("getResultsJson", "The document of getResults with every table, to keep", "application/json"),
-)
-async def send_results_json(
-    request: AnyRequest, slug: FromPath[str], database: NamedDependency[Database], now: NamedDependency[datetime]
-) -> Response[Any]:
-    """The document of `/results` with the tables by two dimensions, as a file with a name that sorts by date."""
+def _whole_file(
+    kind: FileKind, operation_id: str, summary: str, description: str, media_type: str, about: str
+) -> HTTPRouteHandler:
+    """The operation that sends a file nobody chooses anything of."""
 
-    async def made() -> Download:
-        return await results_json(database.open_read_session, poll_name(slug), now=now)
+    async def send(
+        request: AnyRequest, slug: FromPath[str], database: NamedDependency[Database], now: NamedDependency[datetime]
+    ) -> Response[Any]:
+        return await _send_file(request, database, slug, Wanted.of(kind), now)
 
-    return await _send(request, database, slug, "results/json", made)
+    return _operation(kind, summary, about, _file(operation_id, description, media_type), send)
 
 
-@get(
-    "/polls/{slug:str}/turnout.csv",
-    guards=[public],
-    summary="Turnout as CSV",
-    tags=["results"],
-    opt=_file("getTurnoutCsv", "Turnout by group and by day"),
-)
-async def send_turnout(
-    request: AnyRequest, slug: FromPath[str], database: NamedDependency[Database], now: NamedDependency[datetime],
-    dialect: DialectQuery = "plain", lang: LangQuery = None,
-) -> Response[Any]:  # fmt: skip
-    """Turnout of a counted poll by group and by day."""
+def _records(
+    kind: FileKind, operation_id: str, summary: str, description: str, media_type: str, about: str
+) -> HTTPRouteHandler:
+    """The operation that sends published records, all or those of one question."""
 
-    async def made() -> Download:
-        return await turnout_csv(
-            database.open_read_session, poll_name(slug), now=now, dialect=Dialect(dialect), language=lang
-        )
+    async def send(
+        request: AnyRequest, slug: FromPath[str], database: NamedDependency[Database], now: NamedDependency[datetime],
+        question: QuestionQuery = None,
+    ) -> Response[Any]:  # fmt: skip
+        return await _send_file(request, database, slug, Wanted.of(kind, question_id=question), now)
 
-    return await _send(request, database, slug, f"turnout/{dialect}/{lang}", made)
+    return _operation(kind, summary, about, _file(operation_id, description, media_type, few=True), send)
+
+
+def _operation(
+    kind: FileKind, summary: str, about: str, opt: dict[str, Any], send: Callable[..., Awaitable[Response[Any]]]
+) -> HTTPRouteHandler:
+    send.__doc__ = about
+    address = f"/polls/{{slug:str}}/{kind.value}"
+    return get(address, guards=[public], summary=summary, tags=["results"], opt=opt)(send)
+
+
+of_figures = [
+    _csv_of_figures(
+        FileKind.RESULTS_CSV, "getResultsCsv", "Results as CSV", "One line per question, class of answer and group",
+        "The figures of the results page, number for number; the codebook says what every column means.",
+    ),
+    _csv_of_figures(
+        FileKind.TURNOUT_CSV, "getTurnoutCsv", "Turnout as CSV", "Turnout by group and by day",
+        "Turnout of a counted poll by group and by day.",
+    ),
+    _csv_of_figures(
+        FileKind.RESULTS_WIDE_CSV, "getResultsWideCsv", "Results as CSV, a column for each option",
+        "One line a group, one column an option",
+        "The numbers of results.csv, laid out for a spreadsheet; columns are named by ids of questions and options.",
+    ),
+    _csv_of_figures(
+        FileKind.DETAILS_CSV, "getDetailsCsv", "Details as CSV",
+        "Levels, places, comparisons of every two and rounds, one number a line",
+        "What lies behind the totals of the whole poll: how the ratings, rankings and rounds of a count stood.",
+    ),
+    _whole_file(
+        FileKind.RESULTS_JSON, "getResultsJson", "Results as a JSON file",
+        "The document of getResults with every table, to keep", "application/json",
+        "The document of `/results` with the tables by two dimensions, as a file with a name that sorts by date.",
+    ),
+    _whole_file(
+        FileKind.RESULTS_PARQUET, "getResultsParquet", "Results as Parquet",
+        "The lines of results.csv in typed columns", PARQUET,
+        "The figures of the results page; a hidden figure is null, codes are categories.",
+    ),
+    _whole_file(
+        FileKind.CODEBOOK_JSON, "getCodebook", "Codebook",
+        "CSV on the Web metadata of the files, with questions and options", "application/json",
+        "What every column, code and empty cell of the files means.",
+    ),
+]  # fmt: skip
+of_records = [
+    _records(
+        FileKind.ANSWERS_JSONL, "getAnswersJsonl", "Published answers as lines of JSON", "One JSON object a line",
+        "application/x-ndjson", "The records of answers.csv; an answer is an array.",
+    ),
+    _records(
+        FileKind.ANSWERS_PARQUET, "getAnswersParquet", "Published answers as Parquet",
+        "The records of answers.csv in typed columns", PARQUET,
+        "Sent while it is made. Half of such a file opens nowhere.",
+    ),
+]  # fmt: skip
 
 
 @get(
@@ -177,61 +212,7 @@ async def send_answers(
     dialect: DialectQuery = "plain", lang: LangQuery = None,
 ) -> Response[Any]:  # fmt: skip
     """The published records anybody recounts from: no group, no ballot, no two questions together."""
-
-    async def made() -> Download:
-        return await answers_csv(
-            database.open_read_session, poll_name(slug), now=now, question_id=question, dialect=Dialect(dialect),
-            language=lang,
-        )  # fmt: skip
-
-    return await _send(request, database, slug, f"answers/{question}/{dialect}/{lang}", made)
-
-
-@get(
-    "/polls/{slug:str}/answers.jsonl",
-    guards=[public],
-    summary="Published answers as lines of JSON",
-    tags=["results"],
-    opt=_file("getAnswersJsonl", "One JSON object a line", "application/x-ndjson", few=True),
-)
-async def send_answers_jsonl(
-    request: AnyRequest, slug: FromPath[str], database: NamedDependency[Database], now: NamedDependency[datetime],
-    question: QuestionQuery = None,
-) -> Response[Any]:  # fmt: skip
-    """The records of answers.csv; an answer is an array."""
-    wanted = Wanted.of(FileKind.ANSWERS_JSONL, question_id=question)
-    return await _send_file(request, database, slug, wanted, now)
-
-
-@get(
-    "/polls/{slug:str}/answers.parquet",
-    guards=[public],
-    summary="Published answers as Parquet",
-    tags=["results"],
-    opt=_file("getAnswersParquet", "The records of answers.csv in typed columns", PARQUET, few=True),
-)
-async def send_answers_parquet(
-    request: AnyRequest, slug: FromPath[str], database: NamedDependency[Database], now: NamedDependency[datetime],
-    question: QuestionQuery = None,
-) -> Response[Any]:  # fmt: skip
-    """Sent while it is made. Half of such a file opens nowhere."""
-    wanted = Wanted.of(FileKind.ANSWERS_PARQUET, question_id=question)
-    return await _send_file(request, database, slug, wanted, now)
-
-
-@get(
-    "/polls/{slug:str}/results_wide.csv",
-    guards=[public],
-    summary="Results as CSV, a column for each option",
-    tags=["results"],
-    opt=_file("getResultsWideCsv", "One line a group, one column an option"),
-)
-async def send_wide(
-    request: AnyRequest, slug: FromPath[str], database: NamedDependency[Database], now: NamedDependency[datetime],
-    dialect: DialectQuery = "plain", lang: LangQuery = None,
-) -> Response[Any]:  # fmt: skip
-    """The numbers of results.csv, laid out for a spreadsheet; columns are named by ids of questions and options."""
-    wanted = Wanted.of(FileKind.RESULTS_WIDE_CSV, dialect=Dialect(dialect), language=lang)
+    wanted = Wanted.of(FileKind.ANSWERS_CSV, question_id=question, dialect=Dialect(dialect), language=lang)
     return await _send_file(request, database, slug, wanted, now)
 
 
@@ -249,41 +230,6 @@ async def send_workbook(
 ) -> Response[Any]:  # fmt: skip
     """The same figures as an Excel workbook. One of more than 5,000 lines has to be ordered: 409."""
     return await _send_file(request, database, slug, Wanted.of(FileKind.RESULTS_XLSX, language=lang), now)
-
-
-@get(
-    "/polls/{slug:str}/results.parquet",
-    guards=[public],
-    summary="Results as Parquet",
-    tags=["results"],
-    opt=_file("getResultsParquet", "The lines of results.csv in typed columns", PARQUET),
-)
-async def send_results_parquet(
-    request: AnyRequest, slug: FromPath[str], database: NamedDependency[Database], now: NamedDependency[datetime]
-) -> Response[Any]:
-    """The figures of the results page; a hidden figure is null, codes are categories."""
-    return await _send_file(request, database, slug, Wanted.of(FileKind.RESULTS_PARQUET), now)
-
-
-@get(
-    "/polls/{slug:str}/details.csv",
-    guards=[public],
-    summary="Details as CSV",
-    tags=["results"],
-    opt=_file("getDetailsCsv", "Levels, places, comparisons of every two and rounds, one number a line"),
-)
-async def send_details(
-    request: AnyRequest, slug: FromPath[str], database: NamedDependency[Database], now: NamedDependency[datetime],
-    dialect: DialectQuery = "plain", lang: LangQuery = None,
-) -> Response[Any]:  # fmt: skip
-    """What lies behind the totals of the whole poll: how the ratings, rankings and rounds of a count stood."""
-
-    async def made() -> Download:
-        return await details_csv(
-            database.open_read_session, poll_name(slug), now=now, dialect=Dialect(dialect), language=lang
-        )
-
-    return await _send(request, database, slug, f"details/{dialect}/{lang}", made)
 
 
 @get(
@@ -310,24 +256,6 @@ async def send_texts(
     )  # fmt: skip
     headers = {"content-disposition": f'attachment; filename="{download.file_name}"', "cache-control": "no-cache"}
     return Stream(_plain(download.chunks), media_type=download.media_type, headers=headers)
-
-
-@get(
-    "/polls/{slug:str}/codebook.json",
-    guards=[public],
-    summary="Codebook",
-    tags=["results"],
-    opt=_file("getCodebook", "CSV on the Web metadata of the files, with questions and options", "application/json"),
-)
-async def send_codebook(
-    request: AnyRequest, slug: FromPath[str], database: NamedDependency[Database], now: NamedDependency[datetime]
-) -> Response[Any]:
-    """What every column, code and empty cell of the files means."""
-
-    async def made() -> Download:
-        return await codebook(database.open_read_session, poll_name(slug), now=now)
-
-    return await _send(request, database, slug, "codebook", made)
 
 
 async def _send_file(
@@ -364,18 +292,4 @@ async def _plain(chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
         yield bytes(chunk)
 
 
-handlers = [
-    show_results,
-    send_results,
-    send_results_json,
-    send_turnout,
-    send_answers,
-    send_details,
-    send_texts,
-    send_codebook,
-    send_answers_jsonl,
-    send_answers_parquet,
-    send_wide,
-    send_workbook,
-    send_results_parquet,
-]
+handlers = [show_results, *of_figures, send_workbook, send_answers, *of_records, send_texts]

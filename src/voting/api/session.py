@@ -10,11 +10,12 @@ from typing import Any
 from litestar import Request, Response, Router, delete, get, post
 from litestar.di import NamedDependency
 from litestar.params import JSONBody
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, JsonValue
 
 from voting.identity.cookies import IdentityCookies
 from voting.identity.guards import public
 from voting.identity.recognition import viewer_of
+from voting.identity.second_step import begin_passkey_sign_in, sign_in_with_passkey
 from voting.identity.sessions import Viewer
 from voting.identity.signing_in import Desk, SignUp, sign_in, sign_out, sign_up
 
@@ -28,6 +29,22 @@ class SignInBody(BaseModel):
 
     login: str = Field(min_length=1, max_length=254, description="E-mail or phone.")
     password: str = Field(min_length=1, max_length=1000)
+    code: str = Field("", max_length=100, description="A one-time or a recovery code, where the account asks for them.")
+    birth_date: date | None = Field(None, description="On a new device, when `new_device_refused` asks for it.")
+
+
+class PasskeyBody(BaseModel):
+    """What a browser's passkey answered."""
+
+    model_config = ConfigDict(extra="forbid", hide_input_in_errors=True)
+
+    credential: dict[str, JsonValue] = Field(description="The JSON of `navigator.credentials.get`.")
+
+
+class PasskeyOptions(BaseModel):
+    """What `navigator.credentials.get` or `create` is asked for."""
+
+    options: dict[str, JsonValue]
 
 
 class SignUpBody(BaseModel):
@@ -68,8 +85,36 @@ async def open_session(
     identity_cookies: NamedDependency[IdentityCookies], now: NamedDependency[datetime],
 ) -> Response[dict[str, bool]]:  # fmt: skip
     """Sign in; the session's cookie comes with the reply. Ask `GET /session` for the token next."""
-    token = await sign_in(desk, request, data.login, data.password, now=now)
-    return Response({"signed_in": True}, cookies=identity_cookies.signed_in(token), headers=NO_STORE)
+    done = await sign_in(desk, request, data.login, data.password, code=data.code, birth_date=data.birth_date, now=now)
+    return Response({"signed_in": True}, cookies=identity_cookies.signed_in(*done), headers=NO_STORE)
+
+
+@post(
+    "/session/passkey/options", guards=[public], opt={"csrf": "origin", "limit": "passkey_options"}, status_code=200,
+    summary="Options for signing in with a passkey",
+)  # fmt: skip
+async def show_passkey_options(
+    request: Request[Any, Any, Any], desk: NamedDependency[Desk], identity_cookies: NamedDependency[IdentityCookies],
+    now: NamedDependency[datetime],
+) -> Response[PasskeyOptions]:  # fmt: skip
+    """A challenge that serves once, for five minutes, in this browser: the cookie that comes with it binds it."""
+    bound_to, cookies = identity_cookies.binding(request)
+    options = await begin_passkey_sign_in(desk, bound_to, now=now)
+    return Response(PasskeyOptions(options=dict(options)), cookies=cookies, headers=NO_STORE)
+
+
+@post(
+    "/session/passkey", guards=[public], opt={"csrf": "origin", "limit": "own"}, status_code=201,
+    summary="Sign in with a passkey",
+)  # fmt: skip
+async def open_passkey_session(
+    request: Request[Any, Any, Any], data: JSONBody[PasskeyBody], desk: NamedDependency[Desk],
+    identity_cookies: NamedDependency[IdentityCookies], now: NamedDependency[datetime],
+) -> Response[dict[str, bool]]:  # fmt: skip
+    """Sign in with what the passkey answered; the session's cookie comes with the reply."""
+    bound_to, _ = identity_cookies.binding(request)
+    done = await sign_in_with_passkey(desk, request, data.credential, bound_to, now=now)
+    return Response({"signed_in": True}, cookies=identity_cookies.signed_in(*done), headers=NO_STORE)
 
 
 @delete("/session", guards=[public], status_code=204, summary="Sign out")
@@ -90,8 +135,8 @@ async def create_account(
 ) -> Response[dict[str, bool]]:  # fmt: skip
     """Open an account for an entry of the register, and sign in."""
     given = SignUp(data.national_id, data.birth_date, data.login, data.password)
-    token = await sign_up(desk, request, given, now=now)
-    return Response({"signed_in": True}, cookies=identity_cookies.signed_in(token), headers=NO_STORE)
+    done = await sign_up(desk, request, given, now=now)
+    return Response({"signed_in": True}, cookies=identity_cookies.signed_in(*done), headers=NO_STORE)
 
 
 def _who(viewer: Viewer | None) -> WhoAmI:
@@ -109,4 +154,10 @@ def _who(viewer: Viewer | None) -> WhoAmI:
     )
 
 
-router = Router("/api/v1", route_handlers=[show_session, open_session, close_session, create_account], tags=["session"])
+router = Router(
+    "/api/v1",
+    route_handlers=[
+        show_session, open_session, show_passkey_options, open_passkey_session, close_session, create_account,
+    ],
+    tags=["session"],
+)  # fmt: skip

@@ -9,7 +9,7 @@ from litestar.params import FromPath, QueryParameter
 
 from polls.errors import NotCounted, PollNotFound, ResultsHidden, TooFewToPublish, WrongState
 from polls.sessions import ReadSession
-from results.errors import DecidesByNumber, MarginsNotFound, NothingToWeightBy, TooFewToWeight
+from results.errors import DecidesByNumber, MarginsNotFound, NothingToWeightBy, TablesPending, TooFewToWeight
 from results.weighted_polls import weighted_of
 from results.weighting_document import weighting_document
 from voting.api.addresses import poll_name
@@ -26,8 +26,8 @@ from voting.identity.guards import public
     tags=["results"],
     opt=describes(
         "getWeighting", {200: Returned("The estimate, with what it was made of", WeightingView)},
-        refuses=(PollNotFound, ResultsHidden, NotCounted, WrongState, TooFewToPublish, DecidesByNumber, TooFewToWeight,
-                 NothingToWeightBy, MarginsNotFound),
+        refuses=(PollNotFound, ResultsHidden, NotCounted, WrongState, TablesPending, TooFewToPublish, DecidesByNumber,
+                 TooFewToWeight, NothingToWeightBy, MarginsNotFound),
         conditional=True, figures="api weighting",
     ),
 )  # fmt: skip

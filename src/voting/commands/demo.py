@@ -69,5 +69,5 @@ def account_lines() -> list[str]:
     return [
         f"Accounts, all with the password «{PASSWORD}»:",
         *(f"  {login.ljust(width)}  {label}" for login, label in listed),
-        f"To try signing up: number {NEWCOMER.national_id}, born {born}.",
+        f"To try signing up, or the operator's desk: number {NEWCOMER.national_id}, born {born}.",
     ]

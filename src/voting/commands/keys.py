@@ -8,8 +8,11 @@ from datetime import UTC, datetime
 import click
 import uvloop
 
+from polls.audit import write_event
+from polls.errors import Refusal
 from polls.public_keys import ListedKey, listed_keys
 from polls.registry import append_entries
+from voting.approvals.gate import spend_key_change
 from voting.db import opened_database
 from voting.key_files import PURPOSES, REGISTRY, BadKey, read_key
 from voting.keys import Rotation, finish_rotation, record_new_key, retire_old_key
@@ -40,19 +43,27 @@ def list_keys() -> None:
     show_default=True,
     help="The public reason. `lost`: go on without the private half of the key in use.",
 )
+@click.option("--approval", type=int, help="The number of the request two administrators agreed on (page «Requests»).")
 @click.confirmation_option(prompt="Retire the key in use and make a new one?")
-def rotate(purpose: str, because: str) -> None:
-    """Make a new key for PURPOSE and retire the one in use. What the old one signed stays good."""
+def rotate(purpose: str, because: str, approval: int | None) -> None:
+    """Make a new key for PURPOSE and retire the one in use. What the old one signed stays good.
+
+    It takes two administrators: one asks on the page of requests, another agrees, and the request's number goes here.
+    """
     settings = Settings.from_env()
-    done = uvloop.run(rotate_purpose(settings, purpose, because))
+    try:
+        done = uvloop.run(rotate_purpose(settings, purpose, because, approval))
+    except Refusal as refusal:
+        where = f"{settings.base_url}/officials/approvals"
+        raise click.ClickException(f"{refusal.detail} {refusal.next_step} {where}") from None
     click.echo(f"The {purpose} key is now {done.new.key_id}{'' if done.old is None else f', before {done.old}'}.")
     click.echo(f"Back up {settings.keys_dir}, give the new file to the machines that need it, and restart them.")
     if purpose == "receipt":
         click.echo("Until web processes are restarted they sign with the old key; those receipts stay good.")
 
 
-async def rotate_purpose(settings: Settings, purpose: str, because: str) -> Rotation:
-    """Rotate in one transaction, then bring the files after it.
+async def rotate_purpose(settings: Settings, purpose: str, because: str, approval: int | None = None) -> Rotation:
+    """Rotate in one transaction, which spends the consent of two administrators; then bring the files after it.
 
     The registry log's old key signs the entry that names the new one before it retires, so that whoever trusts the old
     key is led to the new one; a lost key can do that no more, and one in strange hands must not.
@@ -61,11 +72,14 @@ async def rotate_purpose(settings: Settings, purpose: str, because: str) -> Rota
     async with opened_database(settings) as database:
         async with database.open_session() as session:
             settings = await with_stored_origin(session, settings)
+            spent = await spend_key_change(session, settings, approval, purpose, because, now)
             rotation, old = await record_new_key(session, settings, purpose, because, now)
             if purpose == REGISTRY and old is not None and because == "planned":
                 while await append_entries(session, settings.log_origin, old, now):
                     pass
             await retire_old_key(session, rotation, because, now)
+            facts = {"purpose": purpose, "because": because, "key_id": rotation.new.key_id, "approval": spent}
+            await write_event(session, "keys_rotated", actor=None, subject=f"key:{purpose}", facts=facts, now=now)
             if purpose == REGISTRY:
                 while await append_entries(session, settings.log_origin, rotation.new, now):
                     pass

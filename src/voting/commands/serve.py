@@ -19,6 +19,7 @@ from urllib.parse import urlsplit
 import click
 
 from voting import embedded, migrations
+from voting.auditing.starting import tell_of_start
 from voting.keys import WEB_NEEDS
 from voting.setting_up import require_keys, set_up_keys
 from voting.settings import Settings
@@ -39,6 +40,7 @@ def serve(workers: int) -> None:
     signal.signal(signal.SIGTERM, _leave)
     with listening_socket(settings) as listening, running_database(settings):
         settings = prepare_schema(settings)
+        tell_of_start(settings, "web")
         try:
             if workers == 1:
                 # Late: a taken port or a database that does not answer is told before the seconds this import takes.

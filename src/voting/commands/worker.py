@@ -11,6 +11,7 @@ from voting import (
     migrations,
     tasks,  # noqa: F401  -- declares the jobs
 )
+from voting.auditing.starting import tell_of_start
 from voting.db import opened_database
 from voting.jobs import STOP_WITHIN, build_jobs, run_worker
 from voting.keys import WORK_NEEDS
@@ -32,6 +33,7 @@ def worker() -> None:
         if migrations.pending(url):
             raise click.ClickException("The database is not at this release's schema. Run `veche migrate` first.")
         settings = require_keys(settings, WORK_NEEDS)
+        tell_of_start(settings, "worker")
         click.echo("Working on the queue. Ctrl-C stops.")
         asyncio.run(_work(settings))
 

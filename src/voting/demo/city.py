@@ -22,6 +22,7 @@ from sqlalchemy import func, select
 from polls.audience import take_roll
 from polls.authoring import cancel_poll, create_draft, schedule_poll
 from polls.board import KEY_BYTES, Signer
+from polls.board_manifest import publish_manifest
 from polls.casting import cast_ballot
 from polls.catalogue import SealedPoll, sealed_poll
 from polls.checkpoint import BoardSealer
@@ -35,6 +36,10 @@ from polls.register import citizen_facts_many
 from polls.sessions import ReadSession, Session
 from polls.tables import poll as poll_table
 from polls.turning_points import record_turning_points
+from results.protocol import draft_protocol
+from results.publication import publish_figures
+from voting.approvals.proofs import Hand
+from voting.certifying import certify, prepare
 from voting.db import Database
 from voting.demo.budget_file import DISTRICT as BUDGET_DISTRICT
 from voting.demo.budget_file import TITLE as BUDGET_TITLE
@@ -52,11 +57,13 @@ from voting.demo.residents import open_accounts, settle_residents
 from voting.demo.script import DemoPoll
 from voting.demo.voters import answers_of, city_voters, turnout
 from voting.demo_register import load_demo_register
+from voting.identity.step_up import Evidence
 from voting.keys import board_sealer
 from voting.secrets import identity_secrets, receipt_signer
 from voting.settings import Settings
 
 OPENS_AT, CLOSES_AT = time(10), time(20)  # city time
+CERTIFIED_AFTER = timedelta(days=2)
 BUDGET_AGO = timedelta(days=15)
 BUDGET_SHARE = 0.07  # ballots of the imported budget, per citizen of the demo
 AT_ONCE = 2  # polls held at the same time: one computes while the other's queries run
@@ -99,6 +106,7 @@ class Story:
     signer: Signer
     sealer: BoardSealer
     official_id: int
+    reviewer_id: int
     voters: Sequence[CitizenFacts]
     data_dir: Path
     residents: dict[str, CitizenFacts] = field(default_factory=dict)
@@ -171,14 +179,23 @@ async def _people(database: Database, settings: Settings, citizens: int, now: da
         residents = await settle_residents(session, settings, now)
         await settle_house(session, secrets=keys, now=now, zone=settings.time_zone)
         await settle_margins(session, now)
-        official_id = await open_accounts(session, settings, residents, now)
+        official_id, reviewer_id = await open_accounts(session, settings, residents, now)
     async with database.open_read_session() as reading:
         voters = await city_voters(reading, citizens, keys, now)
         facts = await citizen_facts_many(reading, list(residents.values()), now)
     signer = cast(Signer, receipt_signer(settings))
     known = {key: facts[citizen_id] for key, citizen_id in residents.items()}
     return Story(
-        database, now, settings.zone, signer, board_sealer(settings), official_id, voters, settings.data_dir, known
+        database,
+        now,
+        settings.zone,
+        signer,
+        board_sealer(settings),
+        official_id,
+        reviewer_id,
+        voters,
+        settings.data_dir,
+        known,
     )
 
 
@@ -250,13 +267,35 @@ async def _vote(session: Session, story: Story, poll: DemoPoll, sealed: SealedPo
 
 
 async def _end(session: Session, story: Story, poll: DemoPoll, closes: datetime) -> None:
-    """Count a poll that is over, and publish what the city decided."""
+    """Count a poll that is over, and publish what the city decided. What was decided has a protocol of two persons; of
+    the others one is still to be prepared.
+    """
     counted_at = closes + timedelta(minutes=2)
     await set_time(session, counted_at)
     await count_poll(session, poll.poll_id, counted_at, story.sealer)
+    if poll.decision is not None and poll.decision.after > CERTIFIED_AFTER:
+        await _certify(session, story, poll, closes + CERTIFIED_AFTER)
     if poll.decision is not None:
         people = [facts.citizen_id for facts in story.voters]
         await keep_promise(session, story.data_dir, poll.slug, poll.decision, closes, story.official_id, people)
+
+
+async def _certify(session: Session, story: Story, poll: DemoPoll, at: datetime) -> None:
+    """The office prepares the protocol and a second person certifies it; the worker signs it as soon as it works."""
+    await set_time(session, at)
+    await publish_manifest(session, poll.poll_id, story.sealer, at)
+    await publish_figures(session, poll.poll_id, at)
+    draft = await draft_protocol(session, poll.poll_id, at)
+    waiting = await prepare(session, poll.poll_id, story.official_id, draft.sha256, "", at)
+    later = at + timedelta(hours=3)
+    await set_time(session, later)
+    hand = Hand(story.reviewer_id, _no_proof)
+    await certify(session, poll.poll_id, hand, waiting.sha256, later, fresh=False)
+
+
+async def _no_proof(*_: object) -> Evidence:
+    """Nobody was there: what the demo tells of its past was agreed by no hand."""
+    raise AssertionError("a proof is asked of people alone")
 
 
 async def _budget_known(session: ReadSession) -> bool:

@@ -121,6 +121,7 @@ BICYCLES = DemoPoll(
         "department": "Департамент транспорта",
         "audience": everybody(aged(14)),
         "strata": ["age_band", "sex"],
+        "cross_tabs": [{"rows": 2, "columns": 1}],
         "questions": [
             multiple(
                 1, "Отметьте до трёх мест", "Choose up to three kinds of places", 3,

@@ -127,6 +127,7 @@ WINTER = DemoPoll(
         "department": "Департамент спорта",
         "audience": everybody(aged(14)),
         "strata": ["age_band"],
+        "cross_tabs": [{"rows": 1, "columns": 2}],
         "questions": [
             single(
                 1, "Что важнее этой зимой?", "What matters most this winter?",

@@ -64,12 +64,18 @@ async def settle_residents(session: Session, settings: Settings, now: datetime) 
     return found
 
 
-async def open_accounts(session: Session, settings: Settings, citizens: dict[str, int], now: datetime) -> int:
-    """Make the demo's accounts that are missing; gives the official's id, who is the author of the demo's polls."""
+async def open_accounts(
+    session: Session, settings: Settings, citizens: dict[str, int], now: datetime
+) -> tuple[int, int]:
+    """Make the demo's accounts that are missing; gives the ids of the official, who is the author of the demo's polls,
+    and of the reviewer, who certifies their results."""
     pool = PasswordPool(settings.argon2_threads)
     try:
         await create_demo_accounts(session, settings, pool, citizens=citizens, now=now)
     finally:
         pool.close()
-    official = next(demo for demo in DEMO_ACCOUNTS if "official" in demo.roles)
-    return int((await session.execute(select(account.c.id).where(account.c.email == official.login))).scalar_one())
+    ids = {row.email: row.id for row in await session.execute(select(account.c.id, account.c.email))}
+    official, reviewer = (
+        next(ids[demo.login] for demo in DEMO_ACCOUNTS if role in demo.roles) for role in ("official", "reviewer")
+    )
+    return official, reviewer

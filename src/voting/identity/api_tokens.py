@@ -21,6 +21,7 @@ from datetime import date, datetime, timedelta
 
 from sqlalchemy import func, insert, select, update
 
+from polls.audit import write_event
 from polls.errors import FieldError, Invalid, NotFound, Refusal
 from polls.sessions import ReadSession, Session
 from voting.tables import TOKEN_SCOPES, account, account_role, api_token
@@ -178,12 +179,17 @@ async def create_api_token(
     if (await session.scalar(live) or 0) >= MOST_LIVE:
         raise TooManyTokens(most=MOST_LIVE)
     token = new_api_token()
-    await session.execute(
+    wanted = [scope for scope in SCOPES if scope in scopes]
+    made: int | None = await session.scalar(
         insert(api_token).values(
             account_id=account_id, name=name, prefix=token[:SHOWN], token_hash=hash_of(token),
-            scopes=[scope for scope in SCOPES if scope in scopes], created_at=now,
+            scopes=wanted, created_at=now,
             expires_at=now + timedelta(days=days),
-        )
+        ).returning(api_token.c.id)
+    )  # fmt: skip
+    await write_event(
+        session, "api_token_made", actor=account_id, subject=f"account:{account_id}",
+        facts={"token": made, "scopes": " ".join(wanted), "days": days}, now=now,
     )  # fmt: skip
     return token
 
@@ -243,7 +249,22 @@ async def revoke_api_token(session: Session, account_id: int, token_id: int, now
     own = (api_token.c.id == token_id) & (api_token.c.account_id == account_id)
     if await session.scalar(select(api_token.c.id).where(own)) is None:
         raise NotFound
-    await session.execute(update(api_token).where(own, api_token.c.revoked_at.is_(None)).values(revoked_at=now))
+    live = update(api_token).where(own, api_token.c.revoked_at.is_(None)).values(revoked_at=now)
+    ended = await session.execute(live.returning(api_token.c.id))
+    if ended.first() is not None:
+        subject, facts = f"account:{account_id}", {"token": token_id}
+        await write_event(session, "api_token_revoked", actor=account_id, subject=subject, facts=facts, now=now)
+
+
+async def revoke_all_tokens(session: Session, account_id: int) -> int:
+    """End all the account's live tokens, as when its password is changed; gives how many."""
+    ended = await session.scalars(
+        update(api_token)
+        .where(api_token.c.account_id == account_id, api_token.c.revoked_at.is_(None))
+        .values(revoked_at=func.greatest(func.clock_timestamp(), api_token.c.created_at))
+        .returning(api_token.c.id)
+    )
+    return len(ended.all())
 
 
 async def _roles_of(session: ReadSession, account_id: int) -> frozenset[str]:

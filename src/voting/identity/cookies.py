@@ -1,16 +1,22 @@
-"""The two cookies of identity: the session's, and the one that binds forms of anonymous visitors."""
+"""The cookies of identity: the session's, the one that binds forms of anonymous visitors, the known device's, and that
+of a sign-in that waits for its one-time code."""
 
 from typing import Any
 
 from litestar import Request
 from litestar.datastructures import Cookie
 
+from voting.identity.passkeys import bound_hash
 from voting.identity.recognition import web_session_of
 from voting.identity.sessions import token_hash
 from voting.security import FormTokens, cookie_name, dead_cookie, make_cookie, new_visitor_value, read_cookie
 
 SESSION = "sid"
 VISITOR = "visitor"
+TICKET = "ticket"
+TICKET_SECONDS = 300
+DEVICE = "device"
+DEVICE_SECONDS = 365 * 24 * 3600
 LONGEST_VISITOR = 40
 
 
@@ -22,10 +28,42 @@ class IdentityCookies:
         self._tokens = tokens
         self.session = cookie_name(SESSION, secure=secure)
         self.visitor = cookie_name(VISITOR, secure=secure)
+        self.ticket = cookie_name(TICKET, secure=secure)
 
-    def signed_in(self, token: str) -> list[Cookie]:
-        """Give the cookies of a reply that signs in: the session's, and the visitor's removed."""
-        return [make_cookie(SESSION, token, secure=self._secure), dead_cookie(VISITOR, secure=self._secure)]
+    def signed_in(self, token: str, device: str = "") -> list[Cookie]:
+        """Give the cookies of a reply that signs in: the session's, the device's, and the visitor's removed."""
+        cookies = [make_cookie(SESSION, token, secure=self._secure), dead_cookie(VISITOR, secure=self._secure)]
+        return [*cookies, self.known_device(device)] if device else cookies
+
+    def known_device(self, value: str) -> Cookie:
+        """Give the cookie that makes the device a known one for a year (`voting.identity.devices`)."""
+        cookie = make_cookie(DEVICE, value, secure=self._secure)
+        cookie.max_age = DEVICE_SECONDS
+        return cookie
+
+    def waiting(self, ticket: str) -> list[Cookie]:
+        """Give the cookie of a sign-in that waits for its one-time code (`voting.identity.second_step`)."""
+        cookie = make_cookie(TICKET, ticket, secure=self._secure)
+        cookie.max_age = TICKET_SECONDS
+        return [cookie]
+
+    def no_longer_waiting(self) -> list[Cookie]:
+        """Give the cookie that removes it."""
+        return [dead_cookie(TICKET, secure=self._secure)]
+
+    def binding(self, request: Request[Any, Any, Any]) -> tuple[bytes, list[Cookie]]:
+        """Give what a passkey's challenge is bound to, and the cookies the reply must set for it.
+
+        The session's token hash, or a hash of the visitor cookie, which is drawn here unless the browser has one.
+        """
+        record = web_session_of(request)
+        if record is not None:
+            return record.token_hash, []
+        known = read_cookie(request.scope, self.visitor)
+        if known and len(known) <= LONGEST_VISITOR:
+            return bound_hash(known), []
+        value = new_visitor_value()
+        return bound_hash(value), [make_cookie(VISITOR, value, secure=self._secure)]
 
     def signed_out(self) -> list[Cookie]:
         """Give the cookies of a reply that signs out."""

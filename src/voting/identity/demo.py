@@ -8,11 +8,14 @@ from sqlalchemy import select
 
 from polls.sessions import Session
 from voting.identity.accounts import create_account, normal_login
+from voting.identity.assisted import assign_desk
 from voting.identity.passwords import PasswordPool
 from voting.settings import Settings
 from voting.tables import account
 
 PASSWORD = "veche demo"  # noqa: S105  -- shown on the sign-in page of the demo, and refused everywhere else
+
+DEMO_CENTRE = "МФЦ района Арбат"
 
 
 @dataclass(frozen=True)
@@ -39,6 +42,8 @@ DEMO_ACCOUNTS = (
                 "Департамент транспорта"),
     DemoAccount("analyst", "analyst@demo.example", "Analyst: takes the results away", ("analyst",), "Мария Белова"),
     DemoAccount("observer", "observer@demo.example", "Observer: watches the count", ("observer",), "Сергей Ким"),
+    DemoAccount("operator", "operator@demo.example", "Operator: helps residents vote at a service centre",
+                ("operator",), "Нина Фролова"),
     DemoAccount("admin", "admin@demo.example", "Administrator: accounts and roles", ("admin",), "Дежурный"),
 )  # fmt: skip
 
@@ -58,9 +63,11 @@ async def create_demo_accounts(
         citizen_id = citizens.get(demo.key)
         if demo.login in known or ("resident" in demo.roles and citizen_id is None):
             continue
-        await create_account(
+        made_id = await create_account(
             session, login=normal_login(demo.login), password_hash=await passwords.hash(PASSWORD), roles=demo.roles,
             display_name=demo.display_name, department=demo.department, citizen_id=citizen_id, now=now,
         )  # fmt: skip
+        if "operator" in demo.roles:
+            await assign_desk(session, made_id, DEMO_CENTRE, by=None, now=now)
         made += 1
     return made

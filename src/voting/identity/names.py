@@ -17,11 +17,18 @@ async def names_of(session: ReadSession, account_ids: Collection[int]) -> Mappin
 
 
 async def officials_named(session: ReadSession) -> Mapping[int, str]:
-    """Every account with the role of an official, by name; the number stands for one without a name."""
+    """Every account that may sign in as an official, by name; the number stands for one without a name."""
     rows = await session.execute(
         select(account.c.id, account.c.display_name)
+        .distinct()
         .join(account_role, account_role.c.account_id == account.c.id)
-        .where(account_role.c.role == "official")
+        .where(account_role.c.role == "official", account.c.disabled_at.is_(None))
         .order_by(account.c.display_name, account.c.id)
     )
     return {row.id: row.display_name or f"№ {row.id}" for row in rows}
+
+
+def masked_login(login: str) -> str:
+    """An e-mail as ``i…@city.test``, a phone as ``…4567``: enough to tell two apart, too little to write to."""
+    name, at, place = login.rpartition("@")
+    return f"{name[:1]}…@{place}" if at else f"…{login[-4:]}" if login else ""

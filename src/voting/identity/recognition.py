@@ -5,6 +5,7 @@ another process may work for five seconds more; one ended in this process stops 
 `forget` after the commit.
 """
 
+import re
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime, timedelta
@@ -16,6 +17,7 @@ from litestar.types import ASGIApp, Receive, Scope, Send
 
 from voting.db import Database
 from voting.gathering import Gatherer
+from voting.identity.refusals import AssistedOnly
 from voting.identity.sessions import SessionRecord, Viewer, recognise_many, token_hash
 from voting.layers import Layer
 from voting.security import FormTokens, read_cookie
@@ -24,6 +26,10 @@ STALE_AFTER = timedelta(seconds=5)
 REMEMBERED = 50_000
 LONGEST_TOKEN = 100
 UNSEEN_PREFIXES = ("/static/", "/health/", "/favicon.ico", "/robots.txt", "/embed/", "/share/")
+ASSISTED_PATHS = re.compile(
+    r"/assisted(/[a-z]+)?|/polls/[a-z0-9-]{1,64}(/vote|/cast|/sample)?|/receipt/file|/sign-out|/assets/.{1,200}"
+)
+"""All an assisted session may ask for: the polls' pages, the ballot, the receipt and its own end."""
 
 Clock = Callable[[], datetime]
 
@@ -104,9 +110,13 @@ class RecognitionMiddleware(Layer):
                     display_name=record.display_name,
                     department=record.department,
                     roles=record.roles,
+                    grants=record.grants,
                     new_form_token=partial(self._tokens.for_session, record.token_hash),
                     session_expires=min(record.expires_at, record.last_seen_at + self._web_sessions.idle),
+                    assisted_centre=record.assisted_centre,
                 )
+                if record.assisted_centre is not None and not ASSISTED_PATHS.fullmatch(scope["path"]):
+                    raise AssistedOnly
         await next_app(scope, receive, send)
 
 

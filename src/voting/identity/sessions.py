@@ -16,9 +16,11 @@ from sqlalchemy import and_, delete, insert, or_, select
 
 from polls.sessions import ReadSession, Session
 from polls.straight_sql import fetch_from
+from voting.identity.scope import Grant
 from voting.tables import web_session
 
 TOKEN_BYTES = 32
+_RESIDENT = frozenset({"resident"})
 TOUCH_EVERY = timedelta(seconds=60)
 USER_AGENT_LENGTH = 200
 
@@ -37,6 +39,15 @@ class Viewer:
     roles: frozenset[str]
     new_form_token: Callable[[], str] = field(repr=False, compare=False)
     session_expires: datetime
+    grants: tuple[Grant, ...] = ()
+    """The same roles with their scopes, as a session carries them; a token of the API carries none."""
+    assisted_centre: str | None = None
+    """Of an assisted session: the service centre. `account_id` is then the operator's, `citizen_id` the resident's."""
+
+    @property
+    def channel(self) -> str:
+        """How a vote of this session came, as `participation` keeps it."""
+        return "online" if self.assisted_centre is None else "assisted"
 
     @property
     def csrf_token(self) -> str:
@@ -46,6 +57,10 @@ class Viewer:
     def has(self, role: str) -> bool:
         """Tell whether the account carries the role."""
         return role in self.roles
+
+    def grants_of(self, *roles: str) -> tuple[Grant, ...]:
+        """Give what the account holds of these roles, each with its scope."""
+        return tuple(grant for grant in self.grants if grant.role in roles)
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +75,8 @@ class SessionRecord:
     roles: frozenset[str]
     last_seen_at: datetime
     expires_at: datetime
+    grants: tuple[Grant, ...] = ()
+    assisted_centre: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +88,7 @@ class SessionSummary:
     last_seen_at: datetime
     user_agent: str
     current: bool
+    assisted: bool = False
 
 
 def new_token() -> str:
@@ -84,9 +102,13 @@ def token_hash(token: str) -> bytes:
 
 
 async def open_web_session(
-    session: Session, account_id: int, *, token: str, user_agent: str, lifetime: timedelta, now: datetime
-) -> None:
-    """Begin a session of the account; `token` is fresh from `new_token` and goes into the cookie."""
+    session: Session, account_id: int, *, token: str, user_agent: str, lifetime: timedelta, now: datetime,
+    way: str = "password",
+) -> None:  # fmt: skip
+    """Begin a session of the account; `token` is fresh from `new_token` and goes into the cookie.
+
+    `way` is how the person proved who he is: password, or city for the city's sign-on.
+    """
     await session.execute(
         insert(web_session).values(
             token_hash=token_hash(token),
@@ -95,6 +117,7 @@ async def open_web_session(
             last_seen_at=now,
             expires_at=now + lifetime,
             user_agent=user_agent[:USER_AGENT_LENGTH],
+            way=way,
         )
     )
 
@@ -114,15 +137,21 @@ async def recognise_many(
         if now - seen >= TOUCH_EVERY:
             seen = now
             used.append(hashed)
+        grants = tuple(Grant(role, to, int(at) if at else None) for role, to, at in row["roles"] or ())
+        assisted = row["assisted_centre"] is not None
+        if assisted and not any(grant.role == "operator" for grant in grants):
+            continue  # the operator's right is gone, and with it the desk
         found[hashed] = SessionRecord(
             token_hash=hashed,
             account_id=row["account_id"],
-            citizen_id=row["citizen_id"],
-            display_name=row["display_name"],
-            department=row["department"],
-            roles=frozenset(row["roles"] or ()),
+            citizen_id=row["assisted_citizen_id"] if assisted else row["citizen_id"],
+            display_name="" if assisted else row["display_name"],
+            department="" if assisted else row["department"],
+            roles=_RESIDENT if assisted else frozenset(grant.role for grant in grants),
+            grants=() if assisted else grants,
             last_seen_at=seen,
             expires_at=row["expires_at"],
+            assisted_centre=row["assisted_centre"],
         )
     if used:
         await fetch_from(driver, _TOUCH, used, now)
@@ -131,7 +160,9 @@ async def recognise_many(
 
 _RECOGNISE = """
     SELECT s.token_hash, s.account_id, a.citizen_id, a.display_name, a.department, s.last_seen_at, s.expires_at,
-           (SELECT array_agg(r.role) FROM account_role r WHERE r.account_id = a.id) AS roles
+           s.assisted_centre, s.assisted_citizen_id,
+           (SELECT array_agg(ARRAY[r.role, r.department, r.territory_id::text]) FROM account_role r
+             WHERE r.account_id = a.id) AS roles
       FROM web_session s JOIN account a ON a.id = s.account_id
      WHERE s.token_hash = ANY ($1::bytea[]) AND s.expires_at > $2 AND s.last_seen_at > $3 AND a.disabled_at IS NULL
 """
@@ -164,6 +195,7 @@ async def list_web_sessions(
             last_seen_at=row.last_seen_at,
             user_agent=row.user_agent,
             current=row.token_hash == current,
+            assisted=row.assisted_centre is not None,
         )
         for row in rows
     ]

@@ -5,23 +5,38 @@ transactions before and after. Limits are counted before the hash is computed, s
 up; a sign-in that succeeds takes its own hit back, so that only failures add up.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
-from typing import Any
+from datetime import date, datetime
+from functools import wraps
+from typing import Any, Concatenate, ParamSpec, TypeVar
 
 from litestar import Request
 
+from polls.audit import write_event
 from polls.errors import BadCredentials, FieldError, Invalid
 from voting.db import Database
-from voting.identity import accounts
-from voting.identity.accounts import Login, normal_login
+from voting.identity import accounts, new_devices, second_step
+from voting.identity.accounts import Credentials, Login, normal_login
+from voting.identity.beginning import SignedIn, begin_session, device_cookie, forget_before
+from voting.identity.breached import BreachedList
+from voting.identity.devices import KnownDevices
+from voting.identity.factor_refusals import NewDeviceRefused
+from voting.identity.mailbox import notify
 from voting.identity.passwords import PasswordPool, password_faults
 from voting.identity.recognition import WebSessions, web_session_of
-from voting.identity.sessions import end_web_session, new_token, open_web_session, token_hash
+from voting.identity.sessions import end_all_web_sessions, end_web_session, token_hash
+from voting.identity.sign_in_limits import SignInLimits
+from voting.identity.staff_events import count_refused_sign_in
+from voting.mail import mail_is_on, send
 from voting.perimeter import network_of
 from voting.settings import Settings
 from voting.throttling import Throttle
+
+NO_LOGIN = Login(email="none")
+"""Looked up in the place of what cannot be a login."""
+Given = ParamSpec("Given")
+Result = TypeVar("Result")
 
 
 @dataclass(frozen=True)
@@ -34,6 +49,17 @@ class Desk:
     web_sessions: WebSessions
     throttle: Throttle
     identity_secrets: Mapping[int, bytes]
+    seal_keys: Mapping[int, bytes]
+    devices: KnownDevices
+    limits: SignInLimits
+    breached: BreachedList
+
+    def password_faults(self, password: str, *, logins: tuple[str, ...], field: str = "password") -> list[FieldError]:
+        """What is wrong with a new password, the operator's list of leaked ones included."""
+        found = password_faults(password, logins=logins, field=field)
+        if not found and self.breached.holds(password):
+            return [FieldError(field, "breached", "This password has been stolen from another site and published.")]
+        return found
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,57 +72,86 @@ class SignUp:
     password: str
 
 
-async def sign_in(desk: Desk, request: Request[Any, Any, Any], login_text: str, password: str, *, now: datetime) -> str:
-    """Check the password and open a new session; gives its token for the cookie.
+def in_turn(
+    step: Callable[Concatenate[Desk, Given], Coroutine[Any, Any, Result]],
+) -> Callable[Concatenate[Desk, Given], Coroutine[Any, Any, Result]]:
+    """Give a step that hashes a place in the pool before it asks the database anything. Raises Busy when full."""
+
+    @wraps(step)
+    async def waiting(desk: Desk, /, *given: Given.args, **named: Given.kwargs) -> Result:
+        with desk.passwords.place():
+            return await step(desk, *given, **named)
+
+    return waiting
+
+
+@in_turn
+async def sign_in(
+    desk: Desk, request: Request[Any, Any, Any], login_text: str, password: str, *, code: str | None = None,
+    birth_date: date | None = None, now: datetime,
+) -> SignedIn:  # fmt: skip
+    """Check the password and open a new session; gives what goes into the cookies.
 
     Whatever session the browser came with is ended: the token always changes. Raises BadCredentials (also for a login
-    that cannot be one), TooMany, Busy.
+    that cannot be one), TooMany, Busy; where the account asks for one-time codes SecondStepNeeded and CodeRefused;
+    from a new device during an alarm LetterNeeded, and NewDeviceRefused in the place of BadCredentials.
     """
     try:
         login: Login | None = normal_login(login_text)
     except Invalid:
         login = None
     network = network_of(request.scope["state"]["client_address"])
-    subject = f"{login or login_text[:100]}|{network}"
-    await desk.throttle.hit(("sign_in", subject), ("sign_in_network", network), ("sign_in_site", "site"), now=now)
     known = None
-    if login is not None:
-        async with desk.database.open_session() as session:
-            known = await accounts.find_credentials(session, login)
-    if not await desk.passwords.verify(password, known.password_hash if known else None) or known is None:
-        raise BadCredentials
+    async with desk.database.open_session() as session:  # also for what is no login, so that time tells nothing
+        known = await accounts.find_credentials(session, login or NO_LOGIN)
+    device = None
+    if known is not None:
+        device = desk.devices.device_of(device_cookie(desk, request), known.account_id, known.password_hash)
+    admitted = await desk.limits.admit(str(login or login_text[:100]), network, device, now=now)
+    wary = device is None and (admitted.alarm or desk.settings.new_devices == "always")
+    asked = await new_devices.what_is_asked(desk, known.account_id if known else None) if wary else new_devices.Asked()
+    right = await desk.passwords.verify(password, known.password_hash if known else None)
+    if known is None or not right or not asked.accepts(birth_date):
+        async with desk.database.open_session_aside() as session:
+            await count_refused_sign_in(session, known.account_id if known else None, now)
+        raise NewDeviceRefused if wary else BadCredentials
+    # The password was right: that try is taken back, whatever the second step will say, which counts for itself.
+    await desk.limits.forgive(admitted.counted, now=now)
+    if asked.letter:
+        await new_devices.ask_by_letter(desk, known, now=now)
+    how = await second_step.ask_second_step(desk, known, code, now=now)
     fresh = await desk.passwords.hash(password) if desk.passwords.needs_rehash(known.password_hash) else None
-    token = new_token()
-    before = web_session_of(request)
     async with desk.database.open_session() as session:
+        await accounts.hold_password(session, known)
         if fresh is not None:
             await accounts.replace_hash(session, known.account_id, known.password_hash, fresh)
-        if before is not None:
-            await end_web_session(session, before.account_id, before.token_hash)
-        await _open(desk, session, known.account_id, token, request, now)
-    if before is not None:
-        desk.web_sessions.forget([before.token_hash])
-    await desk.throttle.forgive("sign_in", subject, now=now)
-    return token
+        done = await begin_session(desk, session, request, known.account_id, how=how, device=device, now=now)
+    forget_before(desk, request)
+    return done
 
 
-async def sign_up(desk: Desk, request: Request[Any, Any, Any], given: SignUp, *, now: datetime) -> str:
-    """Open an account for a register entry and sign in; gives the session's token.
+@in_turn
+async def sign_up(
+    desk: Desk, request: Request[Any, Any, Any], given: SignUp, *, language: str = "ru", now: datetime
+) -> SignedIn:
+    """Open an account for a register entry and sign in; a letter asks to confirm the e-mail.
 
-    Raises Invalid, NotInRegister, AccountExists, TooMany, Busy.
+    `language` is that of letters. Raises Invalid, NotInRegister, AccountExists, TooMany, Busy.
     """
-    login = _check_sign_up(given)
+    login = _check_sign_up(desk, given)
     network = network_of(request.scope["state"]["client_address"])
     await desk.throttle.hit(("sign_up", f"{given.national_id[:100]}|{network}"), ("sign_up_network", network), now=now)
     hashed = await desk.passwords.hash(given.password)
-    token = new_token()
     async with desk.database.open_session() as session:
         account_id = await accounts.sign_up(
             session, national_id=given.national_id, birth_date=given.birth_date, login=login,
-            password_hash=hashed, secrets=desk.identity_secrets, now=now,
+            password_hash=hashed, secrets=desk.identity_secrets, language=language, now=now,
         )  # fmt: skip
-        await _open(desk, session, account_id, token, request, now)
-    return token
+        done = await begin_session(desk, session, request, account_id, how="password", now=now)
+        if login.email is not None and mail_is_on(desk.settings):
+            await send(session, login.email, "verify_email", {}, language, now, account_id=account_id)
+    forget_before(desk, request)
+    return done
 
 
 async def sign_out(desk: Desk, request: Request[Any, Any, Any]) -> None:
@@ -119,36 +174,58 @@ async def end_other_session(desk: Desk, request: Request[Any, Any, Any], hashed:
     return ended
 
 
-async def change_password(
-    desk: Desk, request: Request[Any, Any, Any], current: str, new: str, *, now: datetime
-) -> None:
-    """Change the viewer's password and end all other sessions. Raises BadCredentials, Invalid, TooMany, Busy."""
+async def end_all_others(desk: Desk, request: Request[Any, Any, Any]) -> int:
+    """End all of the viewer's sessions but this one; gives how many."""
     record = web_session_of(request)
     assert record is not None, "guarded"
-    await desk.throttle.hit(("sign_in", f"account {record.account_id}"), now=now)
     async with desk.database.open_session() as session:
-        known = await accounts.credentials_of(session, record.account_id)
+        ended = await end_all_web_sessions(session, record.account_id, keep=record.token_hash)
+    desk.web_sessions.forget(ended)
+    return len(ended)
+
+
+async def check_own_password(desk: Desk, account_id: int, password: str, *, now: datetime) -> Credentials:
+    """Check the viewer's password once more, as before what cannot be undone. Raises BadCredentials, TooMany, Busy.
+
+    Counted by the account alone: whoever asks is signed in, so no stranger can use it up.
+    """
+    await desk.throttle.hit(("sign_in", f"account {account_id}"), now=now)
+    async with desk.database.open_session() as session:
+        known = await accounts.credentials_of(session, account_id)
+    if not await desk.passwords.verify(password, known.password_hash):
+        raise BadCredentials
+    await desk.throttle.forgive("sign_in", f"account {account_id}", now=now)
+    return known
+
+
+@in_turn
+async def change_password(
+    desk: Desk, request: Request[Any, Any, Any], current: str, new: str, *, now: datetime
+) -> SignedIn:
+    """Change the viewer's password, end all other sessions and tell the owner by letter.
+
+    Gives the session's token empty, and the device made known again under the new password. Raises BadCredentials,
+    Invalid, TooMany, Busy.
+    """
+    record = web_session_of(request)
+    assert record is not None, "guarded"
+    async with desk.database.open_session() as session:
         logins = await accounts.logins_of(session, record.account_id)
-    faults = password_faults(new, logins=logins, field="new_password")
+    faults = desk.password_faults(new, logins=logins, field="new_password")
     if faults:
         raise Invalid(faults)
-    if not await desk.passwords.verify(current, known.password_hash):
-        raise BadCredentials
+    await check_own_password(desk, record.account_id, current, now=now)
     hashed = await desk.passwords.hash(new)
     async with desk.database.open_session() as session:
-        await accounts.change_password(session, record.account_id, password_hash=hashed, keep=record.token_hash)
+        ended = await accounts.change_password(session, record.account_id, password_hash=hashed, keep=record.token_hash)
+        await write_event(session, "password_changed", actor=record.account_id, subject=f"account:{record.account_id}",
+                          facts={"how": "changed", "sessions": len(ended)}, now=now)  # fmt: skip
+        await notify(session, record.account_id, "password_changed", now=now)
     desk.web_sessions.forget_account(record.account_id)
+    return SignedIn("", desk.devices.issue(record.account_id, hashed))
 
 
-async def _open(
-    desk: Desk, session: Any, account_id: int, token: str, request: Request[Any, Any, Any], now: datetime
-) -> None:
-    lifetime: timedelta = desk.settings.session_absolute
-    agent = request.headers.get("user-agent", "")
-    await open_web_session(session, account_id, token=token, user_agent=agent, lifetime=lifetime, now=now)
-
-
-def _check_sign_up(given: SignUp) -> Login:
+def _check_sign_up(desk: Desk, given: SignUp) -> Login:
     """Check what can be checked without the register, all fields at once."""
     errors: list[FieldError] = []
     login = Login()
@@ -158,12 +235,13 @@ def _check_sign_up(given: SignUp) -> Login:
         errors += refusal.errors
     if not given.national_id.strip():
         errors.append(FieldError("national_id", "missing", "This field is needed."))
-    errors += password_faults(given.password, logins=(given.login.strip(),))
+    errors += desk.password_faults(given.password, logins=(given.login.strip(),))
     if errors:
         raise Invalid(errors)
     return login
 
 
 __all__ = [
-    "Desk", "SignUp", "change_password", "end_other_session", "sign_in", "sign_out", "sign_up", "token_hash",
+    "Desk", "SignUp", "SignedIn", "change_password", "check_own_password", "end_all_others", "end_other_session",
+    "sign_in", "sign_out", "sign_up", "token_hash",
 ]  # fmt: skip

@@ -43,6 +43,7 @@ from voting.keys import RECEIPT, Ed25519Signer, receipt_signer
 from voting.problems import as_refusal
 from voting.settings import Settings
 from voting.telemetry import log_failure
+from voting.web.assisted import leave_booth
 from voting.web.ballot_form import Filled, new_ballot, read_fields
 from voting.web.ballot_pages import History, again_page, receipt_page, sample_page, step_page, stopped_page
 from voting.web.ballot_steps import Place, Sheet, move, start
@@ -123,7 +124,7 @@ async def cast(
     if (wrong := move(sheet, check, "stay")).at is not None:
         return step_page(request, poll, sheet, wrong)
     try:
-        done = await box.cast(Vote(poll, citizen_id, sheet.answers(filled), filled.key, now))
+        done = await box.cast(Vote(poll, citizen_id, sheet.answers(filled), filled.key, now, viewer.channel))
     except NotEligible as refusal:
         async with database.open_read_session() as reading:
             names = await register_names(reading, poll.definition)
@@ -140,6 +141,8 @@ async def cast(
     except Exception as error:
         refused = _passing(request, error)
         return step_page(request, poll, sheet, check, refused, history=_history(fields, refused))
+    if viewer.assisted_centre is not None:
+        return await leave_booth(request, poll, done)
     return receipt_page(request, poll, done)
 
 

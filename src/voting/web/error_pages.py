@@ -20,7 +20,9 @@ AnyRequest = Request[Any, Any, Any]
 def error_page(request: AnyRequest, problem: Problem, headers: Mapping[str, str]) -> Response[Any]:
     """Show a refusal as a page."""
     template = "errors/failed.html" if problem.status >= 500 else "errors/refused.html"
-    shown = replace(problem, facts={"retry_after": None, **problem.facts})  # the page asks for it of every refusal
+    shown = replace(
+        problem, facts={"retry_after": None, "no_passkey": False, **problem.facts}
+    )  # asked of every refusal
     return page(request, template, status=problem.status, headers=dict(headers), problem=shown)
 
 

@@ -25,17 +25,16 @@ from results.city_map import CityMap, read_map
 from results.exploration import View, answer_code, explore, unweighted
 from results.exploration_csv import COLUMNS, view_rows
 from results.exports.dialects import Dialect, csv_chunks, file_name, streamed
-from results.figures import PollFigures, counted_version, poll_figures, see
-from results.visibility import Decision, Need, require
+from results.figures import PollFigures, poll_figures
+from results.visibility import Need, require
 from results.weighted_polls import weighting_if_any
 from results.weighting import WeightedQuestion, Weighting
 from voting.db import Database
 from voting.identity.guards import public
-from voting.remembering import Shelf
 from voting.web.explorer_charts import draw, matrix_of
 from voting.web.frames import framed
 from voting.web.i18n import language_of
-from voting.web.standing import poll_at
+from voting.web.standing import poll_at, poll_seen
 
 AnyRequest = Request[Any, Any, Any]
 
@@ -45,14 +44,7 @@ async def show_explorer(
     request: AnyRequest, slug: FromPath[str], database: NamedDependency[Database], now: NamedDependency[datetime]
 ) -> Response[Any]:
     """One view of a counted poll; refuses what the results refuse before the count."""
-    shelf: Shelf = request.app.state["shelf"]
-
-    async def look() -> tuple[SealedPoll, Decision]:
-        async with database.open_read_session() as session:
-            poll = await poll_at(session, slug)
-            return poll, see(poll, await counted_version(session, poll.id), now)
-
-    poll, seen = await shelf.get(("seen", slug), look)
+    poll, seen = await poll_seen(request, database, slug, now)
     require(seen, Need.OUTCOME)
 
     async def make() -> Mapping[str, Any]:

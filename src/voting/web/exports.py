@@ -87,11 +87,12 @@ def _result_files(figures: PollFigures) -> list[FileLine]:
     days = figures.turnout.days
     turnout = 1 + sum(len(table.rows) for table in figures.turnout.tables) + len(days)
     groups = 1 + max((sum(len(table.rows) for table in found.tables) for found in figures.questions), default=0)
+    by_hour = [FileLine(FileKind.HOURS_CSV, None)] if figures.seen.breakdowns else []
     return [
         FileLine(FileKind.RESULTS_XLSX, lines, ordered=True), FileLine(FileKind.RESULTS_CSV, lines),
         FileLine(FileKind.RESULTS_WIDE_CSV, groups), FileLine(FileKind.RESULTS_PARQUET, lines),
         FileLine(FileKind.RESULTS_JSON, lines), FileLine(FileKind.TURNOUT_CSV, turnout),
-        FileLine(FileKind.DETAILS_CSV, None),
+        FileLine(FileKind.DETAILS_CSV, None), *by_hour,
     ]  # fmt: skip
 
 

@@ -82,6 +82,24 @@ FINDINGS: Final[Mapping[str, str]] = {
     "style_points_impossible": "All {total} points must be spent, but the options of one ballot, or of residents whom "
     "none names, take only {most}.",
     "style_too_small": "Only {entitled} residents get this ballot; fewer than {at_least} could be told apart.",
+    # questions counted together
+    "cross_tab_counts_together": "A table of both questions will be published, its figures under {at_least} hidden "
+    "together with those of all other tables. Records of ballots stay one question at a time. The ballot page says so. "
+    "Both questions are broken down by one of district, age and sex at a time.",
+    "cross_tab_of_itself": "Choose two different questions.",
+    "cross_tab_unknown_question": "One of the two questions is gone.",
+    "cross_tab_kind": "Only questions of one answer or of several, and ratings of one thing, can be counted together.",
+    "cross_tab_many_answers": "One of the questions has {answers} answers. A table of more than {at_most} would tell "
+    "of people or be hidden nearly whole.",
+    "cross_tab_other_ballots": "Both questions must be asked of the same residents: on the same ballots, after the "
+    "same answer.",
+    "cross_tab_several_both": "Both questions take several answers: what is hidden in their table could be worked out "
+    "from the choices of each ballot. Pair one of them with a question of one answer.",
+    "cross_tab_several_again": "A question of several answers stands in one pair only: two tables of it would tell of "
+    "each other what they hide. Leave one pair out.",
+    "cross_tab_repeats": "This pair of questions stands here twice.",
+    "cross_tab_ring": "The pairs form a ring of questions: what each table hides could be worked out from the others. "
+    "Leave one pair out.",
     # owners
     "units_unused": "Houses are named, but no question is decided by flats.",
     "units_need_named": "Flats decide by owners' names: the poll must be named.",

@@ -62,6 +62,9 @@ def form_of(definition: Definition, *, slug: str = "", language: str = "ru") -> 
         form.put_all(f"styles.{style.id}.territories", style.territories)
     if definition.units is not None:
         _put_units(form, definition.units)
+    for number, pair in enumerate(definition.cross_tabs, start=1):
+        form.put(f"cross_tabs.{number}.rows", str(pair.rows))
+        form.put(f"cross_tabs.{number}.columns", str(pair.columns))
     put_audience(form, definition.audience, zone)
     for question in definition.questions:
         _put_question(form, question, language)

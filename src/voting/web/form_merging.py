@@ -5,7 +5,8 @@ other changed is theirs by default, what only oneself changed is one's own, and 
 in. `merge` takes the other's version of the chosen rows into one's own form. Nothing else of it changes.
 
 A row is one field, or a whole part (a question, an option, a source, a ballot) that only one version has, or the order
-of a list, or who may vote as a whole: halves of a rule make no rule.
+of a list, or who may vote as a whole: halves of a rule make no rule, and half a
+pair of questions is none.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from voting.web.editor_form import EditorForm
 from voting.web.form_operations import MARKS
 from voting.web.form_parts import remove_part, reorder
 
-WHOLE: Final = ("audience",)
+WHOLE: Final = ("audience", "cross_tabs")
 ORDER: Final = "order"
 
 

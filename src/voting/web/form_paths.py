@@ -27,6 +27,8 @@ def at_field(
         parts = [head]
     elif head == "questions" and len(parts) > 1:
         parts = _question(parts, values, rows)
+    elif head == "cross_tabs" and len(parts) > 1:
+        parts = [head, str(rows[head][int(parts[1])]), *parts[2:]]
     elif head == "sources" and len(parts) > 1:
         parts = _source(parts, "sources", rows)
     elif head == "styles" and len(parts) > 1:

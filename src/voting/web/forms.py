@@ -70,6 +70,7 @@ def read_document(reader: FieldReader) -> dict[str, Any]:
         "styles": [_style(reader, f"styles.{number}", number) for number in form.ids("styles")],
         "units": _units(reader),
         "audience": read_audience(reader),
+        "cross_tabs": _cross_tabs(reader),
         "questions": [read_question(reader, f"questions.{number}", number) for number in form.ids("questions")],
     }
 
@@ -93,6 +94,20 @@ def _units(reader: FieldReader) -> dict[str, Any] | None:
         "quorum_of_area": reader.parsed("units.quorum_of_area", read_share, None),
         **{name: reader.form.get(f"units.{name}") for name in ("chair", "secretary")},
     }
+
+
+def _cross_tabs(reader: FieldReader) -> list[dict[str, Any]]:
+    """The pairs of questions; a row where neither is chosen is none."""
+    pairs = []
+    for row in reader.form.ids("cross_tabs"):
+        at = f"cross_tabs.{row}"
+        pair = {name: reader.number(f"{at}.{name}", None) for name in ("rows", "columns")}
+        if any(number is not None for number in pair.values()):
+            for name in [name for name, number in pair.items() if number is None]:
+                reader.wrong(f"{at}.{name}", "question_missing", "Choose a question.")
+            reader.rows.setdefault("cross_tabs", []).append(row)
+            pairs.append({name: 1 if number is None else number for name, number in pair.items()})
+    return pairs
 
 
 def _once(errors: Iterable[FieldError]) -> tuple[FieldError, ...]:

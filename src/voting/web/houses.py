@@ -14,9 +14,13 @@ from litestar import Request, Response, get
 from litestar.di import NamedDependency
 from litestar.params import FromPath
 
-from polls.errors import NotFound
+from polls.audit import write_event
+from polls.errors import NotFound, PollNotFound
 from polls.register import CODE
+from polls.sessions import ReadSession
 from results.houses import HouseSheet, house_sheet
+from voting.approvals.errors import OutOfScope
+from voting.approvals.scopes import require_poll
 from voting.db import Database
 from voting.identity.guards import public
 from voting.identity.sessions import Viewer
@@ -63,12 +67,30 @@ async def _sheet(database: Database, slug: str, building: str, visitor: Viewer |
         raise NotFound()
     async with database.open_read_session() as session:
         poll = await poll_at(session, slug)
-        return await house_sheet(
+        official = visitor is not None and await _reaches(session, visitor, poll.public_id)
+        sheet = await house_sheet(
             session, poll, building, now,
             citizen_id=visitor.citizen_id if visitor else None,
-            official=visitor is not None and visitor.has("official"),
+            official=official,
             signed_in=visitor is not None,
         )  # fmt: skip
+    if visitor is not None and official:
+        async with database.open_session_aside() as session:  # no names without the log
+            await write_event(
+                session, "personal_data_exported", actor=visitor.account_id, subject=f"poll:{poll.public_id}",
+                facts={"what": f"house {building}"}, now=now,
+            )  # fmt: skip
+    return sheet
+
+
+async def _reaches(session: ReadSession, visitor: Viewer, public_id: str) -> bool:
+    """Whether somebody is an official of this very poll: another department's sees no house flat by flat."""
+    grants = visitor.grants_of("official")
+    try:
+        await require_poll(session, grants, visitor.account_id, public_id)
+    except (OutOfScope, PollNotFound):
+        return False
+    return bool(grants)
 
 
 def _shown(sheet: HouseSheet) -> Mapping[str, Any]:

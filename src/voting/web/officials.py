@@ -20,7 +20,9 @@ from polls.desk import PAGE, Pile, desk_counts, desk_polls
 from polls.errors import PollNotFound
 from polls.own_answers import number_waiting
 from polls.sessions import Session
-from voting.identity.guards import official
+from voting.approvals.queue import Reader, counts_for
+from voting.approvals.scopes import polls_within
+from voting.identity.guards import any_of, official
 from voting.identity.names import names_of
 from voting.identity.sessions import Viewer
 from voting.web.rendering import page
@@ -76,23 +78,29 @@ def see_other(address: str) -> Redirect:
     return Redirect(address, status_code=303)
 
 
-@get("/officials", guards=[official], include_in_schema=False)
+@get("/officials", guards=[any_of("official", "reviewer", "admin", "observer")], include_in_schema=False)
 async def show_desk(
     request: AnyRequest, viewer: NamedDependency[Viewer], session: NamedDependency[Session],
     now: NamedDependency[datetime],
 ) -> Response[Any]:  # fmt: skip
-    """The list of polls, by state. Read from the primary: what was just saved must show."""
+    """The list of polls, by state; for the rest of the office, where their work is. Read from the primary: what was
+    just saved must show."""
+    waiting = await counts_for(session, Reader(viewer.account_id, viewer.grants))
+    if not viewer.has("official"):
+        return page(request, "officials/office.html", nav="officials", waiting=waiting)
+    within = polls_within(viewer.grants_of("official"), viewer.account_id)
     wanted = Wanted.read(request)
     author = viewer.account_id if wanted.mine else None
     offset = (max(1, wanted.number) - 1) * PAGE
-    rows, more = await desk_polls(session, now, wanted.pile, author_id=author, words=wanted.words, offset=offset)
-    counts = await desk_counts(session, now, author_id=author)
+    rows, more = await desk_polls(session, now, wanted.pile, author_id=author, words=wanted.words, within=within,
+                                  offset=offset)  # fmt: skip
+    counts = await desk_counts(session, now, author_id=author, within=within)
     votes = await cast_counts(session, [row.id for row in rows])
     names = await names_of(session, [row.author_id for row in rows])
     return page(
         request, "officials/desk.html", nav="officials", wanted=wanted, rows=rows, more=more, votes=votes,
         counts={pile.value: n for pile, n in counts.items()},
-        words_waiting=await number_waiting(session),
+        words_waiting=await number_waiting(session, within=within), waiting=waiting,
         piles=[pile.value for pile in Pile], names=names,
     )  # fmt: skip
 

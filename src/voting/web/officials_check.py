@@ -15,18 +15,19 @@ from polls.authoring import (
     Draft,
     check_draft,
     load_draft,
-    schedule_poll,
 )
 from polls.definition import AllOf, AnyAudience, Definition
 from polls.desk import register_groups
 from polls.errors import NotReady
 from polls.lifecycle import Move, may
 from polls.register import territory_tree
-from polls.sessions import ReadSession, Session
+from polls.sessions import Session
 from polls.strata import LEAST, age_label, coarsen
 from polls.territories import TerritoryTree
+from voting.approvals.actions import Action
 from voting.identity.guards import official
 from voting.identity.sessions import Viewer
+from voting.web.asking import gate_of, waiting_about
 from voting.web.form_filling import form_of
 from voting.web.officials import address_of, known, see_other
 from voting.web.officials_words import finding_line
@@ -59,14 +60,15 @@ async def schedule(
         draft = await load_draft(session, known(public_id), now)
         return await _check_page(request, session, draft, now, not_understood=True)
     try:
-        await schedule_poll(session, known(public_id), viewer.account_id, revision, now)
+        told = {"revision": revision}
+        asked = await gate_of(request, session, viewer, now, sent)(Action.PUBLISH, known(public_id), told)
     except NotReady:  # found since the page was opened: the clock has moved, or the register
         return await _check_page(request, session, await load_draft(session, public_id, now), now, status=409)
-    return see_other(address_of(public_id, "?done=sealed"))
+    return see_other(address_of(public_id, "?done=sealed")) if asked is None else asked.reply
 
 
 async def _check_page(
-    request: AnyRequest, session: ReadSession, draft: Draft, now: datetime, *, status: int = 200,
+    request: AnyRequest, session: Session, draft: Draft, now: datetime, *, status: int = 200,
     not_understood: bool = False,
 ) -> Response[Any]:  # fmt: skip
     check = await check_draft(session, draft.definition, now)
@@ -79,7 +81,9 @@ async def _check_page(
         definition=draft.definition, lines=[finding_line(found, form, translate) for found in check.findings],
         ready=check.ready, run=run, places=tree.by_code,
         groups={group.code: group for group in await register_groups(session)}, address=address_of(draft.public_id),
-        not_understood=not_understood, **(_dry_run_words(run, draft.definition, tree) if run else {}),
+        not_understood=not_understood,
+        **await waiting_about(request, session, draft.public_id, now),
+        **(_dry_run_words(run, draft.definition, tree) if run else {}),
     )  # fmt: skip
 
 

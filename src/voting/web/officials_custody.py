@@ -15,8 +15,9 @@ from polls.custody import archive_draft, hand_over, restore_draft
 from polls.errors import FieldError, Invalid, WrongState
 from polls.lifecycle import Move, State, may
 from polls.sessions import ReadSession, Session
+from voting.approvals.scopes import officials_reaching
 from voting.identity.guards import official
-from voting.identity.names import names_of, officials_named
+from voting.identity.names import names_of
 from voting.identity.sessions import Viewer
 from voting.web.error_pages import described
 from voting.web.officials import address_of, known, see_other
@@ -42,8 +43,10 @@ async def hand(
     typed = str((await request.form()).get("to") or "")
     draft = await load_draft(session, known(public_id), now)
     try:
-        if not (typed.isascii() and typed.isdigit() and int(typed[:18]) in await officials_named(session)):
-            raise Invalid([FieldError("to", "no_such_official", "Choose an official.")])
+        if not (
+            typed.isascii() and typed.isdigit() and int(typed[:18]) in await officials_reaching(session, draft.poll_id)
+        ):
+            raise Invalid([FieldError("to", "no_such_official", "Choose an official whose role reaches this poll.")])
         await hand_over(session, public_id, int(typed), viewer.account_id, now)
     except Invalid as refusal:
         return await _page(request, session, draft, refusal.errors)
@@ -97,7 +100,8 @@ async def _page(
 ) -> Response[Any]:
     problem = described(request, Invalid(errors))
     names = await names_of(session, [draft.author_id])
-    others = {number: name for number, name in (await officials_named(session)).items() if number != draft.author_id}
+    reaching = await officials_reaching(session, draft.poll_id)
+    others = {number: name for number, name in reaching.items() if number != draft.author_id}
     return page(
         request, "officials/custody.html", status=422 if errors else 200, nav="officials", draft=draft,
         author=names.get(draft.author_id, ""), others=others, address=address_of(draft.public_id),

@@ -24,6 +24,8 @@ from polls.errors import EditConflict, FieldError, Invalid, PollNotFound, Sealed
 from polls.lifecycle import Move, may
 from polls.register import territory_tree
 from polls.sessions import ReadSession, Session
+from voting.approvals.errors import OutOfScope
+from voting.approvals.scopes import require_placing
 from voting.identity.guards import official
 from voting.identity.sessions import Viewer
 from voting.publishing import MAX_BYTES, assets_in, store_picture
@@ -84,10 +86,13 @@ async def submit(
     shown = Shown(form, parsed, hidden_number(form.get("based_on")), parsed.errors, changed=True, status=422)
     if parsed.valid is not None:
         try:
+            await require_placing(session, viewer.grants_of("official"), parsed.valid)
             await _save(session, public_id, parsed.valid, viewer.account_id, shown.based_on, form.get("slug"), now)
             return see_other(address_of(public_id, _next_page(operation)))
         except Invalid as refusal:
             shown.errors, shown.based_on = refusal.errors, max(1, shown.based_on)
+        except OutOfScope as refusal:  # the document says it belongs to others: what was typed stays on the page
+            shown.errors = (FieldError("department", refusal.code, refusal.detail),)
         except Sealed as refusal:  # scheduled by somebody meanwhile: what was typed stays on the page
             shown.errors = (FieldError("", refusal.code, refusal.detail),)
         except EditConflict:

@@ -19,6 +19,7 @@ from results.errors import BoardNotPublished, NotSecondPerson, ProtocolChanged, 
 from results.looks import looks_of
 from results.protocol import (
     Draft,
+    Waiting,
     draft_protocol,
     part_taken,
     protocols_of,
@@ -27,11 +28,16 @@ from results.protocol import (
 )
 from results.protocol_desk import protocol_desk
 from results.protocol_document import changed_sections
-from voting.certifying import certify, prepare, withdraw
+from voting.approvals.proofs import hand_of
+from voting.approvals.scopes import polls_within
+from voting.certifying import CERTIFY, certify, certify_hash, prepare, withdraw
 from voting.identity.guards import any_of
 from voting.identity.names import names_of
 from voting.identity.sessions import Viewer
+from voting.identity.step_up import ask, proof_of_form
 from voting.problems import Problem
+from voting.settings import Settings
+from voting.web.asking import AGAIN
 from voting.web.editor_form import EditorForm
 from voting.web.error_pages import described
 from voting.web.officials import address_of, known, see_other
@@ -40,13 +46,16 @@ from voting.web.rendering import page
 
 AnyRequest = Request[Any, Any, Any]
 watchers = any_of("official", "reviewer", "observer", "admin")
-SHOWN_AGAIN = (ProtocolChanged, ProtocolNotWaiting, NotSecondPerson, TieStillOpen, BoardNotPublished)
+SHOWN_AGAIN = (ProtocolChanged, ProtocolNotWaiting, NotSecondPerson, TieStillOpen, BoardNotPublished, *AGAIN)
 
 
 @get("/officials/protocols", guards=[watchers], include_in_schema=False)
-async def show_protocols(request: AnyRequest, session: NamedDependency[Session]) -> Response[Any]:
-    """Which results wait for whom. Read from the primary: what was just done must show."""
-    rows, total = await protocol_desk(session)
+async def show_protocols(
+    request: AnyRequest, viewer: NamedDependency[Viewer], session: NamedDependency[Session]
+) -> Response[Any]:
+    """Which results wait for whom, of those a role reaches. Read from the primary: what was just done must show."""
+    within = polls_within(viewer.grants_of("official", "reviewer", "observer", "admin"), viewer.account_id)
+    rows, total = await protocol_desk(session, within=within)
     return page(request, "officials/protocols.html", nav="officials", rows=rows, total=total)
 
 
@@ -87,7 +96,9 @@ async def submit_certificate(
     async def act() -> None:
         if form.get("agreed") != "1":
             raise Invalid([FieldError("agreed", "needed", "Say that you have read the protocol and stand for it.")])
-        await certify(session, known(public_id), viewer.account_id, form.get("seen"), now)
+        settings: Settings = request.app.state["settings"]
+        hand = hand_of(request, viewer.account_id, settings, proof_of_form(form))
+        await certify(session, known(public_id), hand, form.get("seen"), now, fresh=settings.four_eyes)
 
     return await _act(request, session, public_id, viewer, now, form, act, "certified")
 
@@ -167,9 +178,19 @@ async def _standing(
     return {
         **(await protocol_context(session, said) if said else {}),
         "waiting": waiting, "certified": certified, "draft": draft, "stale": stale, "part": part,
-        "may_certify": viewer.has("reviewer") and part is None, "looks": looks, "look_total": total,
+        "may_certify": viewer.has("reviewer") and part is None,
+        "step_up": await _step_up(request, session, waiting, viewer), "looks": looks, "look_total": total,
         "withdrawn": withdrawn, "names": await names_of(session, people), "blocked": blocked,
     }  # fmt: skip
+
+
+async def _step_up(request: AnyRequest, session: ReadSession, waiting: Waiting | None, viewer: Viewer) -> Any:
+    """What the reviewer must prove with, bound to what waits; None with four eyes off."""
+    settings: Settings = request.app.state["settings"]
+    if waiting is None or not settings.four_eyes or not viewer.has("reviewer"):
+        return None
+    hashed = certify_hash(waiting.sha256)
+    return await ask(session, viewer.account_id, purpose=CERTIFY, object_hash=hashed, settings=settings)
 
 
 handlers = [show_protocols, show_protocol_desk, submit_draft, submit_certificate, submit_withdrawal]

@@ -17,16 +17,10 @@ from litestar.response import Redirect
 from pydantic import ValidationError
 
 from polls.audience import roll_total
-from polls.authoring import (
-    Draft,
-    cancel_poll,
-    close_early,
-    extend_poll,
-    load_draft,
-)
+from polls.authoring import Draft, checked_reason, load_draft
 from polls.catalogue import SealedPoll, cast_counts, sealed_poll
 from polls.definition import Definition, Text, Tie
-from polls.errata import add_erratum, errata_of
+from polls.errata import errata_of
 from polls.errors import FieldError, Invalid, PollPaused
 from polls.journal import poll_events
 from polls.lifecycle import COUNTED, Move, State, may
@@ -37,11 +31,13 @@ from polls.questions import takes_words
 from polls.register import territory_tree
 from polls.sessions import ReadSession, Session
 from results.decisions import decision_of
+from voting.approvals.actions import Action
 from voting.board_jobs import standing_of_board
 from voting.identity.guards import official
 from voting.identity.names import names_of
 from voting.identity.sessions import Viewer
 from voting.problems import as_refusal
+from voting.web.asking import Asked, gate_of, waiting_about
 from voting.web.editor_form import EditorForm
 from voting.web.error_pages import described
 from voting.web.i18n import language_of
@@ -71,10 +67,10 @@ async def extend(
     """Move the closing time later."""
     form = EditorForm.read((await request.form()).multi_items())
 
-    async def act() -> None:
+    async def act() -> Asked | None:
         draft = await load_draft(session, known(public_id), now)
-        closes_at = _closing(form, draft.definition)
-        await extend_poll(session, public_id, viewer.account_id, closes_at, form.get("reason"), now)
+        told = {"closes_at": _closing(form, draft.definition), "reason": checked_reason(form.get("reason"))}
+        return await gate_of(request, session, viewer, now, form)(Action.EXTEND, public_id, told)
 
     return await _amend(request, session, public_id, form, "extend", act, now)
 
@@ -87,8 +83,9 @@ async def close(
     """Close an open poll now."""
     form = EditorForm.read((await request.form()).multi_items())
 
-    async def act() -> None:
-        await close_early(session, known(public_id), viewer.account_id, form.get("reason"), now)
+    async def act() -> Asked | None:
+        told = {"reason": checked_reason(form.get("reason"))}
+        return await gate_of(request, session, viewer, now, form)(Action.CLOSE_EARLY, known(public_id), told)
 
     return await _amend(request, session, public_id, form, "close", act, now)
 
@@ -129,9 +126,9 @@ async def correct(
     """Say on the poll's page what is wrong in a sealed text."""
     form = EditorForm.read((await request.form()).multi_items())
 
-    async def act() -> None:
+    async def act() -> Asked | None:
         text = as_text({"ru": form.get("text.ru").strip(), "en": form.get("text.en").strip()}, "text")
-        await add_erratum(session, known(public_id), viewer.account_id, text, now)
+        return await gate_of(request, session, viewer, now, form)(Action.CORRECT, known(public_id), {"text": text})
 
     return await _amend(request, session, public_id, form, "erratum", act, now)
 
@@ -144,25 +141,26 @@ async def cancel(
     """Cancel a poll: nothing will be counted."""
     form = EditorForm.read((await request.form()).multi_items())
 
-    async def act() -> None:
-        await cancel_poll(session, known(public_id), viewer.account_id, form.get("reason"), now)
+    async def act() -> Asked | None:
+        told = {"reason": checked_reason(form.get("reason"))}
+        return await gate_of(request, session, viewer, now, form)(Action.CANCEL, known(public_id), told)
 
     return await _amend(request, session, public_id, form, "cancel", act, now)
 
 
 async def _amend(
     request: AnyRequest, session: Session, public_id: str, form: EditorForm, move: str,
-    act: Callable[[], Awaitable[None]], now: datetime,
+    act: Callable[[], Awaitable[Asked | None]], now: datetime,
 ) -> Response[Any] | Redirect:  # fmt: skip
-    """Do it, or show the page again with what is wrong and with everything typed."""
+    """Do it or ask for it, or show the page again with what is wrong and with everything typed."""
     try:
-        await act()
+        asked = await act()
     except PollPaused as refusal:
         errors: tuple[FieldError, ...] = (FieldError("reason", refusal.code, refusal.detail),)
     except Invalid as refusal:
         errors = refusal.errors
     else:
-        return see_other(address_of(public_id, f"?done={move}"))
+        return see_other(address_of(public_id, f"?done={move}")) if asked is None else asked.reply
     draft = await load_draft(session, known(public_id), now)
     return await _sealed_page(request, session, draft, now, form=form, move=move, errors=errors)
 
@@ -186,7 +184,7 @@ def _closing(form: EditorForm, definition: Definition) -> datetime:
 
 
 async def _sealed_page(
-    request: AnyRequest, session: ReadSession, draft: Draft, now: datetime, *, form: EditorForm | None = None,
+    request: AnyRequest, session: Session, draft: Draft, now: datetime, *, form: EditorForm | None = None,
     move: str = "", errors: tuple[FieldError, ...] = (),
 ) -> Response[Any]:  # fmt: skip
     """The page of a sealed or cancelled poll. Turnout only: officials see results when everybody does."""
@@ -206,7 +204,7 @@ async def _sealed_page(
         resumed_closing=_if_resumed(poll, now), words_waiting=await words_waiting(session, poll),
         board=await standing_of_board(session, request.app.state["settings"].data_dir, draft.public_id),
         lots=poll is not None and any(one.rule.tie is not Tie.JOINT for one in poll.definition.questions),
-        form=form or EditorForm(), move=move,
+        form=form or EditorForm(), move=move, **await waiting_about(request, session, draft.public_id, now),
         done=request.query_params.get("done", ""),
         errors={str(error["path"]).replace("/", "."): str(error["message"]) for error in problem.errors},
         address=address_of(draft.public_id), now=now, language=language_of(request),

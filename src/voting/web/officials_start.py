@@ -24,7 +24,9 @@ from polls.poll_templates import TEMPLATES, definition_from
 from polls.register import buildings_named, territory_tree
 from polls.sessions import ReadSession
 from polls.territories import Territory, TerritoryTree
+from voting.approvals.scopes import polls_within
 from voting.identity.guards import official
+from voting.identity.recognition import viewer_of
 from voting.identity.sessions import Viewer
 from voting.problems import as_refusal
 from voting.settings import Settings
@@ -183,7 +185,9 @@ async def _start_page(
 ) -> Response[Any]:
     words = request.query_params.get("q", "").replace("\0", "").strip()[:100]
     house = request.query_params.get("house", "").replace("\0", "").strip()[:100]
-    rows, more = await desk_polls(session, now, words=words, limit=10) if words else ([], False)
+    viewer = viewer_of(request)
+    within = polls_within(viewer.grants_of("official"), viewer.account_id) if viewer else None
+    rows, more = await desk_polls(session, now, words=words, within=within, limit=10) if words else ([], False)
     tree = await territory_tree(session, buildings=True)
     return page(
         request, "officials/start.html", status=422 if mistakes else 200, nav="officials",

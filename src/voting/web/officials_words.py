@@ -97,6 +97,8 @@ def label_of(form: EditorForm, name: str, translate: Translate) -> str:
             place.append(_numbered(translate("option {n}"), form.ids(f"questions.{parts[1]}.options"), parts[3]))
     if parts[0] == "styles" and len(parts) > 1:
         place.append(_numbered(translate("Ballot {n}"), form.ids("styles"), parts[1]))
+    if parts[0] == "cross_tabs" and len(parts) > 1:
+        place.append(_numbered(translate("Pair {n}"), form.ids("cross_tabs"), parts[1]))
     level = next((part for part in reversed(parts) if part.isdigit()), "") if "levels" in parts[:-1] else ""
     if level:
         place.append(translate("level {n}").format(n=1 + int(level)))

@@ -18,6 +18,7 @@ from polls.errors import Invalid, NotFound, WrongState
 from polls.own_answers import PAGE, Status, review, statuses, waiting, waiting_polls
 from polls.questions import FreeText, takes_words
 from polls.sessions import ReadSession, Session
+from voting.approvals.scopes import polls_within
 from voting.identity.guards import official
 from voting.identity.sessions import Viewer
 from voting.web.editor_form import EditorForm
@@ -65,10 +66,13 @@ class Done:
 
 
 @get("/officials/words", guards=[official], include_in_schema=False)
-async def show_queues(request: AnyRequest, session: NamedDependency[Session]) -> Response[Any]:
+async def show_queues(
+    request: AnyRequest, viewer: NamedDependency[Viewer], session: NamedDependency[Session]
+) -> Response[Any]:
     """Polls with words that wait, the most first, a page at a time."""
     offset = hidden_number(request.query_params.get("offset", ""))
-    rows = await waiting_polls(session, offset, PAGE + 1)
+    within = polls_within(viewer.grants_of("official"), viewer.account_id)
+    rows = await waiting_polls(session, offset, PAGE + 1, within=within)
     more = offset + PAGE if len(rows) > PAGE else None
     return page(request, "officials/words_polls.html", nav="officials", rows=rows[:PAGE], next_offset=more)
 

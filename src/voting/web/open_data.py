@@ -13,7 +13,6 @@ import re
 from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 from typing import Any
-from xml.etree import ElementTree
 
 from litestar import Litestar, Request, Response, get
 from litestar.di import NamedDependency
@@ -36,6 +35,7 @@ from results.open_data import (
     number_published,
     published_polls,
 )
+from voting.atom import Entry, Feed, write_atom
 from voting.identity.guards import public
 from voting.open_data_archive import Archive, archive_in
 from voting.ranges import Part, Unsatisfiable, part_asked
@@ -48,9 +48,7 @@ SHOWN, A_PAGE, AT_ONCE = 25, 100, 500
 LAST_PAGE = 100_000
 NUMBER = re.compile(r"[0-9]{1,18}", re.ASCII)
 KEPT = {"cache-control": "public, max-age=60"}
-NO_XML = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 PIECE = 256 * 1024
-ATOM = "http://www.w3.org/2005/Atom"
 
 
 @get("/open-data", guards=[public], include_in_schema=False)
@@ -190,28 +188,31 @@ def offered(app: Litestar) -> list[Format]:
 
 
 def feed(site: Site, found: Sequence[Change], language: str) -> bytes:
-    """Changes as Atom (RFC 4287), newest first."""
-    ElementTree.register_namespace("", ATOM)
-    root = ElementTree.Element(f"{{{ATOM}}}feed", {"xml:lang": language})
+    """Changes as Atom, newest first."""
     here = site.address("/open-data/changes.atom")
     title = {"ru": "изменения открытых данных", "en": "changes of open data"}[language]
-    _add(root, "id", here)
-    _add(root, "title", f"{site.name.in_language(language)}: {title}")
-    _add(root, "updated", found[0].at.isoformat() if found else "1970-01-01T00:00:00+00:00")
-    _add(root, "link", None, rel="self", href=here, type="application/atom+xml")
-    _add(root, "link", None, rel="alternate", href=site.address("/open-data"), type="text/html")
-    _add(root, "rights", site.licence)
-    author = _add(root, "author", None)
-    _add(author, "name", site.name.in_language(language))
-    for one in found:
-        entry = _add(root, "entry", None)
-        _add(entry, "id", f"{here}#{one.position}")
-        _add(entry, "title", f"{WORDS[one.kind].in_language(language)}: {one.poll_title.in_language(language)}")
-        _add(entry, "updated", one.at.isoformat())
-        _add(entry, "category", None, term=one.kind)
-        _add(entry, "link", None, rel="alternate", href=site.address(f"/polls/{one.poll_slug}/results"))
-    written: bytes = ElementTree.tostring(root, encoding="utf-8", xml_declaration=True)
-    return written
+    entries = [
+        Entry(
+            f"{here}#{one.position}",
+            f"{WORDS[one.kind].in_language(language)}: {one.poll_title.in_language(language)}",
+            site.address(f"/polls/{one.poll_slug}/results"), one.at, category=one.kind,
+        )
+        for one in found
+    ]  # fmt: skip
+    author = site.name.in_language(language)
+    return write_atom(
+        Feed(
+            here,
+            f"{author}: {title}",
+            here,
+            site.address("/open-data"),
+            author,
+            language,
+            entries,
+            site.licence,
+            ordered=True,
+        )
+    )
 
 
 WORDS = {
@@ -220,12 +221,6 @@ WORDS = {
     CERTIFIED: Text(ru="Протокол утверждён", en="The protocol was certified"),
     DECIDED: Text(ru="Решение города", en="The city's decision"),
 }
-
-
-def _add(parent: ElementTree.Element, name: str, words: str | None, **attributes: str) -> ElementTree.Element:
-    made = ElementTree.SubElement(parent, f"{{{ATOM}}}{name}", attributes)
-    made.text = None if words is None else NO_XML.sub("", words)
-    return made
 
 
 def _site(settings: Settings) -> Site:

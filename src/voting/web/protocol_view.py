@@ -23,6 +23,7 @@ from results.figures import poll_figures
 from results.protocol import Certified, protocols_of
 from voting.settings import Settings
 from voting.web import i18n
+from voting.web.crossing import shown_cross_tabs
 from voting.web.rendering import environment
 from voting.web.standing import register_names
 
@@ -76,7 +77,8 @@ async def report_context(session: ReadSession, poll: SealedPoll, now: datetime) 
     places = await territory_tree(session)
     protocols: list[Certified] = await protocols_of(session, poll.id)
     return {
-        "figures": figures, "definition": poll.definition, "poll": poll, "state": figures.state.value,
+        "figures": figures, "crossed": shown_cross_tabs(figures), "definition": poll.definition, "poll": poll,
+        "state": figures.state.value,
         "quorum": check_quorum(poll.definition.quorum, figures.ballots, figures.turnout.entitled), "exact": Fraction,
         "okrug_names": {place.code: place for place in places.of_kind("okrug")},
         "day_rows": [(day.isoformat(), n) for day, n in sorted(figures.turnout.days.items())],

@@ -26,23 +26,32 @@ from polls.sessions import ReadSession
 from polls.tally.quorum import check_quorum
 from polls.territories import TerritoryTree
 from polls.tie_breaking import DecidedTie, commitments, decided_ties
+from results.channels import assisted_votes
 from results.charts import Cell, TileMap, day_series, tile_map
 from results.decisions import decisions_of
+from results.errors import TablesPending
 from results.explained import Explained, explain
-from results.figures import PollFigures, counted_version, live_figures, poll_figures, running_turnout, see
+from results.figures import (
+    PollFigures,
+    counted_totals,
+    live_figures,
+    poll_figures,
+    running_turnout,
+)
 from results.protocol import protocols_of
 from results.shapes import By, Turnout
 from results.visibility import Decision, enough
 from voting.db import Database
 from voting.identity.guards import public
-from voting.remembering import UNTIL_EVENT, Shelf
+from voting.remembering import UNTIL_EVENT
 from voting.settings import Settings
 from voting.web.anomalies import shown_anomalies
 from voting.web.boards import shown_board
+from voting.web.crossing import shown_cross_tabs
 from voting.web.frames import framed
 from voting.web.home import Wanted, places_of
 from voting.web.i18n import language_of
-from voting.web.standing import poll_at
+from voting.web.standing import poll_seen
 from voting.web.topics import TOPICS
 from voting.web.weighting import weighted_part
 
@@ -54,14 +63,7 @@ async def show_results(
     request: AnyRequest, slug: FromPath[str], database: NamedDependency[Database], now: NamedDependency[datetime]
 ) -> Response[Any]:
     """The results, or when they will be there."""
-    shelf: Shelf = request.app.state["shelf"]
-
-    async def look() -> tuple[SealedPoll, Decision]:
-        async with database.open_read_session() as session:
-            poll = await poll_at(session, slug)
-            return poll, see(poll, await counted_version(session, poll.id), now)
-
-    poll, seen = await shelf.get(("seen", slug), look)
+    poll, seen = await poll_seen(request, database, slug, now)
     shared: dict[str, Any] = {"nav": "results", "poll": poll, "definition": poll.definition, "seen": seen, "now": now}
 
     async def make() -> Mapping[str, Any]:
@@ -71,9 +73,17 @@ async def show_results(
             board = await shown_board(session, request.app.state["settings"], poll.id, poll.public_id)
             return {**shared, "board": board, **await _counted(session, poll, request, now)}
 
+    async def wait() -> Mapping[str, Any]:
+        async with database.open_read_session() as session:
+            totals = await counted_totals(session, poll.slug, now)
+        return {**shared, "running": None, "live": totals, "state": seen.state.value, "exact": Fraction}
+
     if not seen.outcome:
         return await framed(request, "results/pending.html", seen, make)
-    return await framed(request, "results/counted.html", seen, make, age=UNTIL_EVENT)
+    try:
+        return await framed(request, "results/counted.html", seen, make, age=UNTIL_EVENT)
+    except TablesPending:
+        return await framed(request, "results/pending.html", (seen, "tables"), wait)
 
 
 async def _pending(session: ReadSession, poll: SealedPoll, seen: Decision, now: datetime) -> dict[str, Any]:
@@ -92,6 +102,7 @@ async def _counted(session: ReadSession, poll: SealedPoll, request: AnyRequest, 
     language = language_of(request)
     return {
         "views": views,
+        "crossed": shown_cross_tabs(figures),
         "exact": Fraction,
         **await _beside(session, poll, figures, request.query_params),
         **await _ties(session, poll, figures),
@@ -99,6 +110,7 @@ async def _counted(session: ReadSession, poll: SealedPoll, request: AnyRequest, 
         **await _houses(session, views, language),
         **await shown_anomalies(session, poll, figures.seen, now),
         "figures": figures,
+        "assisted": await assisted_votes(session, figures, poll.id),
         "protocols": await protocols_of(session, poll.id),
         "state": figures.state.value,
         "quorum": check_quorum(poll.definition.quorum, figures.ballots, votes.entitled),

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
 
+from litestar import Request
+
 from polls.audience_rule import codes_of
 from polls.authoring import SLUG
 from polls.ballot import style_of
@@ -22,12 +24,31 @@ from polls.pausing import Pause, standing_pause
 from polls.register import GroupRow, buildings_named, territory_tree
 from polls.sessions import ReadSession
 from polls.territories import Territory
+from results.figures import counted_version, see
+from results.visibility import Decision
+from voting.db import Database
 from voting.identity.sessions import Viewer
+from voting.remembering import Shelf
+
+AnyRequest = Request[Any, Any, Any]
 
 
 async def poll_at(session: ReadSession, slug: str) -> SealedPoll:
     """The public poll at an address. Text that cannot be a slug is answered like a poll that is not there."""
     return await sealed_poll(session, address_of(slug))
+
+
+async def poll_seen(request: AnyRequest, database: Database, slug: str, now: datetime) -> tuple[SealedPoll, Decision]:
+    """The poll at an address, and what of its figures may be shown now: remembered for a moment, for all readers."""
+
+    async def look() -> tuple[SealedPoll, Decision]:
+        async with database.open_read_session() as session:
+            poll = await poll_at(session, slug)
+            return poll, see(poll, await counted_version(session, poll.id), now)
+
+    shelf: Shelf = request.app.state["shelf"]
+    found: tuple[SealedPoll, Decision] = await shelf.get(("seen", slug), look)
+    return found
 
 
 def address_of(slug: str) -> str:

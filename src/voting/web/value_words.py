@@ -129,6 +129,7 @@ FIELD_NAMES: Final[Mapping[str, str]] = {
     "units": "Houses of owners", "buildings": "Houses", "quorum_of_area": "Quorum of the area",
     "chair": "Chair of the meeting", "secretary": "Secretary of the meeting", "not": "Exception", "op": "Condition",
     "codes": "Chosen", "moment": "Moment", "list_code": "List", "invited": "Only those on a list",
-    "parts": "Conditions", "order": "Order",
+    "parts": "Conditions", "order": "Order", "cross_tabs": "Questions counted together", "rows": "In the rows",
+    "columns": "In the columns",
 }  # fmt: skip
 """What a field is called, by the last part of its name."""

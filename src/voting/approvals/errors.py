@@ -1,0 +1,93 @@
+"""What is refused about second persons, scopes and staff accounts: each with a stable code."""
+
+from __future__ import annotations
+
+from polls.errors import NotFound, Refusal
+
+
+class ApprovalNotFound(NotFound):
+    """There is no such request, or it is none of the caller's."""
+
+    code = "approval_not_found"
+    detail = "There is no such request."
+    next_step = "See the list of requests."
+
+
+class ApprovalNeeded(Refusal):
+    """This takes two people, and the way used here asks nobody. Facts: `action`."""
+
+    code = "approval_needed"
+    detail = "This takes the consent of a second person."
+    next_step = "Ask for it on the page of requests."
+
+
+class ApprovalWaiting(Refusal):
+    """The same is asked for already. Facts: `approval`, its number."""
+
+    code = "approval_waiting"
+    detail = "The same request waits for a second person already."
+    next_step = "Wait for the answer, or take the request back."
+
+
+class ApprovalOver(Refusal):
+    """The request was answered before, or has ended. Facts: `state`."""
+
+    code = "approval_over"
+    detail = "This request has been answered already, or has ended."
+    next_step = "Ask anew if it is still needed."
+
+
+class ApprovalStale(Refusal):
+    """What the request is about is no longer what it was. Facts: `approval`."""
+
+    code = "approval_stale"
+    detail = "What the request is about has changed since; the request is void."
+    next_step = "Its author may ask anew for what is there now."
+
+
+class ApprovalUnseen(Refusal):
+    """The consent names another object than the request. Facts: `approval`."""
+
+    code = "approval_unseen"
+    detail = "The consent is for another object than the one this request is about."
+    next_step = "Open the request again and read it."
+
+
+class ApprovalOwn(Refusal):
+    """The author cannot be the second person. Facts: `part`: asked, drafted, same_person or subject."""
+
+    code = "approval_own"
+    detail = "A second person is needed: somebody who neither asked for this nor wrote it."
+    next_step = "Leave the answer to somebody else."
+
+
+class OutOfScope(Refusal):
+    """The role is for another department or territory. Facts: `role`."""
+
+    code = "out_of_scope"
+    detail = "Your role does not reach this poll: it is for another department or territory."
+    next_step = "Ask an administrator, or leave it to those whose poll it is."
+
+
+class NotOnYourself(Refusal):
+    """Administrators do not manage their own account."""
+
+    code = "not_on_yourself"
+    detail = "Nobody manages their own account."
+    next_step = "Ask another administrator."
+
+
+class LastAdmin(Refusal):
+    """The last administrator stays one."""
+
+    code = "last_admin"
+    detail = "This is the last administrator; without one nobody could manage accounts."
+    next_step = "Make somebody else an administrator first."
+
+
+class InvitationGone(NotFound):
+    """The link was used, replaced or is too old."""
+
+    code = "invitation_gone"
+    detail = "This link has been used already, or is too old."
+    next_step = "Ask an administrator for a new one."

@@ -1,0 +1,209 @@
+"""Use cases of administrators: finding accounts, making those of staff, inviting, disabling and enabling.
+
+A new member of staff gets a code, shown once and never stored, and chooses the password themselves: no administrator
+knows it. A code is made only for an account that has no password yet and is no resident's: whoever comes by the city's
+sign-on has none either, and administrators could enter that account and whatever role it holds.
+Nobody manages their own account, and the last administrator stays. Roles are a matter of two (`voting.approvals`).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, Final
+
+from sqlalchemy import Row, delete, or_, select, update
+from sqlalchemy.dialects.postgresql import insert as upsert
+
+from polls.audit import write_event
+from polls.errors import FieldError, Invalid, NotFound
+from polls.sessions import ReadSession, Session
+from voting.approvals.carrying_out import require_another_admin
+from voting.approvals.errors import InvitationGone, NotOnYourself
+from voting.approvals.objects import lock_staff
+from voting.identity.accounts import create_account, normal_email, normal_login
+from voting.identity.scope import Grant
+from voting.identity.sessions import end_all_web_sessions
+from voting.tables import account, account_role, invitation
+
+PAGE: Final = 20
+INVITED_FOR: Final = timedelta(days=3)
+HIGHEST: Final = 2**63 - 1
+_MEMBER: Final = (account.c.password_hash.is_(None), account.c.citizen_id.is_(None), account.c.disabled_at.is_(None))
+"""The accounts a code may be made for."""
+
+
+@dataclass(frozen=True)
+class Member:
+    """An account as administrators see it."""
+
+    id: int
+    login: str
+    display_name: str
+    department: str
+    created_at: datetime
+    disabled_at: datetime | None
+    has_password: bool
+    invitable: bool
+    grants: tuple[Grant, ...]
+
+
+async def find_members(
+    session: ReadSession, words: str, *, offset: int = 0, limit: int = PAGE
+) -> tuple[list[Member], bool]:
+    """A page of accounts by a part of e-mail, phone, name or department, and whether there are more.
+
+    Without words: those who hold any role but a resident's, and those who hold none.
+    """
+    found = select(account).order_by(account.c.display_name, account.c.id).offset(offset).limit(limit + 1)
+    if words:
+        like = "%" + words.replace("\\", "\\\\").replace("%", r"\%").replace("_", r"\_") + "%"
+        columns = (account.c.email, account.c.phone, account.c.display_name, account.c.department)
+        found = found.where(or_(*(column.ilike(like) for column in columns)))
+    else:
+        roles = select(account_role.c.id).where(account_role.c.account_id == account.c.id)
+        found = found.where(or_(roles.where(account_role.c.role != "resident").exists(), ~roles.exists()))
+    rows = (await session.execute(found)).all()
+    return await _members(session, rows[:limit]), len(rows) > limit
+
+
+async def member_of(session: ReadSession, account_id: int) -> Member:
+    """One account. Raises NotFound."""
+    if not 1 <= account_id <= HIGHEST:
+        raise NotFound
+    rows = (await session.execute(select(account).where(account.c.id == account_id))).all()
+    if not rows:
+        raise NotFound
+    return (await _members(session, rows))[0]
+
+
+async def make_staff_account(
+    session: Session, *, email: str, display_name: str, department: str, by: int, now: datetime
+) -> tuple[int, str]:
+    """Make an account without roles and without a password; gives its id and the code of its invitation.
+
+    Raises Invalid, AccountExists. Roles are asked for afterwards.
+    """
+    errors = []
+    try:
+        normal_email(email)
+    except Invalid:
+        errors.append(FieldError("email", "not_email", "This is not an e-mail address."))
+    if not 1 <= len(display_name.strip()) <= 200:
+        errors.append(FieldError("display_name", "needed", "Write the name, in at most 200 characters."))
+    if len(department) > 200:
+        errors.append(FieldError("department", "too_long", "At most 200 characters are allowed."))
+    if errors:
+        raise Invalid(errors)
+    made = await create_account(
+        session, login=normal_login(normal_email(email)), password_hash=None, display_name=display_name.strip(),
+        department=department.strip(), now=now,
+    )  # fmt: skip
+    await write_event(session, "account_made", actor=by, subject=f"account:{made}", now=now)
+    return made, await invite(session, made, by=by, now=now)
+
+
+async def invite(session: Session, account_id: int, *, by: int, now: datetime) -> str:
+    """Draw a code by which a new member's account gets a password; an earlier code is good no more. Raises NotFound,
+    also for an account that has a password and for a resident's."""
+    found = await session.scalar(select(account.c.id).where(account.c.id == account_id, *_MEMBER).with_for_update())
+    if found is None:
+        raise NotFound
+    code = "-".join(secrets.token_hex(16)[start : start + 8] for start in range(0, 32, 8))
+    values = {"token_hash": _hashed(code), "made_by": by, "expires_at": now + INVITED_FOR}
+    await session.execute(
+        upsert(invitation)
+        .values(account_id=account_id, **values)
+        .on_conflict_do_update(index_elements=["account_id"], set_=values)
+    )
+    await write_event(session, "invitation_made", actor=by, subject=f"account:{account_id}", now=now)
+    return code
+
+
+async def invited(session: ReadSession, code: str, now: datetime) -> Member:
+    """Whose invitation a code is. Raises InvitationGone for one that is used, replaced, old or made up."""
+    found = await session.scalar(
+        select(invitation.c.account_id)
+        .join(account, account.c.id == invitation.c.account_id)
+        .where(invitation.c.token_hash == _hashed(code), invitation.c.expires_at > now, *_MEMBER)
+    )
+    if found is None:
+        raise InvitationGone
+    return await member_of(session, found)
+
+
+async def accept_invitation(session: Session, code: str, password_hash: str, now: datetime) -> None:
+    """Give the account the password its member has chosen; the code serves once. Raises InvitationGone."""
+    used = await session.scalar(
+        delete(invitation)
+        .where(invitation.c.token_hash == _hashed(code), invitation.c.expires_at > now)
+        .returning(invitation.c.account_id)
+    )
+    done = None
+    if used is not None:
+        done = await session.scalar(
+            update(account)
+            .where(account.c.id == used, *_MEMBER)
+            .values(password_hash=password_hash)
+            .returning(account.c.id)
+        )
+    if done is None:
+        raise InvitationGone
+    await write_event(session, "invitation_used", actor=done, subject=f"account:{done}", now=now)
+
+
+async def disable_account(session: Session, account_id: int, *, by: int, now: datetime) -> Sequence[bytes]:
+    """Let nobody in by an account any more: its sessions end now, its tokens are revoked for good (a trigger).
+
+    Gives the sessions that ended. Raises NotFound, NotOnYourself, LastAdmin.
+    """
+    await lock_staff(session)
+    if account_id == by:
+        raise NotOnYourself
+    await member_of(session, account_id)
+    await require_another_admin(session, account_id)
+    await session.execute(
+        update(account).where(account.c.id == account_id, account.c.disabled_at.is_(None)).values(disabled_at=now)
+    )
+    ended = await end_all_web_sessions(session, account_id)
+    await session.execute(delete(invitation).where(invitation.c.account_id == account_id))
+    await write_event(session, "account_disabled", actor=by, subject=f"account:{account_id}", now=now,
+                      facts={"sessions": len(ended)})  # fmt: skip
+    return ended
+
+
+async def enable_account(session: Session, account_id: int, *, by: int, now: datetime) -> None:
+    """Let an account in again, with the roles it has; its tokens stay revoked. Raises NotFound, NotOnYourself."""
+    await lock_staff(session)
+    if account_id == by:
+        raise NotOnYourself
+    await member_of(session, account_id)
+    await session.execute(update(account).where(account.c.id == account_id).values(disabled_at=None))
+    await write_event(session, "account_enabled", actor=by, subject=f"account:{account_id}", now=now)
+
+
+async def _members(session: ReadSession, rows: Sequence[Row[Any]]) -> list[Member]:
+    held = await session.execute(
+        select(account_role)
+        .where(account_role.c.account_id.in_([row.id for row in rows]))
+        .order_by(account_role.c.role, account_role.c.department, account_role.c.territory_id)
+    )
+    grants: dict[int, list[Grant]] = {}
+    for one in held:
+        grants.setdefault(one.account_id, []).append(Grant(one.role, one.department, one.territory_id))
+    return [
+        Member(
+            row.id, row.email or row.phone or "", row.display_name, row.department, row.created_at, row.disabled_at,
+            row.password_hash is not None,
+            row.password_hash is None and row.citizen_id is None and row.disabled_at is None,
+            tuple(grants.get(row.id, ())),
+        )
+        for row in rows
+    ]  # fmt: skip
+
+
+def _hashed(code: str) -> bytes:
+    return hashlib.sha256(b"veche/invitation/v1" + code.strip().lower().encode()).digest()
