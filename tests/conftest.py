@@ -1,5 +1,6 @@
 """Fixtures every test may ask for: databases, sessions, and no network where no network is due."""
 
+import gc
 import os
 import socket
 from collections.abc import AsyncIterator, Iterator
@@ -9,6 +10,7 @@ from typing import Any
 import pytest
 from hypothesis import settings
 from sqlalchemy.ext.asyncio import AsyncSession
+from tests import framework
 from tests.databases import Databases, running_server
 
 from polls.sessions import ReadSession, Session
@@ -28,6 +30,14 @@ def pytest_configure(config: pytest.Config) -> None:
         config.option.pytest_alembic_tests_path = "not-collected"
 
 
+def pytest_collection_finish() -> None:
+    """Leave the thousands of tests and modules out of every later round of the garbage collector."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(10_000, 20, 50)
+    framework.remember()
+
+
 @pytest.fixture(scope="session")
 def databases() -> Iterator[Databases]:
     """The test server of this process (each xdist worker has its own databases on it)."""
@@ -40,8 +50,8 @@ def databases() -> Iterator[Databases]:
 
 
 @pytest.fixture(scope="session")
-async def database(databases: Databases) -> AsyncIterator[Database]:
-    """One migrated database for the whole session. Leave nothing in it: use `session`, or take `fresh_database`."""
+async def shared_database(databases: Databases) -> AsyncIterator[Database]:
+    """One migrated, empty database for all tests of a process. Whoever commits takes `fresh_database`."""
     name = databases.create()
     database = Database.from_url(databases.url(name))
     yield database
@@ -50,9 +60,9 @@ async def database(databases: Databases) -> AsyncIterator[Database]:
 
 
 @pytest.fixture
-async def session(database: Database) -> AsyncIterator[Session]:
+async def session(shared_database: Database) -> AsyncIterator[Session]:
     """A session whose transaction is rolled back after the test; a commit inside it is only a savepoint."""
-    async with database.engine.connect() as connection:
+    async with shared_database.engine.connect() as connection:
         outer = await connection.begin()
         inner = AsyncSession(connection, join_transaction_mode="create_savepoint", expire_on_commit=False)
         async with inner:

@@ -20,7 +20,7 @@ ROOT = Path(__file__).resolve().parents[1]
 PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
 LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
 FENCED = re.compile(r"^```.*?^```", re.MULTILINE | re.DOTALL)
-COMMAND = re.compile(r"\.venv/bin/veche ([a-z]+(?: [a-z]+)?)")
+COMMAND = re.compile(r"\.venv/bin/veche ([a-z-]+(?: [a-z-]+)?)")
 SOURCE = re.compile(r"`((?:src|tests|docs|alembic|frontend)/[\w./-]+\.\w+)`")
 
 

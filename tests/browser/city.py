@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import random
 import secrets
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from io import BytesIO
@@ -14,19 +14,23 @@ from typing import Any, Final
 from PIL import Image
 from sqlalchemy import insert, select, text
 from tests.builders import a_citizen, a_definition, an_option, both
+from tests.results.counted import a_counted_poll, city_strata
+from tests.results.every_rule import CASES
 from tests.sites import fast_passwords
 
 from polls.authoring import cancel_poll, close_early, create_draft, schedule_poll
 from polls.ballot import encode_ballot
 from polls.board_manifest import publish_manifest
 from polls.board_tables import turnout_shard
+from polls.casting import cast_ballot
 from polls.catalogue import SealedPoll, cast_counts, sealed_poll
 from polls.counting import count_poll, take_live_step, take_roll_of
 from polls.definition import DEFAULT_AGE_BANDS, Definition, Text
+from polls.identity import identity_key
 from polls.register import territory_tree
 from polls.sessions import Session
 from polls.strata import SEXES, Stratum, age_index
-from polls.tables import citizen, citizen_period, participation
+from polls.tables import citizen, citizen_period, identity, participation
 from results.decisions import Status, record_decision
 from results.evidence import Role, add_evidence
 from results.milestones import StepDraft, add_milestone, change_milestone
@@ -36,8 +40,12 @@ from voting.db import Database
 from voting.demo_register import load_city
 from voting.evidence_files import evidence_in, store_evidence
 from voting.identity.accounts import create_account, normal_login
+from voting.identity.city_sign_on.cases import open_case
+from voting.identity.city_sign_on.entries import Claimed, Unclear
 from voting.identity.demo import PASSWORD, create_demo_accounts
+from voting.jobs import defer
 from voting.keys import PROTOCOL, board_sealer, record_keys, signer
+from voting.secrets import identity_secrets, receipt_signer
 from voting.settings import Settings
 from voting.tables import account
 
@@ -48,8 +56,11 @@ DISTRICTS: Final = (ARBAT, BASMANNY, TIMIRYAZEVSKY)
 ADULT: Final = date(1988, 4, 12)
 OFFICIAL: Final = "official@demo.example"
 ANALYST: Final = "analyst@demo.example"
+ADMIN: Final = "admin@demo.example"
 REVIEWER: Final = "reviewer@demo.example"
+OPERATOR: Final = "operator@demo.example"
 RESIDENT: Final = "resident@demo.example"
+RULE_BALLOTS: Final = 150  # in the poll of every counting rule
 NEIGHBOUR: Final = "neighbour@demo.example"
 
 
@@ -70,6 +81,26 @@ class City:
         async with self.database.open_session() as session:
             citizen_id = await a_citizen(session, district=district, born=born, level=level)
         return await self.account_of(citizen_id)
+
+    async def document(self) -> tuple[str, date]:
+        """A register entry whose owner comes to a service centre; gives the number of the document and the birthday."""
+        number = f"4510 {secrets.randbelow(900_000) + 100_000}"
+        async with self.database.open_session() as session:
+            citizen_id = await a_citizen(session, district=ARBAT, born=ADULT)
+            for version, secret in identity_secrets(self.settings).items():
+                key = identity_key(secret, "national_id", number)
+                row = {"kind": "national_id", "key_version": version, "key": key, "citizen_id": citizen_id}
+                await session.execute(insert(identity).values(**row))
+        return number, ADULT
+
+    async def case_of_somebody(self, kind: str) -> str:
+        """Somebody whom the city's sign-on and the register do not agree on; gives the number of the case."""
+        async with self.database.open_session() as session:
+            one, two = [await a_citizen(session, born=ADULT) for _ in range(2)]
+            clear = kind == "two_entries"
+            unclear = Unclear(kind, one if clear else None, two if clear else None)  # type: ignore[arg-type]
+            claimed = Claimed("city", ((1, secrets.token_bytes(32)),), ((1, secrets.token_bytes(32)),), None)
+            return (await open_case(session, claimed, unclear, datetime.now(UTC))).reference
 
     async def account_of(self, citizen_id: int) -> str:
         """An account for a register entry; gives the login."""
@@ -97,6 +128,18 @@ class City:
         """The id of a poll on the officials' desk."""
         async with self.database.open_read_session() as session:
             return (await sealed_poll(session, slug)).public_id
+
+    async def cast(self, slug: str, answers: Mapping[str, Any], citizen_id: int | None = None) -> None:
+        """One vote as the service takes it, without a browser: of somebody new in the Arbat unless told whose."""
+        async with self.database.open_session() as session:
+            voter = await a_citizen(session, district=ARBAT, born=ADULT) if citizen_id is None else citizen_id
+            poll, signed_by = await sealed_poll(session, slug), receipt_signer(self.settings)
+            await cast_ballot(session, poll, voter, answers, secrets.token_bytes(16), signed_by, datetime.now(UTC))
+
+    async def hurry(self, job: str) -> None:
+        """Have the worker do at once what it does at its next tick: the job is put in its queue as the tick puts it."""
+        async with self.database.open_session() as session:
+            await defer(session, job, queueing_lock=job)
 
     async def votes(self, slug: str) -> int:
         """How many residents have voted in a poll."""
@@ -157,6 +200,23 @@ def every_kind(**more: Any) -> list[dict[str, Any]]:
          ],
          "rule": {"method": "greedy", "budget": 6_000_000_00}},
     ]  # fmt: skip
+
+
+async def a_poll_of_every_rule(city: City) -> str:
+    """One counted poll with a question for every rule; gives its slug."""
+    questions: list[dict[str, Any]] = []
+    answers: list[list[str]] = []
+    for number, (name, (content, counts)) in enumerate(CASES.items(), start=1):
+        questions.append({**content, "id": number, "text": both(f"Вопрос: {name}", name)})
+        each = [answer for answer, n in counts.items() for _ in range(n)]
+        answers.append([*each, *["[]"] * (RULE_BALLOTS - len(each))])
+    definition = a_definition(questions=questions, strata=["sex"])
+    async with city.database.open_session() as session:
+        strata = await city_strata(session)
+        ballots = [
+            (tuple(column[place] for column in answers), strata[place % len(strata)]) for place in range(RULE_BALLOTS)
+        ]
+        return (await a_counted_poll(session, definition, ballots)).slug
 
 
 async def seed_city(database: Database, settings: Settings) -> City:

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from playwright.async_api import Browser
-from tests.browser.city import City, seed_city
+from tests.browser.city import City, a_poll_of_every_rule, seed_city
 from tests.browser.site import LiveSite, serving
 from tests.browser.visitors import Visitor, require_browser, running_chromium
 from tests.databases import Databases
@@ -48,6 +48,12 @@ async def city(site: LiveSite) -> AsyncIterator[City]:
 
 
 @pytest.fixture(scope="session")
+async def every_rule(city: City) -> str:
+    """A counted poll with a question for every counting rule; its slug. Nobody changes it."""
+    return await a_poll_of_every_rule(city)
+
+
+@pytest.fixture(scope="session")
 async def chromium(_browser_wanted: None) -> AsyncIterator[Browser]:
     """One Chromium for all tests of the process."""
     async with running_chromium() as browser:
@@ -56,14 +62,17 @@ async def chromium(_browser_wanted: None) -> AsyncIterator[Browser]:
 
 @pytest.fixture
 async def visit(chromium: Browser, site: LiveSite, city: City) -> AsyncIterator[Visit]:
-    """Let people arrive at the site. After the test none of their pages may have done anything wrong."""
+    """Let people arrive at the site, signed in or not, at no page yet.
+
+    After the test none of their pages may have done anything wrong.
+    """
     visitors: list[Visitor] = []
 
     async def arrive(login: str = "", **options: Any) -> Visitor:
         visitor = await Visitor.arrive(chromium, site.url, **options)
         visitors.append(visitor)
         if login:
-            await visitor.sign_in(login)
+            await visitor.let_in(login)
         return visitor
 
     yield arrive

@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from playwright.async_api import Error, Page, expect
+from tests.browser.city import City
 from tests.browser.visitors import Visitor
 
 MOSCOW = ZoneInfo("Europe/Moscow")
@@ -83,13 +84,14 @@ async def agree(official: Visitor) -> None:
         await official.page.locator("dialog.confirm button[data-variant=primary]").click()
 
 
-async def await_results(reader: Visitor, slug: str) -> None:
+async def await_results(reader: Visitor, slug: str, city: City) -> None:
     """Open the results page until the job has counted the poll; unfold all of it."""
-    for _ in range(60):
+    await city.hurry("follow_the_clock")
+    for _ in range(200):
         await reader.go(f"/polls/{slug}/results")
         if await reader.page.locator("dl.facts").count():
             break
         await expect(reader.main).to_contain_text(reader.words("The count is under way"))
-        await reader.page.wait_for_timeout(300)
+        await reader.page.wait_for_timeout(100)
     await expect(reader.page.locator("dl.facts")).to_be_visible()
     await unfold(reader.page)

@@ -9,7 +9,7 @@ from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import uvicorn
 from litestar import Litestar
@@ -34,7 +34,7 @@ LIMITS: Final[Mapping[str, Limit]] = {
 }
 
 
-@dataclass
+@dataclass(eq=False)  # two clocks are two clocks; and one may be a key
 class MovableClock:
     """The present moment, which a test may move ahead: so sessions end without anybody waiting for it."""
 
@@ -72,16 +72,18 @@ class LiveSite:
             self.box.waiting = room
 
 
-def site_settings(database_url: str, data_dir: Path, port: int = 8000) -> Settings:
+def site_settings(
+    database_url: str, data_dir: Path, port: int = 8000, *, four_eyes: bool = False, **more: Any
+) -> Settings:
     """The settings of a demo on a given database; keys lie in `data_dir`."""
-    return Settings(database_url=database_url, data_dir=data_dir, port=port, demo=True)
+    return Settings(database_url=database_url, data_dir=data_dir, port=port, demo=True, four_eyes=four_eyes, **more)
 
 
 @contextmanager
-def serving(database_url: str, data_dir: Path) -> Iterator[LiveSite]:
-    """Serve the site as `veche serve` does, in a thread of this process."""
-    with socket.create_server(("127.0.0.1", 0)) as listening:
-        settings = site_settings(database_url, data_dir, listening.getsockname()[1])
+def serving(database_url: str, data_dir: Path, *, port: int = 0, **more: Any) -> Iterator[LiveSite]:
+    """Serve the site as `veche serve` does, in a thread of this process, at a port of its own or the one given."""
+    with socket.create_server(("127.0.0.1", port)) as listening:
+        settings = site_settings(database_url, data_dir, listening.getsockname()[1], **more)
         clock = MovableClock()
         ready = threading.Event()
         app = _app(settings, clock)

@@ -6,7 +6,8 @@ import pytest
 from playwright.async_api import expect
 from tests.browser.city import City
 from tests.browser.conftest import Visit
-from tests.browser.test_accessibility import AXE, SETTLED, faults_of, report, too_wide_when_large
+from tests.browser.test_accessibility import read_unfolded
+from tests.browser.visitors import in_full
 from tests.results.test_anomalies import a_poll_with_minutes
 
 
@@ -16,21 +17,12 @@ async def slug(city: City) -> str:
         return (await a_poll_with_minutes(session, 1_500, 300)).slug
 
 
-@pytest.mark.parametrize(("size", "scheme"), [("desktop", "light"), ("phone", "light"), ("desktop", "dark")])
+LOOKS = [("desktop", "light"), ("phone", "light"), ("desktop", "dark")]
+
+
+@pytest.mark.parametrize(("size", "scheme"), in_full(LOOKS, LOOKS[1:2]))
 async def test_the_section_can_be_read(visit: Visit, slug: str, size: str, scheme: str) -> None:
-    visitor = await visit(size=size, scheme=scheme, bypass_csp=True)
-    await visitor.context.add_init_script(path=AXE)
-    faults: dict[str, list[str]] = {}
-    for language in ("ru", "en"):
-        await visitor.go(f"/polls/{slug}/results?lang={language}")
-        await visitor.page.evaluate("for (const one of document.querySelectorAll('details')) one.open = true")
-        await visitor.page.evaluate(SETTLED)
-        found = await faults_of(visitor.page, scheme)
-        if size == "desktop" and scheme == "light":
-            found += [f"200 % text: {wide}" for wide in await too_wide_when_large(visitor.page)]
-        if found:
-            faults[language] = found
-    assert not faults, report(faults)
+    await read_unfolded(visit, f"/polls/{slug}/results", size, scheme)
 
 
 async def test_the_chart_and_its_table_are_there_without_scripts(visit: Visit, slug: str) -> None:

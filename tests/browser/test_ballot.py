@@ -13,7 +13,8 @@ from playwright.async_api import expect
 from tests.browser.city import City, every_kind
 from tests.browser.conftest import Visit
 from tests.browser.site import LiveSite
-from tests.browser.visitors import Visitor
+from tests.browser.visitors import Visitor, in_full
+from tests.builders import a_single_choice
 
 from polls.board import Receipt
 from voting.secrets import receipt_signer
@@ -38,6 +39,20 @@ async def answer_all(voter: Visitor) -> None:
     await voter.button("Next").click()
     await voter.choice(4, 1).check()
     await voter.choice(4, 2).check()
+    await voter.button("Check the answers").click()
+    await voter.headed(CHECK)
+
+
+@pytest.fixture(scope="module")
+async def brief(city: City) -> str:
+    """An open poll of one question, for what is the same whatever is asked; its slug."""
+    return await city.open_poll(questions=[a_single_choice(1)])
+
+
+async def answer_one(voter: Visitor, slug: str) -> None:
+    """Open the ballot of `brief` and fill it in, ending on the check page."""
+    await begin(voter, slug)
+    await voter.choice(1, 2).check()
     await voter.button("Check the answers").click()
     await voter.headed(CHECK)
 
@@ -91,7 +106,7 @@ async def test_every_kind_of_question(visit: Visit, city: City, javascript: bool
     await voter.headed("Your vote was taken")
 
 
-@pytest.mark.parametrize("javascript", [True, False], ids=["with_javascript", "without_javascript"])
+@pytest.mark.parametrize("javascript", in_full([True, False], [True]))
 async def test_going_back_and_changing_keep_the_answers(visit: Visit, city: City, javascript: bool) -> None:
     voter = await visit(await city.resident(), javascript=javascript)
     await begin(voter, city.slugs["every_kind"])
@@ -137,11 +152,14 @@ async def test_leaving_warns_and_signing_out_clears(visit: Visit, city: City) ->
     assert voter.dialogs == ["beforeunload"]
 
     other = await visit(login)
+    await other.go("/")
     await other.page.locator("form[action='/sign-out'] button").first.click()
     await expect(other.link("Sign in").first).to_be_visible()
     left = await left_in_browser(other)
     assert (left["local"], left["session"]) == (0, 0)
-    assert set(left["cookies"]) <= {"visitor"}, "the form's own cookie may stay, the session's may not"
+    assert set(left["cookies"]) <= {"visitor", "device"}, (
+        "the form's own cookie and the known device's may stay, the session's may not"
+    )
     await other.go("/my-votes")
     await expect(other.page.locator("form[data-sign-in]")).to_be_visible()
 
@@ -238,10 +256,9 @@ async def test_the_language_of_the_site(visit: Visit, city: City) -> None:
 
 
 async def test_reloading_the_receipt_gives_the_same_one(visit: Visit, city: City) -> None:
-    slug = await city.open_poll(questions=every_kind())
+    slug = await city.open_poll(questions=[a_single_choice(1)])
     voter = await visit(await city.resident())
-    await begin(voter, slug)
-    await answer_all(voter)
+    await answer_one(voter, slug)
     await voter.button("Send my vote").click()
     await voter.headed("Your vote was taken")
     code = await voter.page.locator(".receipt code").inner_text()
@@ -253,11 +270,10 @@ async def test_reloading_the_receipt_gives_the_same_one(visit: Visit, city: City
     assert await city.votes(slug) == 1
 
 
-async def test_the_receipt_as_a_file(visit: Visit, city: City, site: LiveSite, tmp_path: Path) -> None:
+async def test_the_receipt_as_a_file(visit: Visit, city: City, brief: str, site: LiveSite, tmp_path: Path) -> None:
     """The file holds a receipt signed by this service, with the code the page shows."""
     voter = await visit(await city.resident(), javascript=False)
-    await begin(voter, city.slugs["every_kind"])
-    await answer_all(voter)
+    await answer_one(voter, brief)
     await voter.button("Send my vote").click()
     await voter.headed("Your vote was taken")
     async with voter.page.expect_download() as waiting:
@@ -279,6 +295,16 @@ async def left_in_browser(visitor: Visitor) -> dict[str, Any]:
     return {**stores, "cookies": [cookie["name"] for cookie in await visitor.context.cookies()]}
 
 
+async def time_passes(voter: Visitor, tries: int = 1) -> None:
+    """The seconds to the page's next try pass on its own clock, installed before it was opened; nobody waits for them.
+
+    `tries`: how many it has made since it came; after one that nobody answers it waits twice as long.
+    """
+    seconds = await voter.page.locator("send-again").get_attribute("data-seconds")
+    assert seconds
+    await voter.page.clock.run_for(1_000 * int(seconds) * 2 ** (tries - 1))
+
+
 def forget_full_box(voter: Visitor, slug: str) -> None:
     """The 503s of the casting form are what these tests are about; anything else stays a problem."""
     voter.problems[:] = [
@@ -288,13 +314,14 @@ def forget_full_box(voter: Visitor, slug: str) -> None:
 
 @pytest.mark.parametrize("javascript", [True, False], ids=["with_javascript", "without_javascript"])
 async def test_a_full_box_takes_the_vote_a_moment_later(
-    visit: Visit, city: City, site: LiveSite, javascript: bool
+    visit: Visit, city: City, brief: str, site: LiveSite, javascript: bool
 ) -> None:
     """The page says that nothing was taken yet; with scripts it sends the same vote again by itself."""
     voter = await visit(await city.resident(), javascript=javascript)
-    await begin(voter, city.slugs["every_kind"])
-    await answer_all(voter)
-    before = await city.votes(city.slugs["every_kind"])
+    if javascript:
+        await voter.page.clock.install()
+    await answer_one(voter, brief)
+    before = await city.votes(brief)
     with site.full_box():
         await voter.button("Send my vote").click()
         await expect(voter.page.locator("[data-error-summary]")).to_contain_text(
@@ -305,6 +332,7 @@ async def test_a_full_box_takes_the_vote_a_moment_later(
         if javascript:
             said = voter.words("Your vote has not been taken yet. This page sends it again by itself in {seconds} s.")
             await expect(waiting).to_contain_text(said.split("{")[0])
+            await time_passes(voter)
             await expect(voter.page.locator("input[name=tries]")).to_have_value("2", timeout=20_000)  # it has tried
             assert await voter.page.locator("input[name=key]").get_attribute("value") == key
             await voter.button("Do not send by itself").click()
@@ -313,30 +341,33 @@ async def test_a_full_box_takes_the_vote_a_moment_later(
             )
         else:
             await expect(waiting).to_be_hidden()
-        assert await city.votes(city.slugs["every_kind"]) == before
+        assert await city.votes(brief) == before
     await voter.button("Send my vote").click()
     await voter.headed("Your vote was taken")
-    assert await city.votes(city.slugs["every_kind"]) == before + 1
-    forget_full_box(voter, city.slugs["every_kind"])
+    assert await city.votes(brief) == before + 1
+    forget_full_box(voter, brief)
 
 
-async def test_a_service_that_is_away_does_not_cost_the_ballot(visit: Visit, city: City, site: LiveSite) -> None:
+async def test_a_service_that_is_away_does_not_cost_the_ballot(
+    visit: Visit, city: City, brief: str, site: LiveSite
+) -> None:
     """Nobody answers when it is time to send: the page keeps the ballot and asks again, until somebody does."""
-    slug = city.slugs["every_kind"]
     voter = await visit(await city.resident(), javascript=True)
-    await begin(voter, slug)
-    await answer_all(voter)
+    await voter.page.clock.install()
+    await answer_one(voter, brief)
     with site.full_box():
         await voter.button("Send my vote").click()
         await expect(voter.page.locator("send-again")).to_be_visible()
         key = await voter.page.locator("input[name=key]").get_attribute("value")
         await voter.page.route("**/*", lambda route: route.abort("connectionrefused"))
     said = voter.words("The service does not answer. This page tries again in {seconds} s.")
+    await time_passes(voter)
     await expect(voter.page.locator("send-again")).to_contain_text(said.split("{")[0])
     assert await voter.page.locator("input[name=key]").get_attribute("value") == key
     await voter.page.unroute_all()
+    await time_passes(voter, tries=2)
     await expect(voter.heading).to_have_text(voter.words("Your vote was taken"), timeout=40_000)
-    forget_full_box(voter, slug)
+    forget_full_box(voter, brief)
     voter.problems[:] = [one for one in voter.problems if "/health/live" not in one and "CONNECTION_REFUSED" not in one]
 
 
@@ -350,13 +381,12 @@ new MutationObserver(changes => {
 """
 
 
-async def test_who_hears_the_page_knows_what_it_waits_for(visit: Visit, city: City, site: LiveSite) -> None:
+async def test_who_hears_the_page_knows_what_it_waits_for(visit: Visit, city: City, brief: str, site: LiveSite) -> None:
     """On a phone that loses the network and finds it again: each try is announced, once, with the time to it."""
-    slug = city.slugs["every_kind"]
     voter = await visit(await city.resident(), javascript=True, size="phone")
     await voter.context.add_init_script(NOTE_REGIONS)
-    await begin(voter, slug)
-    await answer_all(voter)
+    await voter.page.clock.install()
+    await answer_one(voter, brief)
     said = voter.page.locator("[role=status].sr")
 
     def told(words: str) -> re.Pattern[str]:
@@ -370,6 +400,7 @@ async def test_who_hears_the_page_knows_what_it_waits_for(visit: Visit, city: Ci
         )
         assert await voter.page.evaluate("window.regions") == [""]  # words in a region that is new are not heard
         await voter.context.set_offline(True)
+        await time_passes(voter)
         await expect(said).to_have_text(told("The service does not answer. This page tries again in {seconds} s."))
         await expect(voter.page.locator("send-again [data-words]")).to_have_text(
             told("The service does not answer. This page tries again in {seconds} s.")
@@ -377,18 +408,20 @@ async def test_who_hears_the_page_knows_what_it_waits_for(visit: Visit, city: Ci
         width = await voter.page.evaluate("[document.documentElement.scrollWidth, innerWidth]")
         assert width[0] <= width[1]
     await voter.context.set_offline(False)
+    await time_passes(voter, tries=2)
     await expect(voter.heading).to_have_text(voter.words("Your vote was taken"), timeout=40_000)
     await expect(voter.page.locator("send-again")).to_have_count(0)
-    forget_full_box(voter, slug)
+    forget_full_box(voter, brief)
     voter.problems[:] = [one for one in voter.problems if "/health/live" not in one and "DISCONNECTED" not in one]
 
 
-async def test_a_page_left_alone_ends_on_the_receipt(visit: Visit, city: City, site: LiveSite) -> None:
+async def test_a_page_left_alone_ends_on_the_receipt(visit: Visit, city: City, brief: str, site: LiveSite) -> None:
     voter = await visit(await city.resident(), javascript=True)
-    await begin(voter, city.slugs["every_kind"])
-    await answer_all(voter)
+    await voter.page.clock.install()
+    await answer_one(voter, brief)
     with site.full_box():
         await voter.button("Send my vote").click()
         await expect(voter.page.locator("send-again")).to_be_visible()
+    await time_passes(voter)
     await expect(voter.heading).to_have_text(voter.words("Your vote was taken"), timeout=20_000)
-    forget_full_box(voter, city.slugs["every_kind"])
+    forget_full_box(voter, brief)

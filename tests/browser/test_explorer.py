@@ -6,8 +6,14 @@ import pytest
 from playwright.async_api import expect
 from tests.browser.city import City
 from tests.browser.conftest import Visit
-from tests.browser.test_accessibility import AXE, SETTLED, faults_of, report, too_wide_when_large
-from tests.browser.test_results import a_poll_of_every_rule
+from tests.browser.test_accessibility import (
+    AXE,
+    SETTLED,
+    faults_of,
+    report,
+    too_wide_when_large,
+)
+from tests.browser.visitors import in_full
 from tests.results.counted import AFTER
 from tests.results.drawn_city import a_map
 from tests.results.every_rule import CASES
@@ -32,7 +38,10 @@ async def slug(city: City) -> str:
     return found.slug
 
 
-@pytest.mark.parametrize(("size", "scheme"), [("desktop", "light"), ("phone", "light"), ("reflow", "dark")])
+LOOKS = [("desktop", "light"), ("phone", "light"), ("reflow", "dark")]
+
+
+@pytest.mark.parametrize(("size", "scheme"), in_full(LOOKS, LOOKS[1:2]))
 async def test_every_chart_can_be_read(visit: Visit, slug: str, size: str, scheme: str) -> None:
     """Axe finds nothing, nothing runs out of the page at 390 and 320 px, and text may be twice as large."""
     visitor = await visit(size=size, scheme=scheme, bypass_csp=True)
@@ -80,11 +89,10 @@ async def test_charts_print_with_their_tables(visit: Visit, slug: str) -> None:
     await expect(visitor.page.locator(".explorer .source")).to_contain_text("by=district")
 
 
-async def test_ranked_polls_show_the_flow_of_votes(visit: Visit, city: City) -> None:
-    slug = await a_poll_of_every_rule(city)
+async def test_ranked_polls_show_the_flow_of_votes(visit: Visit, every_rule: str) -> None:
     visitor = await visit(javascript=False)
     number = list(CASES).index("instant run-off") + 1
-    await visitor.go(f"/polls/{slug}/explore?lang=en&question={number}&chart=flow")
+    await visitor.go(f"/polls/{every_rule}/explore?lang=en&question={number}&chart=flow")
     await expect(visitor.page.locator("svg.sk")).to_be_visible()
     await expect(visitor.page.locator("table.rounds")).to_be_visible()
 

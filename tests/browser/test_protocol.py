@@ -25,11 +25,11 @@ async def vote(voter: Visitor, slug: str) -> None:
 
 async def reload_until(visitor: Visitor, address: str, words: str) -> None:
     """Open a page until it says something: jobs do their part in the meantime."""
-    for _ in range(80):
+    for _ in range(320):
         await visitor.go(address)
         if visitor.words(words) in await visitor.main.inner_text():
             return
-        await visitor.page.wait_for_timeout(400)
+        await visitor.page.wait_for_timeout(100)
     await expect(visitor.main).to_contain_text(visitor.words(words))
 
 
@@ -39,12 +39,13 @@ async def test_from_the_closing_to_the_decision(visit: Visit, city: City, tmp_pa
     await vote(await visit(await city.resident()), slug)
     official = await visit(OFFICIAL)
     await close(official, public_id)
-    await await_results(official, slug)
+    await await_results(official, slug, city)
 
     # The official reads what will be signed, and prepares it.
     await official.go(f"/officials/polls/{public_id}")
     await official.link("Results and protocol").click()
     address = f"/officials/polls/{public_id}/protocol"
+    await city.hurry("publish_boards")
     await reload_until(official, address, "Prepare for certification")
     await expect(official.main).to_contain_text("Победил вариант «Вариант 1»")
     await official.button("Prepare for certification").click()
@@ -57,6 +58,7 @@ async def test_from_the_closing_to_the_decision(visit: Visit, city: City, tmp_pa
     reviewer = await visit(REVIEWER, size="phone", javascript=False)
     await reviewer.go("/")
     await reviewer.link("Office").last.click()
+    await reviewer.page.locator("main a[href='/officials/protocols']").first.click()
     await reviewer.page.locator(f"a[href='{address}']").first.click()
     await reviewer.button("Certify").click()
     await expect(reviewer.page.locator("[data-error-summary]")).to_be_visible()
@@ -68,10 +70,10 @@ async def test_from_the_closing_to_the_decision(visit: Visit, city: City, tmp_pa
     # Everybody reads it; the worker has signed it; the file proves itself.
     reader = await visit(locale="en-GB")
     await reload_until(reader, f"/polls/{slug}/protocol", "Signature and files")
-    for _ in range(60):
+    for _ in range(240):
         if await reader.link("Signed JSON").count():
             break
-        await reader.page.wait_for_timeout(400)
+        await reader.page.wait_for_timeout(100)
         await reader.page.reload()
     await expect(reader.link("Signed JSON")).to_be_visible()
     await expect(reader.main).to_contain_text("Certified by")

@@ -44,6 +44,7 @@ SIZES: Final[dict[str, dict[str, Any]]] = {
 }
 PASSWORD: Final = "veche demo"
 REFUSED: Final = re.compile(r"the server responded with a status of 4\d\d")
+FORM_TOKEN: Final = re.compile(r'name="csrf_token" value="([^"]+)"')
 PATIENCE: Final = 20_000  # milliseconds; a machine may be busy with other tests
 TABS: Final = 150  # more presses of Tab than any page takes
 
@@ -159,6 +160,19 @@ class Visitor:
         await self.fill_in_sign_in(login, password)
         await self.page.wait_for_url(lambda url: "/sign-in" not in url)
 
+    async def let_in(self, login: str, password: str = PASSWORD) -> None:
+        """Be signed in without a page: the request of the form alone, since other tests fill the form in.
+
+        Whoever was signed in here before is forgotten.
+        """
+        await self.context.clear_cookies()
+        form = await self.context.request.get("/sign-in")
+        token = FORM_TOKEN.search(await form.text())
+        assert token is not None, form.status
+        fields = {"csrf_token": token[1], "login": login, "password": password}
+        reply = await self.context.request.post("/sign-in", form=fields, max_redirects=0)
+        assert reply.status == 303, (login, reply.status)
+
     async def fill_in_sign_in(self, login: str, password: str = PASSWORD) -> None:
         """Fill in the sign-in form the page shows, and send it."""
         form = self.page.locator("form[data-sign-in]")
@@ -210,6 +224,9 @@ class Visitor:
         return self.page.locator("main")
 
 
+FULL: Final = bool(os.environ.get("VECHE_FULL_COUNTS"))
+
+
 def in_full(every: Iterable[Any], some: Iterable[Any]) -> list[Any]:
     """Every case with VECHE_FULL_COUNTS, as a release is tested; otherwise some, since a browser takes its time."""
-    return list(every if os.environ.get("VECHE_FULL_COUNTS") else some)
+    return list(every if FULL else some)

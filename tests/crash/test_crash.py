@@ -20,7 +20,7 @@ from tests.databases import ROOT
 from voting.security import FormTokens
 
 ROUNDS = 25 if full_counts() else 3
-RESIDENTS = 200  # of a round
+RESIDENTS = 200 if full_counts() else 80  # of a round
 BACK_WITHIN = 20.0  # seconds; on a quiet machine it is one or two
 KINDS = ("web", "database", "both")
 
@@ -44,7 +44,7 @@ async def test_nothing_acknowledged_is_lost_and_nobody_votes_twice(tmp_path: Pat
         first = set(service.pids("web"))
         for pid in first:
             os.kill(pid, signal.SIGKILL)
-        await crowd.ask_again(40)  # from processes that saw none of them
+        await crowd.ask_again(40 if full_counts() else 20)  # from processes that saw none of them
         assert not first & set(service.pids("web"))
         await check_box(database, crowd)
         await database.close()

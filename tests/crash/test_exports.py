@@ -8,7 +8,7 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -17,8 +17,9 @@ from typing import Any
 import pytest
 from sqlalchemy import select, text, update
 from tests.builders import a_city, a_definition
-from tests.crash.service import SOURCE, needs_proc
-from tests.databases import ROOT
+from tests.commands import clean_environment, veche
+from tests.crash.service import full_counts, needs_proc
+from tests.databases import ROOT, Databases
 from tests.results.counted import a_counted_poll, add_ballots, city_strata
 
 from polls.catalogue import SealedPoll
@@ -31,7 +32,8 @@ from voting.jobs import Work, build_jobs
 from voting.settings import Settings
 from voting.tables import export_job
 
-RECORDS = 300_000
+RECORDS = 300_000 if full_counts() else 100_000
+DISK = "4m" if full_counts() else "1m"  # less than any of the files takes
 PATIENCE = 90.0
 
 
@@ -42,6 +44,32 @@ async def a_poll(database: Database) -> SealedPoll:
         found = await a_counted_poll(session, a_definition(), [(("[1]",), stratum) for stratum in strata * 2])
         await add_ballots(session, found, RECORDS)
     return found
+
+
+@pytest.fixture(scope="module")
+async def filled(databases: Databases) -> AsyncIterator[tuple[str, SealedPoll]]:
+    """A database with the poll in it, to be copied."""
+    name = databases.create()
+    database = Database.from_url(databases.url(name))
+    poll = await a_poll(database)
+    await database.close()  # a database somebody is connected to cannot be copied
+    yield name, poll
+    databases.drop(name)
+
+
+@pytest.fixture
+async def database(databases: Databases, filled: tuple[str, SealedPoll]) -> AsyncIterator[Database]:
+    """A copy of it of the test's own."""
+    name = databases.create(filled[0])
+    copy = Database.from_url(databases.url(name))
+    yield copy
+    await copy.close()
+    databases.drop(name)
+
+
+@pytest.fixture
+def poll(filled: tuple[str, SealedPoll]) -> SealedPoll:
+    return filled[1]
 
 
 async def an_order(database: Database, poll: SealedPoll, kind: FileKind) -> str:
@@ -61,10 +89,11 @@ def files(data_dir: Path) -> list[Path]:
 @contextmanager
 def a_worker(url: str, data_dir: Path) -> Iterator[subprocess.Popen[bytes]]:
     """A worker as it is run: a process of its own."""
-    kept = {key: value for key, value in os.environ.items() if not key.startswith(("VECHE_", "COV"))}
-    environment = {**kept, "PYTHONPATH": str(SOURCE), "VECHE_DATABASE_URL": url, "VECHE_DATA_DIR": str(data_dir),
-                   "VECHE_BASE_URL": "http://city.test", "VECHE_EXPORT_RESERVE": "0"}  # fmt: skip
-    subprocess.run([sys.executable, "-m", "voting", "migrate"], env=environment, check=True, capture_output=True)
+    environment = clean_environment(
+        VECHE_DATABASE_URL=url, VECHE_DATA_DIR=str(data_dir), VECHE_BASE_URL="http://city.test",
+        VECHE_EXPORT_RESERVE="0",
+    )  # fmt: skip
+    assert veche("migrate", environment=environment).returncode == 0
     with (data_dir / "worker.log").open("wb") as log:
         process = subprocess.Popen(
             [sys.executable, "-m", "voting", "worker"], env=environment, stdout=log, stderr=log, start_new_session=True
@@ -86,15 +115,15 @@ async def until(what: Any) -> None:
 @needs_proc
 @pytest.mark.timeout(300)
 async def test_a_worker_killed_in_the_middle_leaves_no_file_and_the_next_one_makes_it_whole(
-    fresh_database: Database, fresh_database_url: str, tmp_path: Path
+    database: Database, poll: SealedPoll, tmp_path: Path
 ) -> None:
-    poll = await a_poll(fresh_database)
-    settings = Settings(database_url=fresh_database_url, data_dir=tmp_path, demo=False, export_reserve=0)
-    job_id = await an_order(fresh_database, poll, FileKind.ANSWERS_XLSX)
-    with a_worker(fresh_database_url, tmp_path) as worker:
+    url = database.engine.url.render_as_string(hide_password=False)
+    settings = Settings(database_url=url, data_dir=tmp_path, demo=False, export_reserve=0)
+    job_id = await an_order(database, poll, FileKind.ANSWERS_XLSX)
+    with a_worker(url, tmp_path) as worker:
 
         async def in_the_middle() -> bool:
-            job = await job_of(fresh_database, job_id)
+            job = await job_of(database, job_id)
             assert job.state in ("waiting", "running"), "it was over too soon"
             assert worker.poll() is None, (tmp_path / "worker.log").read_text()[-2000:]
             return job.rows_done > 0 and bool(files(tmp_path))
@@ -102,17 +131,17 @@ async def test_a_worker_killed_in_the_middle_leaves_no_file_and_the_next_one_mak
         await until(in_the_middle)
         worker.kill()
         worker.wait()
-    job = await job_of(fresh_database, job_id)
+    job = await job_of(database, job_id)
     assert job.state == "running" and 0 < job.rows_done < RECORDS and job.sha256 is None
     left = files(tmp_path)
     assert left and all("drafts" in path.parts for path in left), "only a draft, which nobody is given"
     # What the queue's rescue and the sweep do by themselves, without the waiting.
-    async with fresh_database.open_session() as session:
+    async with database.open_session() as session:
         await session.execute(update(export_job).values(seen_at=datetime.now(UTC) - timedelta(minutes=5)))
         await session.execute(text("DELETE FROM procrastinate_jobs"))
-    await sweep_exports(Work(fresh_database, settings))
-    await build_jobs(fresh_database, settings).run_until_idle()
-    job = await job_of(fresh_database, job_id)
+    await sweep_exports(Work(database, settings))
+    await build_jobs(database, settings).run_until_idle()
+    job = await job_of(database, job_id)
     assert job.state == "ready" and job.rows_done == RECORDS + 36 and job.sha256
     data = path_of(exports_in(tmp_path), job.sha256).read_bytes()
     assert hashlib.sha256(data).hexdigest() == job.sha256 and len(data) == job.size
@@ -121,12 +150,14 @@ async def test_a_worker_killed_in_the_middle_leaves_no_file_and_the_next_one_mak
 
 @pytest.fixture
 def small_disk() -> Iterator[Path]:
-    """A disk of four megabytes; skips where mounting is not allowed."""
+    """A disk that is too small for a file of all records; skips where mounting is not allowed."""
     if os.geteuid() != 0:
         pytest.skip("only root may mount the small disk of this test")
     place = ROOT / f"exports-{os.getpid()}"
     place.mkdir(parents=True)
-    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=4m", "tmpfs", str(place)], capture_output=True).returncode:
+    if subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", f"size={DISK}", "tmpfs", str(place)], capture_output=True
+    ).returncode:
         place.rmdir()
         pytest.skip("mounting a small disk is not permitted here")
     try:
@@ -140,14 +171,13 @@ def small_disk() -> Iterator[Path]:
 @pytest.mark.timeout(300)
 @pytest.mark.parametrize("kind", [FileKind.ANSWERS_CSV, FileKind.ANSWERS_XLSX, FileKind.ANSWERS_PARQUET])
 async def test_a_full_disk_fails_the_export_with_its_reason_and_is_empty_again(
-    fresh_database: Database, small_disk: Path, kind: FileKind
+    database: Database, poll: SealedPoll, small_disk: Path, kind: FileKind
 ) -> None:
-    poll = await a_poll(fresh_database)
     settings = Settings(database_url="postgresql://not/asked", data_dir=small_disk, demo=False, export_reserve=0)
-    job_id = await an_order(fresh_database, poll, kind)
-    await make_export(Work(fresh_database, settings), job_id)
-    job = await job_of(fresh_database, job_id)
+    job_id = await an_order(database, poll, kind)
+    await make_export(Work(database, settings), job_id)
+    job = await job_of(database, job_id)
     assert (job.state, job.error, job.sha256) == ("failed", "disk_full", None)
     assert not files(small_disk), "what was written is taken away again"
-    async with fresh_database.open_session() as session:
+    async with database.open_session() as session:
         assert (await session.scalars(select(export_job.c.attempts))).all() == [1], "not tried again"

@@ -15,7 +15,7 @@ from pathlib import Path
 import httpx
 import psycopg
 import pytest
-from tests.crash.service import Service, a_service, needs_proc
+from tests.crash.service import Service, a_service, full_counts, needs_proc
 from tests.crash.voters import Crowd, Resident, Taken, check_box, found_city
 from tests.databases import ROOT
 
@@ -23,7 +23,8 @@ from polls.poll_lock import lock_key
 from voting.security import FormTokens
 from voting.serving import STOP_WITHIN
 
-RESIDENTS = 300
+RESIDENTS = 300 if full_counts() else 150
+PACE = 0.005 if full_counts() else 0.015  # seconds between two, so that the stop comes before the last of them
 ENDS_WITHIN = STOP_WITHIN + 15.0  # seconds; the limit for requests, then the worker's and the database's
 
 pytestmark = needs_proc
@@ -34,7 +35,7 @@ async def send_all(crowd: Crowd, people: list[Resident]) -> list[tuple[Resident,
 
     async def one(who: Resident, number: int) -> tuple[Resident, bytes, dict[str, int], object]:
         key, answers = os.urandom(16), {"1": 1 + number % 3}
-        await asyncio.sleep(number * 0.005)
+        await asyncio.sleep(number * PACE)
         async with crowd.client() as client:
             try:
                 reply = await crowd.send(client, who, key, answers)

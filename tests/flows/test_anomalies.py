@@ -20,10 +20,10 @@ def a_visitor(database: Database, tmp_path: Path) -> httpx.AsyncClient:
     return browser(create_app(site_settings(tmp_path), database=database, passwords=fast_passwords()))
 
 
-async def test_page_and_api_tell_the_same(database: Database, tmp_path: Path) -> None:
-    async with database.open_session() as session:
+async def test_page_and_api_tell_the_same(fresh_database: Database, tmp_path: Path) -> None:
+    async with fresh_database.open_session() as session:
         found = await a_poll_with_minutes(session, 1_200, 400)
-    visitor = a_visitor(database, tmp_path)
+    visitor = a_visitor(fresh_database, tmp_path)
     sent = await visitor.get(f"{V1}/polls/{found.slug}/anomalies")
     assert sent.status_code == 200
     report = sent.json()
@@ -49,11 +49,11 @@ async def test_page_and_api_tell_the_same(database: Database, tmp_path: Path) ->
     assert excel.content.startswith(b"\xef\xbb\xbfpoll_id;")
 
 
-async def test_nothing_of_them_before_the_count(database: Database, tmp_path: Path) -> None:
-    async with database.open_session() as session:
+async def test_nothing_of_them_before_the_count(fresh_database: Database, tmp_path: Path) -> None:
+    async with fresh_database.open_session() as session:
         await a_city(session)
         found = await an_open_poll(session)
-    visitor = a_visitor(database, tmp_path)
+    visitor = a_visitor(fresh_database, tmp_path)
     for path in ("anomalies", "hours.csv"):
         for method in ("GET", "HEAD"):
             refused = await visitor.request(method, f"{V1}/polls/{found.slug}/{path}")

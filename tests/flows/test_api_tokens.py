@@ -43,6 +43,7 @@ from voting.identity.api_tokens import (
     new_api_token,
 )
 from voting.identity.guards import analyst
+from voting.identity.scope import Grant
 from voting.throttling import Limit
 
 SHOWN = re.compile(r'id="made"[^>]*value="([^"]+)"')
@@ -207,14 +208,14 @@ async def test_a_token_ends_with_its_account_and_does_not_come_back(office: Offi
     token = await office.token(account)
     async with office.database.open_session() as session:
         await grant_role(session, account, "official", granted_by=None, now=office.clock.now)
-        await revoke_role(session, account, "official")
+        await revoke_role(session, account, Grant("official"), now=office.clock.now)
     assert (await office.ask(token)).status_code == 200, "it has a role for tokens still"
     if end == "disabled":
         await office.run(f"UPDATE account SET disabled_at = now() WHERE id = {account}")
         await office.run(f"UPDATE account SET disabled_at = NULL WHERE id = {account}")
     elif end == "role":
         async with office.database.open_session() as session:
-            await revoke_role(session, account, "analyst")
+            await revoke_role(session, account, Grant("analyst"), now=office.clock.now)
             await grant_role(session, account, "analyst", granted_by=None, now=office.clock.now)
     else:
         await office.run(f"UPDATE account_role SET role = 'observer' WHERE account_id = {account}")

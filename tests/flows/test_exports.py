@@ -245,6 +245,24 @@ async def test_a_file_of_a_count_that_was_corrected_or_taken_off_is_not_served(t
     assert (await client.get(f"/exports/{again['id']}/file")).status_code == 200
 
 
+async def test_a_file_of_figures_is_of_its_roll_and_records_know_none(town: Town, poll: SealedPoll) -> None:
+    """Turnout is of the roll: once that is amended, the workbook made before is a file of the past."""
+    client = town.anonymous()
+    figures, records = [await ordered(client, poll.slug, kind) for kind in ("results.xlsx", "answers.parquet")]
+    await work(town)
+    async with town.database.open_session() as session:
+        await session.execute(
+            text("INSERT INTO roll_amendment (poll_id, stratum, change, reason, at)"
+                 " SELECT poll_id, stratum, 5, 'register_corrected', now() FROM roll WHERE poll_id = :p LIMIT 1"),
+            {"p": poll.id},
+        )  # fmt: skip
+    gone = await client.get(f"/exports/{figures['id']}/file")
+    assert (gone.status_code, gone.json()["code"]) == (410, "export_gone")
+    assert (await client.get(f"/exports/{records['id']}/file")).status_code == 200
+    again = await ordered(client, poll.slug, "results.xlsx")
+    assert again["id"] != figures["id"] and again["state"] == "waiting"
+
+
 # ---- what goes wrong
 
 

@@ -338,9 +338,9 @@ async def test_a_layer_over_another_site_passes_everything(fresh_database, tmp_p
     assert (await Ways(app, monkeypatch).ask("/", [("host", "city.test")]))[0] == 404
 
 
-async def test_whoever_waits_for_what_is_being_made_gets_it_or_nothing(database) -> None:
+async def test_whoever_waits_for_what_is_being_made_gets_it_or_nothing(shared_database) -> None:
     clock = Clock()
-    shelf = Shelf(Pulse(database, clock), clock)
+    shelf = Shelf(Pulse(shared_database, clock), clock)
     going = asyncio.Event()
 
     async def make() -> str:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy import select
 from tests.builders import SEALER, a_definition, close_now
 from tests.flows.api_client import UNLIMITED, Client, Town
 from tests.owners import a_decision, a_house, an_owners_definition
@@ -15,6 +16,7 @@ from tests.sites import add_account, fast_passwords, site_settings
 
 from polls.catalogue import sealed_poll
 from polls.counting import count_poll
+from polls.tables import audit_event
 from voting.app import create_app
 from voting.db import Database
 
@@ -103,6 +105,10 @@ async def test_who_sees_a_house_flat_by_flat(town: Town) -> None:
             assert ("10а" in reply.text) == (status == 200)
         sent = await town.anonymous().http.get(page)
         assert (sent.status_code, "/sign-in" in sent.headers["location"]) == (303, True)
+    async with town.database.open_read_session() as session:
+        logged = await session.execute(select(audit_event.c.kind, audit_event.c.facts).where(
+            audit_event.c.kind == "personal_data_exported"))  # fmt: skip
+        assert [row.facts for row in logged] == [{"what": "house arbat-1"}] * 3, "an official's looks, and no owner's"
     refused = await (await town.client(stranger)).http.get(HOUSE)
     assert "Only officials and the owners of flats in this house see it flat by flat." in refused.text
     owner = await town.client("a")

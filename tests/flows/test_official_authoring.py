@@ -9,7 +9,7 @@ from typing import Any
 import httpx
 import pytest
 from sqlalchemy import text
-from tests.builders import SEALER, ASigner, a_citizen, a_definition, a_key, a_single_choice
+from tests.builders import SEALER, ASigner, a_citizen, a_definition, a_key, a_multiple_choice, a_single_choice
 from tests.flows.test_official_pages import (
     Official,
     a_draft,
@@ -203,6 +203,33 @@ async def test_versions_are_compared_in_words_and_restored(official: Official, d
     assert (await stored(database, public_id)).title.ru == "Каким будет сквер?"
     assert "Nothing differs." in (await official.get(f"{at}/revisions?from=1&to=3")).text
     assert (await official.get(f"{at}/revisions?from=99&to=x")).status_code == 200
+
+
+async def test_questions_counted_together_are_named_in_rows_without_a_script(
+    official: Official, database: Database
+) -> None:
+    """An empty row waits for the next pair; an emptied one is gone; the checklist says what a pair means."""
+    public_id = await a_draft(database, questions=[a_single_choice(1), a_multiple_choice(2), a_single_choice(3)])
+    at = f"/officials/polls/{public_id}"
+    page = await official.get(f"{at}/edit")
+    half = await official.press(page, "save", 422, cross_tabs__1__rows="1")
+    assert "Choose a question." in half.text
+    page = await official.follow(
+        await official.press(page, "save", 303, cross_tabs__1__rows="1", cross_tabs__1__columns="2")
+    )
+    assert form_fields(page.text)["cross_tabs.2.rows"] == [""]
+    page = await official.follow(
+        await official.press(page, "save", 303, cross_tabs__2__rows="1", cross_tabs__2__columns="3")
+    )
+    told = [pair.model_dump() for pair in (await stored(database, public_id)).cross_tabs]
+    assert told == [{"rows": 1, "columns": 2}, {"rows": 1, "columns": 3}]
+    assert "A table of both questions will be published" in (await official.get(f"{at}/check")).text
+    changes = (await official.get(f"{at}/revisions?from=1&to=3")).text
+    assert "Questions counted together" in changes
+    assert "In the rows: 1" in changes
+    await official.press(page, "save", 303, cross_tabs__1__rows="", cross_tabs__1__columns="")
+    told = [pair.model_dump() for pair in (await stored(database, public_id)).cross_tabs]
+    assert told == [{"rows": 1, "columns": 3}]
 
 
 async def test_two_versions_are_put_together_field_by_field(

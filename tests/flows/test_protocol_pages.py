@@ -28,6 +28,7 @@ from results.protocol_check import KnownKey, check_protocol
 from voting import protocol_jobs
 from voting.db import Database
 from voting.identity.accounts import revoke_role
+from voting.identity.scope import Grant
 from voting.jobs import Work, build_jobs
 from voting.keys import board_sealer, record_keys
 
@@ -178,7 +179,7 @@ async def test_who_may_not_certify(irina: Resident, oleg: Resident, counted: Cou
     page = await oleg.get(desk(poll))
     async with database.open_session() as session:
         account_id = await session.scalar(text("SELECT id FROM account WHERE email = 'oleg@city.test'"))
-        await revoke_role(session, account_id or 0, "reviewer")
+        await revoke_role(session, account_id or 0, Grant("reviewer"), now=datetime.now(UTC))
     lost = await press(oleg, page, "/certify", agreed="1")
     assert lost.status == 403
     async with database.open_read_session() as session:

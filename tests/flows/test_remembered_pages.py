@@ -369,9 +369,9 @@ async def test_an_event_that_commits_after_a_later_one_is_noticed(town: Town) ->
 # ---- the parts
 
 
-async def test_a_shelf_drops_the_longest_unused_and_makes_one_at_a_time(database: Database) -> None:
+async def test_a_shelf_drops_the_longest_unused_and_makes_one_at_a_time(shared_database: Database) -> None:
     clock = Clock()
-    pulse = Pulse(database, clock)
+    pulse = Pulse(shared_database, clock)
     shelf = Shelf(pulse, clock, most_bytes=100)
     made: list[str] = []
 
@@ -392,9 +392,9 @@ async def test_a_shelf_drops_the_longest_unused_and_makes_one_at_a_time(database
     assert shelf.find("a") is None
 
 
-async def test_what_was_read_before_a_forgetting_is_not_kept(database: Database) -> None:
+async def test_what_was_read_before_a_forgetting_is_not_kept(shared_database: Database) -> None:
     clock = Clock()
-    pulse = Pulse(database, clock)
+    pulse = Pulse(shared_database, clock)
     shelf = Shelf(pulse, clock)
     going = asyncio.Event()
 
@@ -414,9 +414,9 @@ async def test_what_was_read_before_a_forgetting_is_not_kept(database: Database)
     assert shelf.find("key") == "new"
 
 
-async def test_a_failure_to_make_is_told_to_all_and_not_kept(database: Database) -> None:
+async def test_a_failure_to_make_is_told_to_all_and_not_kept(shared_database: Database) -> None:
     clock = Clock()
-    shelf = Shelf(Pulse(database, clock), clock)
+    shelf = Shelf(Pulse(shared_database, clock), clock)
 
     async def fail() -> str:
         raise LookupError

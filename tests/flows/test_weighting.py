@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from contextlib import suppress
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -20,7 +19,6 @@ from tests.results.counted import AFTER, a_counted_poll
 from tests.results.test_weighting import a_lopsided_poll
 from tests.sites import Clock, add_account, browser, form_token, sign_in
 
-from polls.errors import AccountExists
 from results.weighted_polls import weighted_of
 from results.weighting_document import weighting_document
 from voting.commands.results import results
@@ -32,6 +30,11 @@ CENSUS = "dimension,value,number\nsex,f,700\nsex,m,300\nage,18-24,500\nage,25-34
 async def a_weighted_poll(database: Database, **more: Any) -> str:
     async with database.open_session() as session:
         return (await a_lopsided_poll(session, **more)).slug
+
+
+@pytest.fixture
+async def database(fresh_database: Database) -> Database:
+    return fresh_database
 
 
 @pytest.fixture
@@ -128,8 +131,7 @@ class Keeper:
 @pytest.fixture
 async def office(database: Database, site: Litestar) -> Litestar:
     for role in ("admin", "analyst"):
-        with suppress(AccountExists):  # the tests of a module share a database
-            await add_account(database, f"{role}@margins.test", role)
+        await add_account(database, f"{role}@margins.test", role)
     return site
 
 

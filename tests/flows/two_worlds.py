@@ -127,27 +127,54 @@ class World:
         }
 
 
-@asynccontextmanager
-async def two_worlds(databases: Databases, tmp_path: Path) -> AsyncIterator[tuple[World, World]]:
+@dataclass(frozen=True)
+class Originals:
+    """Both worlds with nobody in them: databases nobody is connected to, and files. What tests get is copied."""
+
+    city: City
+    names: Mapping[str, str]
+    files: Path
+
+
+SIDES = ("here", "there")
+
+
+async def make_worlds(databases: Databases, files: Path) -> Originals:
     """Build the city, copy it, and vote in both copies."""
-    name = databases.create()
-    database = Database.from_url(databases.url(name))
-    city = await _settle(database, tmp_path / "city")
+    first = databases.create()
+    database = Database.from_url(databases.url(first))
+    city = await _settle(database, files / "city")
     await database.close()  # a database somebody is connected to cannot be copied
-    worlds = []
+    names = {side: databases.create(first) for side in SIDES}
+    for side in SIDES:
+        shutil.copytree(files / "city", files / side)
     async with AsyncExitStack() as stack:
-        for side in ("here", "there"):
-            shutil.copytree(tmp_path / "city", tmp_path / side)
-            copy = Database.from_url(databases.url(databases.create(name)))
-            stack.push_async_callback(copy.close)
-            world = World(city, copy, tmp_path / side)
-            await _vote(world, side)
-            worlds.append(world)
-        here, there = worlds
+        here, there = [await _enter(stack, city, databases.url(names[side]), files / side) for side in SIDES]
+        await _vote(here, "here")
+        await _vote(there, "there")
         await _same_minutes(here, there)
-        for world in worlds:
+        for world in (here, there):
             await world.work()
-        yield here, there
+    return Originals(city, names, files)
+
+
+@asynccontextmanager
+async def two_worlds(databases: Databases, made: Originals, tmp_path: Path) -> AsyncIterator[tuple[World, World]]:
+    """Copies of the worlds, for a test to do with as it likes."""
+    async with AsyncExitStack() as stack:
+        worlds = []
+        for side in SIDES:
+            shutil.copytree(made.files / side, tmp_path / side)
+            name = databases.create(made.names[side])
+            stack.callback(databases.drop, name)
+            worlds.append(await _enter(stack, made.city, databases.url(name), tmp_path / side))
+        yield worlds[0], worlds[1]
+
+
+async def _enter(stack: AsyncExitStack, city: City, url: str, files: Path) -> World:
+    database = Database.from_url(url)
+    stack.push_async_callback(database.close)
+    return World(city, database, files)
 
 
 async def close_hidden(here: World, there: World) -> None:
@@ -203,7 +230,8 @@ async def _polls(
         {"kind": "ranking", "id": 5, "text": both("Порядок", "Order"), "options": [an_option(i) for i in range(1, 4)]},
     ]  # fmt: skip
     async with database.open_session() as session:
-        every = await an_open_poll(session, questions=kinds, title=both("Сквер", "Square"))
+        every = await an_open_poll(session, questions=kinds, title=both("Сквер", "Square"),
+                                    cross_tabs=[{"rows": 1, "columns": 2}])  # fmt: skip
         named = await an_open_poll(session, privacy="named", may_change=True, title=both("Двор", "Yard"))
         few = await an_open_poll(session, title=both("Переулок", "Lane"))
         live = await an_open_poll(session, visibility="live", title=both("Сад", "Garden"))

@@ -8,7 +8,7 @@ import secrets
 import time
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -200,7 +200,7 @@ async def test_late_registrations_in_a_batch_enter_the_roll(fresh_database: Data
     async with fresh_database.open_session() as session:
         await a_city(session)
         poll = await an_open_poll(session, late_registration=True)
-        late = [await a_citizen(session, since=poll.opens_at.replace(minute=59)) for _ in range(3)]
+        late = [await a_citizen(session, since=poll.opens_at + timedelta(minutes=5)) for _ in range(3)]
         early = await people(session, 3)
     now = datetime.now(UTC)
     votes = [Vote(poll, citizen, {"1": 1}, a_key(), now) for citizen in late + early]

@@ -19,6 +19,7 @@ from polls.casting import cast_ballot
 from polls.catalogue import SealedPoll
 from polls.errors import BadFile, NotEligible, RegisterAhead
 from polls.journal import poll_events
+from polls.one_person import merge_entries
 from polls.poll_lock import lock_key
 from polls.register import (
     GroupRow,
@@ -96,6 +97,19 @@ async def test_new_entries_get_a_key_and_a_first_period(city: Session) -> None:
     assert second.groups == {"students", "veterans"}
     assert second.registered_at == NOW
     assert not (await facts_as_of(city, second.citizen_id, NOW - timedelta(seconds=1))).present
+
+
+async def test_an_entry_joined_to_another_comes_back_by_no_file(city: Session) -> None:
+    """The desk has found that both lines are one person; the city's own file says so only later."""
+    await load(city, GOOD)
+    keep, drop = await number_of(city, "77-1"), await number_of(city, "77-2")
+    await merge_entries(city, keep, drop, by=9, now=NOW + timedelta(hours=1))
+    later = NOW + timedelta(days=1)
+    for snapshot in (False, True):
+        report = await load(city, GOOD, now=later, snapshot=snapshot)
+        assert report == ImportReport(2, 0, 0, 0, 2, 0, 0, 0)
+    assert (await facts_as_of(city, keep, later)).present
+    assert not (await facts_as_of(city, drop, later)).present
 
 
 async def test_registered_at_begins_the_first_period(city: Session) -> None:

@@ -12,6 +12,7 @@ from tests.builders import a_city
 from polls.definition import Text
 from polls.errors import BadFile, Invalid, ListExists, RegisterAhead
 from polls.invited import lists, upload_list
+from polls.one_person import merge_entries
 from polls.register import (
     facts_as_of,
     find_citizen,
@@ -246,6 +247,39 @@ async def test_a_list_is_kept_and_never_changes(city: Session) -> None:
                           account_id=7, now=NOW)  # fmt: skip
     with pytest.raises(Exception, match="never changes"):
         await city.execute(text("DELETE FROM invited"))
+
+
+async def test_a_joined_entry_is_invited_as_the_one_that_was_kept(city: Session) -> None:
+    keep, drop = await citizen(city, "77-1"), await citizen(city, "77-2")
+    await merge_entries(city, keep, drop, by=9, now=NOW)
+    await upload_list(city, [b"national_id\n77-2\n"], code="council", title=Text(ru="Совет"), secrets=SECRETS,
+                      account_id=7, now=NOW)  # fmt: skip
+    assert (await city.scalars(text("SELECT citizen_id FROM invited"))).all() == [keep]
+
+
+async def test_flats_follow_the_entry_that_is_kept(city: Session) -> None:
+    """Now and in files that go on naming the other; two shares of one flat are one."""
+    await load(city, FLATS)
+    keep, drop = await citizen(city, "77-1"), await citizen(city, "77-2")
+    await merge_entries(city, keep, drop, by=9, now=LATER)
+
+    async def owned(who: int, at: datetime) -> list[tuple[str, int, int]]:
+        rows = await city.execute(
+            text(
+                "SELECT u.number, o.share_numerator, o.share_denominator FROM unit_owner o"
+                " JOIN unit u ON u.id = o.unit_id WHERE o.citizen_id = :who AND o.valid_from <= :at"
+                " AND (o.valid_to IS NULL OR o.valid_to > :at) ORDER BY 1"
+            ),
+            {"who": who, "at": at},
+        )
+        return [tuple(row) for row in rows]
+
+    assert (await owned(keep, NOW), await owned(drop, NOW)) == ([("1", 1, 2)], [("1", 1, 2), ("2", 1, 1)])
+    for at in (LATER, LATER + timedelta(days=1)):
+        assert (await owned(keep, at), await owned(drop, at)) == ([("1", 1, 1), ("2", 1, 1)], [])
+        once = FLATS.replace("arbat-1;1;квартира;54.30;77-2;0,5\n", "").replace("77-1;1/2", "77-2;")
+        assert (await load(city, once, now=LATER + timedelta(days=1))).shares_begun == 0
+    assert await errors_of(city, FLATS, now=LATER) == [(3, "national_id", "repeated")]
 
 
 async def test_bad_rows_of_a_list_are_reported_and_nothing_is_kept(city: Session) -> None:

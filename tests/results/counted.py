@@ -21,6 +21,7 @@ from tests.builders import (
 )
 
 from polls.catalogue import SealedPoll, sealed_poll
+from polls.cross_counting import count_cross_tabs
 from polls.definition import Definition
 from polls.register import territory_tree
 from polls.sessions import Session
@@ -117,6 +118,7 @@ async def a_counted_poll(
             values = [{"poll_id": found.id, "question_id": question.id, "stratum": s, "answer": a, "n": n}
                       for (s, a), n in sums.items()]  # fmt: skip
             await session.execute(insert(profile), values)
+    await count_cross_tabs(session, found, merged=False)
     await _write_turnout(session, found, counts, entitled)
     await session.execute(
         insert(count_record).values(

@@ -17,11 +17,15 @@ PASSES = 60
 
 @dataclass(frozen=True)
 class Figure:
-    """A published place: which finest groups it sums, how many they are, and whether the number is shown."""
+    """A published place: which finest groups it sums, how many they are, and whether the number is shown.
+
+    `weights`: of sums in which a group counts more than once, such as of ratings; such figures are read, never asked.
+    """
 
     people: np.ndarray
     true: int
     shown: bool
+    weights: np.ndarray | None = None
 
 
 class Attacker:
@@ -36,7 +40,8 @@ class Attacker:
         lp.a_matrix_.format_ = highspy.MatrixFormat.kRowwise
         lp.a_matrix_.start_ = np.cumsum([0, *(len(f.people) for f in self.known)]).astype(np.int32)
         lp.a_matrix_.index_ = np.concatenate([f.people for f in self.known]).astype(np.int32)
-        lp.a_matrix_.value_ = np.ones(len(lp.a_matrix_.index_))
+        ones = [np.ones(len(f.people)) if f.weights is None else f.weights for f in self.known]
+        lp.a_matrix_.value_ = np.concatenate(ones).astype(float)
         self.solver = highspy.Highs()
         self.solver.setOptionValue("output_flag", False)
         self.solver.passModel(lp)
@@ -88,6 +93,8 @@ class Attacker:
         for _ in range(PASSES):
             before = int((high - low).sum())
             for f in self.known:
+                if f.weights is not None:
+                    continue
                 people = f.people
                 spare = f.true - low[people].sum()
                 high[people] = np.minimum(high[people], low[people] + spare)

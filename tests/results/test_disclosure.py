@@ -6,6 +6,7 @@ from fractions import Fraction
 import pytest
 
 from results.disclosure import CAST, ROOT, Block, Cell, hidden_cells
+from results.disclosure_tables import Form, linked_block
 
 
 def random_block(seed: int) -> Block:
@@ -169,3 +170,10 @@ def test_the_size_of_a_city_is_done_in_seconds() -> None:
     hidden = hidden_cells(block)
     assert hidden
     assert len(hidden) < 0.75 * len(values)
+
+
+def test_a_poll_of_one_group_counts_it_once() -> None:
+    """Without any axis the finest group is the whole poll: wanted or not, its figures stand in the block once."""
+    block = linked_block({(): {"1/1": 21, "1/2": 13}}, Form((), [], finest=True), [])
+    assert block.values == {("", "1/1"): 21, ("", "1/2"): 13}
+    assert not block.silent

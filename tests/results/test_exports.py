@@ -43,7 +43,7 @@ from polls.tables import ballot, text_answer
 from polls.tally.profile import NOT_SHOWN
 from results.exports.answers import _copied, answers_csv
 from results.exports.codebook import codebook
-from results.exports.columns import ANSWERS, DETAILS, FORMAT_VERSION, RESULTS, TEXTS, TURNOUT, WIDE, ColumnDoc
+from results.exports.columns import ANSWERS, DETAILS, FORMAT_VERSION, HOURS, RESULTS, TEXTS, TURNOUT, WIDE, ColumnDoc
 from results.exports.csv import results_csv, results_json, results_rows
 from results.exports.dialects import Dialect, cell_text, csv_chunks, file_name, number_text, safe_text
 from results.exports.headers import header_of
@@ -147,10 +147,10 @@ async def test_the_codebook_describes_every_column_and_option(session: Session) 
     assert download.file_name == f"2026-11-29_{found.slug}_codebook.json"
     document = json.loads(await body(download))
     named = [[column["name"] for column in table["tableSchema"]["columns"]] for table in document["tables"]]
-    fixed = (RESULTS, TURNOUT, ANSWERS, DETAILS, TEXTS)
-    assert named[:5] == [[column.name for column in columns] for columns in fixed]
+    fixed = (RESULTS, TURNOUT, HOURS, ANSWERS, DETAILS, TEXTS)
+    assert named[:6] == [[column.name for column in columns] for columns in fixed]
     wide = (await body(await wide_csv(opener(session), found.slug, now=AFTER))).decode().splitlines()[0]
-    assert named[5] == wide.split(","), "the columns of the poll's own options too"
+    assert named[6] == wide.split(","), "the columns of the poll's own options too"
     for table in document["tables"]:
         for column in table["tableSchema"]["columns"]:
             assert [said["@language"] for said in column["dc:description"]] == ["ru", "en"]

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import replace
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -17,7 +19,15 @@ from polls.errors import EditConflict, Invalid, NotFound, PollNotFound, WrongSta
 from polls.sessions import Session
 from results.decision_changes import ChangeKind, changes_of
 from results.decisions import Status, decision_on
-from results.evidence import MOST_FILES, Role, StoredFile, add_evidence, public_file, withdraw_evidence
+from results.evidence import (
+    MOST_FILES,
+    Role,
+    StoredFile,
+    add_evidence,
+    public_file,
+    withdraw_evidence,
+    withdrawn_before,
+)
 from results.milestones import (
     MOST_STEPS,
     Milestone,
@@ -29,6 +39,7 @@ from results.milestones import (
 )
 from results.promised_days import promised_days
 from results.tables import decision_change
+from voting.evidence_files import forget_evidence, store_evidence, stored_evidence
 
 DAY = timedelta(days=1)
 TODAY = AFTER.date()
@@ -191,6 +202,36 @@ async def test_a_file_is_public_while_it_stands_under_a_step(session: Session) -
     assert "sha256" not in newest.body, "nothing leads to a file withdrawn"
     await put(session, poll, step)
     assert (await public_file(session, PICTURE.sha256)).id == made.id
+
+
+def aged(directory: Path, moment: datetime) -> int:
+    """Make files as old as that; how many there are."""
+    found = list(directory.rglob("*.pdf"))
+    for path in found:
+        os.utime(path, (moment.timestamp(), moment.timestamp()))
+    return len(found)
+
+
+async def test_a_withdrawn_file_is_forgotten_after_its_time_unless_it_stands_elsewhere(
+    session: Session, tmp_path: Path
+) -> None:
+    poll = await a_decided_poll(session)
+    step, other = await a_step(session, poll), await a_step(session, poll)
+    files = [store_evidence(tmp_path, b"%PDF-1.7\n" + letter * 40 + b"\n%%EOF") for letter in (b"a", b"b")]
+    old, lately = AFTER - timedelta(days=400), datetime.now(UTC) - timedelta(hours=1)
+    aged(tmp_path, old)
+    shared, alone = files
+    made = [await put(session, poll, step, file=file, role=Role.DOCUMENT) for file in files]
+    await put(session, poll, other, file=shared, role=Role.DOCUMENT)
+    for one in made:
+        await withdraw_evidence(session, poll.slug, step.id, one.id, reason=WHY, author_id=1, now=AFTER)
+    assert await withdrawn_before(session, AFTER) == []
+    assert await withdrawn_before(session, AFTER + timedelta(seconds=1)) == [alone.sha256]
+    again = stored_evidence(tmp_path, alone.sha256)  # somebody is about to put it back
+    assert forget_evidence(tmp_path, [alone.sha256], lately) == 0 and again == alone
+    assert aged(tmp_path, old) == 2
+    assert forget_evidence(tmp_path, [alone.sha256], lately) == 1 == aged(tmp_path, old)
+    assert stored_evidence(tmp_path, shared.sha256) == shared
 
 
 @pytest.mark.parametrize(

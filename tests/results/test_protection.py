@@ -14,6 +14,7 @@ import pytest
 from tests.builders import a_definition, a_single_choice
 from tests.results.disclosure_attacker import Attacker, Figure
 
+import results.protection
 from polls.strata import Stratum, coarsen
 from polls.tally import tally
 from polls.tally.profile import Profile
@@ -21,9 +22,10 @@ from polls.territories import Territory, TerritoryTree
 from results.aggregation import class_counts
 from results.blocks import column as column_name
 from results.blocks import names_of
+from results.crossing import CrossCount
 from results.disclosure import CAST
 from results.participation import TURNOUT
-from results.protection import OF_TURNOUT, Counted, Publication, parts_of, publish, shown
+from results.protection import OF_TURNOUT, Counted, Publication, parts_of, publish, shown, shown_crossed
 from results.shapes import By, Kind
 
 DISTRICTS, AGES, SEXES, OPTIONS = 8, 3, 2, 3
@@ -40,7 +42,7 @@ CODES = {1: "age_18_24", 2: "age_25_34", 3: "age_35_44"}
 class Poll:
     """Ballots by stratum of the roll and both answers; some strata are tiny, one is empty, one voted to the last."""
 
-    def __init__(self, seed: int, *, full: bool = False) -> None:
+    def __init__(self, seed: int, *, full: bool = False, crossed: bool = False) -> None:
         rng = random.Random(seed)
         self.strata = [
             Stratum(10 + d, a, s) for d in range(DISTRICTS) for a in range(1, AGES + 1) for s in range(1, SEXES + 1)
@@ -59,8 +61,9 @@ class Poll:
         self.merged = {s: merged.get(s) or above(s, set(merged.values())) for s in self.strata}
         options = [a_single_choice(q, options=OPTIONS) for q in (1, 2)]
         self.definition = a_definition(
-            questions=options, strata=["district", "age_band", "sex"], age_bands=[18, 25, 35, 45]
-        )
+            questions=options, strata=["district", "age_band", "sex"], age_bands=[18, 25, 35, 45],
+            cross_tabs=[{"rows": 1, "columns": 2}] if crossed else [],
+        )  # fmt: skip
         self.roll = {s.code: n * 3 + 4 for s, n in self.votes.items()}
         if full:
             whole = max(self.strata, key=lambda s: (self.votes[s], s))
@@ -84,7 +87,16 @@ class Poll:
             outcomes.append(tally(question, Profile(sums)))
         counts = class_counts([(*key, n) for key, n in rows.items()], self.definition)
         votes = {s.code: n for s, n in self.votes.items() if n}
-        return Counted(self.definition, tuple(outcomes), tuple(counts), votes, self.roll, PLACES)
+        return Counted(self.definition, tuple(outcomes), tuple(counts), votes, self.roll, PLACES, self.by_both())
+
+    def by_both(self) -> tuple[CrossCount, ...]:
+        """Ballots by both answers in the merged strata."""
+        sums: Counter[tuple[int, int, int]] = Counter()
+        for (stratum, a, b), n in self.ballots.items():
+            into = self.merged[stratum]
+            assert into is not None
+            sums[into.code, a, b] += n
+        return tuple(CrossCount(1, 2, code, str(a), str(b), n) for (code, a, b), n in sums.items())
 
     def figures(self, publication: Publication, *, ballots_only: bool = False) -> dict[object, Figure]:
         """Everything printed, each number as the unknowns it is the sum of."""
@@ -112,6 +124,11 @@ class Poll:
                     if column.kind is Kind.OPTION:
                         place = (table.question_id, column.option_id)
                         note((*key, column.option_id), self.people(inside, place), cell.votes, not ballots_only)
+        for crossed in shown_crossed(self.counted(), publication):
+            for a, row in enumerate(crossed.rows[:OPTIONS]):
+                for b, cell in enumerate(row.cells[:OPTIONS]):
+                    people = [(n * OPTIONS + a) * OPTIONS + b for n in range(len(self.strata))]
+                    note(("crossed", a, b), people, cell.votes, not ballots_only)
         for one in turnout:
             for line in one.rows:
                 codes = [part.code for part in line.group.parts] or [line.group.code]
@@ -159,10 +176,13 @@ def code_of(stratum: Stratum, by: By) -> str:
     return f"o{district % 3}" if by is By.OKRUG else f"d{district}"
 
 
+@pytest.mark.parametrize("crossed", [False, True])
 @pytest.mark.parametrize("full", [False, True])
 @pytest.mark.parametrize("seed", range(4))
-def test_the_attacker_who_reads_every_table_and_the_turnout_finds_no_hidden_cell(seed: int, full: bool) -> None:
-    poll = Poll(seed, full=full)
+def test_the_attacker_who_reads_every_table_and_the_turnout_finds_no_hidden_cell(
+    seed: int, full: bool, crossed: bool
+) -> None:
+    poll = Poll(seed, full=full, crossed=crossed)
     publication = publish(poll.counted(), 1)
     figures = poll.figures(publication)
     attacker = Attacker(figures, len(poll.true))
@@ -173,9 +193,27 @@ def test_the_attacker_who_reads_every_table_and_the_turnout_finds_no_hidden_cell
         narrow = {key: span for key, span in narrow.items() if alone[key][1] - alone[key][0] >= 10 - 1e-6}
     assert not narrow
     hidden = [key for key, figure in figures.items() if not figure.shown]
-    assert hidden
+    assert hidden or crossed  # questions that are crossed have fewer tables
     small = [key for key, f in figures.items() if f.shown and f.true < 10]
     assert all(isinstance(key, tuple) and "all" in key for key in small)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_tables_that_would_be_mostly_hidden_are_made_coarser(seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Here already one hidden figure is too much: first tables with districts go, then all by two; what stays holds."""
+    poll = Poll(seed)
+    fine = publish(poll.counted(), 1)
+    monkeypatch.setattr(results.protection, "MOST_HIDDEN", 0.0)
+    coarse = publish(poll.counted(), 1)
+    assert unprotected(poll.counted(), coarse) == set()
+    asked = [id_ for id_ in fine.tables if id_ != OF_TURNOUT]
+    assert any(len(two) > 1 for id_ in asked for two in fine.tables[id_])
+    for id_ in asked:
+        assert coarse.tables[id_] <= fine.tables[id_]
+        if any(cell[1].startswith(f"{id_}/") for cell in coarse.memory.hidden):
+            assert all(len(one) == 1 for one in coarse.tables[id_]), "nothing coarser is left to try"
+    monkeypatch.setattr(results.protection, "MOST_HIDDEN", 1.0)
+    assert publish(poll.counted(), 2, coarse).tables == coarse.tables, "a correction adds none"
 
 
 def test_the_turnout_gives_away_what_each_table_alone_would_hide() -> None:

@@ -6,6 +6,7 @@ import asyncio
 import io
 import json
 from collections import OrderedDict
+from dataclasses import replace
 from typing import Any
 
 import pandas
@@ -13,6 +14,7 @@ import pytest
 from sqlalchemy import insert, select, text, update
 from tests.builders import a_city
 from tests.results.counted import AFTER, a_counted_poll, a_typical_poll, city_strata, four_questions, random_ballots
+from tests.results.test_crossing import Pair
 from tests.results.test_figures import body, opener
 
 import results.figures
@@ -25,7 +27,7 @@ from polls.tally.profile import Profile
 from results.disclosure_memory import Published
 from results.exports.csv import results_csv, results_document, results_json, turnout_csv
 from results.figures import PollFigures, poll_figures
-from results.publication import due_publications, publish_figures
+from results.publication import Due, due_publications, publish_figures
 from results.shapes import By
 from results.tables import publication
 from voting.api.schemas_results import Results
@@ -252,3 +254,10 @@ async def test_a_poll_of_few_ballots_has_an_empty_publication(session: Session) 
     assert await publish_figures(session, found.public_id, AFTER)
     memory = await memory_of(session, found)
     assert not memory.shown and not memory.hidden and found.public_id not in await due_publications(session)
+
+
+def test_a_cross_tab_of_a_few_districts_is_left_to_the_job() -> None:
+    """It can take a minute, and the count holds its transaction meanwhile."""
+    counted = Pair(("several", "scale"), 24).counted()
+    assert Due(1, 1, 0, counted, None).large
+    assert not Due(1, 1, 0, replace(counted, crossed=()), None).large

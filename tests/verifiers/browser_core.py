@@ -1,7 +1,8 @@
-"""The browser's verifier under Node: the same TypeScript, built once and kept in one process for many boards."""
+"""The browser's verifier under Node: the same TypeScript, built once and kept in one process for all tests."""
 
 from __future__ import annotations
 
+import atexit
 import functools
 import json
 import subprocess
@@ -33,16 +34,42 @@ def _built() -> Path:
     return out
 
 
-def run_core(commands: Iterable[dict[str, Any]]) -> Iterator[dict[str, Any]]:
-    """The replies to commands, in order; raises AssertionError with what Node said where a command fails."""
-    with subprocess.Popen(
+def _started() -> subprocess.Popen[str]:
+    """Node, waiting for commands."""
+    return subprocess.Popen(
         [NODE, _built()], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, encoding="utf-8", bufsize=1
-    ) as node:
-        assert node.stdin and node.stdout
+    )
+
+
+def _end(node: subprocess.Popen[str]) -> None:
+    """Let Node end by closing what it reads."""
+    with node:
+        assert node.stdin
+        node.stdin.close()
+
+
+@functools.cache
+def _kept() -> subprocess.Popen[str]:
+    """The one that all tests of the process ask: no command leaves anything behind for the next."""
+    node = _started()
+    atexit.register(_end, node)
+    return node
+
+
+def run_core(commands: Iterable[dict[str, Any]], *, alone: bool = False) -> Iterator[dict[str, Any]]:
+    """The replies to commands, in order; raises AssertionError with what Node said where a command fails.
+
+    `alone`: in a process of its own, for whoever looks at its memory.
+    """
+    node = _started() if alone else _kept()
+    assert node.stdin and node.stdout
+    try:
         for command in commands:
             node.stdin.write(json.dumps(command) + "\n")
             node.stdin.flush()
             reply = json.loads(node.stdout.readline() or '{"error": "node stopped"}')
             assert "error" not in reply, (reply, command)
             yield reply
-        node.stdin.close()
+    finally:
+        if alone:
+            _end(node)

@@ -26,7 +26,7 @@ async def test_a_poll_of_every_kind_is_valid_with_its_receipts(session, tmp_path
         {"1": 1 + n % 3, "2": [1 + n % 4], "3": {"1": 1 + n % 5, "2": 5}, "4": [1 + n % 4, 1 + (n + 1) % 4]}
         for n in range(30)
     ]
-    poll, receipts = await a_voted_poll(session, votes, questions=asked)
+    poll, receipts = await a_voted_poll(session, votes, questions=asked, cross_tabs=[{"rows": 1, "columns": 2}])
     board, ballots = verify(await publish(session, poll, tmp_path / "board"), receipts)
     assert board["verdict"] == "valid", board
     assert {ballot["state"] for ballot in ballots} == {"counted"}

@@ -103,7 +103,8 @@ def server():
 
 def fetched(server, path, most=65_536, patience=2_000):
     started = time.monotonic()
-    (reply,) = run_core([{"do": "fetched", "base": server, "path": path, "most": most, "patience": patience}])
+    asked = {"do": "fetched", "base": server, "path": path, "most": most, "patience": patience}
+    (reply,) = run_core([asked], alone=True)
     return reply, time.monotonic() - started
 
 

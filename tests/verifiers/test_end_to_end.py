@@ -118,9 +118,11 @@ async def test_a_poll_of_every_kind_is_valid_with_all_its_receipts(session, tmp_
         {"1": 1 + n % 3, "2": [1 + n % 4], "3": {"1": 1 + n % 5, "2": 5}, "4": [1 + n % 4, 1 + (n + 1) % 4]}
         for n in range(30)
     ]
-    poll, receipts = await a_voted_poll(session, votes, questions=asked)
+    together = [{"rows": 1, "columns": 2}]
+    poll, receipts = await a_voted_poll(session, votes, questions=asked, cross_tabs=together)
     board = await publish(session, poll, tmp_path / "board")
     assert verify(board, *saved(receipts, tmp_path)) == 0, capsys.readouterr().out
+    assert "1 pairs of questions counted together. Their tables were not checked" in capsys.readouterr().out
     assert await differences(session, await sealed_poll(session, poll.public_id)) == []
     capsys.readouterr()
 

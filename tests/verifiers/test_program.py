@@ -35,8 +35,8 @@ def test_the_command_starts_without_the_service(tmp_path):
     subprocess.run([sys.executable, "-c", program], check=True, capture_output=True)
 
 
-async def test_the_site_gives_the_program_away(database, tmp_path):
-    app = create_app(site_settings(tmp_path), database=database, passwords=fast_passwords())
+async def test_the_site_gives_the_program_away(shared_database, tmp_path):
+    app = create_app(site_settings(tmp_path), database=shared_database, passwords=fast_passwords())
     transport = httpx.ASGITransport(app=app)
     async with httpx.AsyncClient(transport=transport, base_url=HTTP) as client:
         reply = await client.get("/verify/veche_verify.py")

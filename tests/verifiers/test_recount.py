@@ -12,7 +12,7 @@ import veche_verify as verifier
 from polls.tally import tally
 from polls.tally.profile import Profile
 
-EXAMPLES = 2_000 if os.environ.get("VECHE_FULL_COUNTS") == "1" else 300
+EXAMPLES = 2_000 if os.environ.get("VECHE_FULL_COUNTS") == "1" else 100
 
 
 def decider(seed):

@@ -50,6 +50,7 @@ def all_messages() -> list[Message]:
     return [*_templates(), *_python(), *_refusals()]
 
 
+@cache
 def all_literals() -> set[str]:
     """Every text in quotes in Python and in templates: messages chosen by a code stand in tables and come to
     `gettext` as a variable."""

@@ -1,6 +1,5 @@
 """The command line: starts fast, knows its commands, and tells what went wrong in a sentence."""
 
-import os
 import subprocess
 import sys
 from pathlib import Path
@@ -8,6 +7,7 @@ from pathlib import Path
 import click
 import pytest
 from click.testing import CliRunner
+from tests.commands import clean_environment, veche
 from tests.databases import Databases
 
 from polls.errors import BadFile, RuleUnknown
@@ -19,14 +19,7 @@ HEAVY = ("litestar", "sqlalchemy", "asyncpg", "psycopg", "uvicorn", "alembic")
 
 
 def run(*words: str, **environment: str) -> subprocess.CompletedProcess[str]:
-    kept = {key: value for key, value in os.environ.items() if not key.startswith("VECHE_")}
-    return subprocess.run(
-        [sys.executable, "-m", "voting.cli", *words],
-        env={**kept, "PYTHONPATH": str(Path(__file__).parents[2] / "src"), **environment},
-        capture_output=True,
-        text=True,
-        timeout=120,
-    )
+    return veche(*words, environment=clean_environment(**environment))
 
 
 @pytest.mark.parametrize("words", [["--help"], ["version"], ["tally", "--help"], ["tally", "pabulib", "--help"]])

@@ -2,6 +2,7 @@
 
 from datetime import UTC, date, datetime
 from fractions import Fraction
+from functools import cache
 from pathlib import Path
 from string import Formatter
 from zoneinfo import ZoneInfo
@@ -158,6 +159,7 @@ def test_russian_lines_do_not_end_in_a_preposition_nor_part_a_number_from_its_un
     assert both(i18n.typo, "in a day")[1] == "in a day"
 
 
+@cache
 def _read(path):
     with path.open("rb") as file:
         return [message for message in read_po(file, locale="ru") if message.id]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import socket
 import subprocess
@@ -13,11 +12,9 @@ from pathlib import Path
 
 import psycopg
 import pytest
+from tests.commands import PATIENCE, clean_environment, veche
 
 from voting.db import database_url_for
-
-PATIENCE = 120
-SOURCE = Path(__file__).parents[2] / "src"
 
 
 class Machine:
@@ -27,18 +24,14 @@ class Machine:
         self.keys = keys
         self.data = data
         self.url = database_url_for(url, "postgresql")
-        kept = {key: value for key, value in os.environ.items() if not key.startswith("VECHE_")}
-        self.environment = {
-            **kept, "PYTHONPATH": str(SOURCE), "VECHE_DATABASE_URL": self.url, "VECHE_DEMO": "false",
-            "VECHE_DATA_DIR": str(data), "VECHE_KEYS_DIR": str(keys), "VECHE_LOG_ORIGIN": "city.test",
-        }  # fmt: skip
+        self.environment = clean_environment(
+            VECHE_DATABASE_URL=self.url, VECHE_DEMO="false", VECHE_DATA_DIR=str(data), VECHE_KEYS_DIR=str(keys),
+            VECHE_LOG_ORIGIN="city.test",
+        )  # fmt: skip
 
     def veche(self, *words: str) -> tuple[int, str]:
         """Run a command to its end; gives its code and everything it said."""
-        done = subprocess.run(
-            [sys.executable, "-m", "voting.cli", *words], env=self.environment, capture_output=True, text=True,
-            timeout=PATIENCE, check=False,
-        )  # fmt: skip
+        done = veche(*words, environment=self.environment)
         return done.returncode, done.stdout + done.stderr
 
     def serves(self) -> bool:

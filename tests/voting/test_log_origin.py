@@ -6,17 +6,18 @@ import os
 import shutil
 import signal
 import subprocess
-import sys
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 from sqlalchemy import text
+from tests import commands
+from tests.commands import PATIENCE, clean_environment
 from tests.databases import ROOT
 from tests.sites import site_settings
 from tests.voting.test_key_commands import Machine
-from tests.voting.test_serve import PATIENCE, SOURCE, ask, free_port, start, wait_until
+from tests.voting.test_serve import ask, free_port, start, wait_until
 
 from polls.registry import stated_origin
 from voting.db import Database
@@ -39,12 +40,7 @@ def home() -> Iterator[Home]:
 
 def veche(home: Home, *words: str, **environment: str) -> tuple[int, str]:
     """Run a command on the demo of a home; gives its code and everything it said."""
-    kept = {key: value for key, value in os.environ.items() if not key.startswith("VECHE_") and key != "PORT"}
-    done = subprocess.run(
-        [sys.executable, "-m", "voting.cli", *words],
-        env={**kept, "PYTHONPATH": str(SOURCE), "VECHE_DATA_DIR": str(home.root), **environment},
-        capture_output=True, text=True, timeout=PATIENCE, check=False,
-    )  # fmt: skip
+    done = commands.veche(*words, environment=clean_environment(VECHE_DATA_DIR=str(home.root), **environment))
     return done.returncode, done.stdout + done.stderr
 
 

@@ -48,8 +48,10 @@ class Site:
 
 
 @pytest.mark.parametrize(("path", "kept"), [("/", True), ("/polls/no-such", False), ("/api/v1/polls/x/a.csv", False)])
-async def test_a_visitor_who_reads_slowly_keeps_nobody_waiting(database: Database, path: str, kept: bool) -> None:
-    site = Site(database, kept=kept)
+async def test_a_visitor_who_reads_slowly_keeps_nobody_waiting(
+    shared_database: Database, path: str, kept: bool
+) -> None:
+    site = Site(shared_database, kept=kept)
     reads_on = asyncio.Event()
     site.may_answer.set()
 
@@ -67,8 +69,8 @@ async def test_a_visitor_who_reads_slowly_keeps_nobody_waiting(database: Databas
     assert b"".join(await slow) == PAGE
 
 
-async def test_files_are_not_made_one_after_another(database: Database) -> None:
-    site = Site(database, kept=False)
+async def test_files_are_not_made_one_after_another(shared_database: Database) -> None:
+    site = Site(shared_database, kept=False)
     two = [asyncio.create_task(site.ask("/api/v1/polls/x/answers.csv")) for _ in range(2)]
     await asyncio.sleep(0.05)
     assert site.asked == 2
@@ -76,8 +78,8 @@ async def test_files_are_not_made_one_after_another(database: Database) -> None:
     await asyncio.gather(*two)
 
 
-async def test_a_visitor_who_goes_away_while_a_page_is_made_takes_nobody_along(database: Database) -> None:
-    site = Site(database, kept=True)
+async def test_a_visitor_who_goes_away_while_a_page_is_made_takes_nobody_along(shared_database: Database) -> None:
+    site = Site(shared_database, kept=True)
     readers = [asyncio.create_task(site.ask("/")) for _ in range(4)]
     await asyncio.sleep(0.05)
     readers[1].cancel()
@@ -90,8 +92,8 @@ async def test_a_visitor_who_goes_away_while_a_page_is_made_takes_nobody_along(d
     assert site.asked == 1
 
 
-async def test_when_the_making_fails_the_next_visitor_has_it_made(database: Database) -> None:
-    site = Site(database, kept=True)
+async def test_when_the_making_fails_the_next_visitor_has_it_made(shared_database: Database) -> None:
+    site = Site(shared_database, kept=True)
     first, second = asyncio.create_task(site.ask("/")), asyncio.create_task(site.ask("/"))
     await asyncio.sleep(0.05)
     first.cancel()

@@ -28,7 +28,9 @@ VIEWER = Viewer(
     new_form_token=lambda: "a-token",
     session_expires=datetime(2026, 11, 30, tzinfo=UTC),
 )
-PROBLEM = Problem("too_many", 429, "Too <many>", "Slow down.", "Wait.", "req-1", {"retry_after": 21}, ())
+PROBLEM = Problem(
+    "too_many", 429, "Too <many>", "Slow down.", "Wait.", "req-1", {"retry_after": 21, "no_passkey": False}, ()
+)
 
 
 @get("/empty", sync_to_thread=False)

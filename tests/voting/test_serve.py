@@ -14,13 +14,11 @@ from pathlib import Path
 
 import psycopg
 import pytest
+from tests.commands import PATIENCE, clean_environment, veche
 from tests.databases import ROOT
 
 from voting.db import database_url_for
 from voting.embedded_home import Home, prepare_home
-
-PATIENCE = 120  # seconds; the machine may be busy with other tests
-SOURCE = Path(__file__).parents[2] / "src"
 
 
 @pytest.fixture(scope="module")
@@ -37,10 +35,9 @@ def free_port() -> int:
 
 
 def start(home: Home, port: int, *words: str, **environment: str) -> subprocess.Popen[str]:
-    kept = {key: value for key, value in os.environ.items() if not key.startswith("VECHE_")}
     return subprocess.Popen(
         [sys.executable, "-m", "voting.cli", "serve", *words],
-        env={**kept, "PYTHONPATH": str(SOURCE), "PORT": str(port), "VECHE_DATA_DIR": str(home.root), **environment},
+        env=clean_environment(PORT=str(port), VECHE_DATA_DIR=str(home.root), **environment),
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
         text=True,
@@ -106,26 +103,16 @@ def test_it_starts_survives_its_database_and_stops_in_order(home: Home, workers:
 def test_a_taken_port_is_a_sentence(home: Home) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
-        kept = {key: value for key, value in os.environ.items() if not key.startswith("VECHE_")}
-        done = subprocess.run(
-            [sys.executable, "-m", "voting.cli", "serve"],
-            env={**kept, "PYTHONPATH": str(SOURCE), "PORT": str(port), "VECHE_DATA_DIR": str(home.root)},
-            capture_output=True, text=True, timeout=PATIENCE,
-        )  # fmt: skip
+        done = veche("serve", environment=clean_environment(PORT=str(port), VECHE_DATA_DIR=str(home.root)))
     assert done.returncode == 1
     assert f"port {port} is taken" in done.stderr and f"PORT={port + 1}" in done.stderr
     assert "Traceback" not in done.stderr
 
 
 def test_outside_the_demo_it_refuses_a_schema_that_is_behind(empty_database_url: str, tmp_path: Path) -> None:
-    kept = {key: value for key, value in os.environ.items() if not key.startswith("VECHE_")}
     url = database_url_for(empty_database_url, "postgresql")
-    done = subprocess.run(
-        [sys.executable, "-m", "voting.cli", "serve"],
-        env={**kept, "PYTHONPATH": str(SOURCE), "PORT": str(free_port()), "VECHE_DATA_DIR": str(tmp_path),
-             "VECHE_DATABASE_URL": url},
-        capture_output=True, text=True, timeout=PATIENCE,
-    )  # fmt: skip
+    settings = clean_environment(PORT=str(free_port()), VECHE_DATA_DIR=str(tmp_path), VECHE_DATABASE_URL=url)
+    done = veche("serve", environment=settings)
     assert done.returncode == 1
     assert "veche migrate" in done.stderr and "Traceback" not in done.stderr
     with psycopg.connect(url) as connection:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections import OrderedDict
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -9,14 +11,19 @@ from typing import Any
 import pytest
 from sqlalchemy import text
 from tests.builders import ASigner, a_citizen, a_city, a_key, an_open_poll, close_now, copies_of
-from tests.sites import site_settings
+from tests.flows.pages import a_site
+from tests.results.counted import AFTER, a_typical_poll
+from tests.sites import browser, site_settings
 
+import results.figures
+import results.publication
 from polls.casting import cast_ballot
 from polls.counting import take_roll_of
 from polls.sessions import Session
+from results.figures import poll_figures
 from voting import tasks
 from voting.db import Database
-from voting.jobs import Work
+from voting.jobs import Work, build_jobs
 
 
 async def states(database: Database) -> dict[int, str]:
@@ -76,6 +83,65 @@ async def test_live_polls_take_their_steps_however_many_polls_are_open(
     monkeypatch.setattr(tasks, "_take_live_step", step)
     await tasks._take_live_steps(Work(fresh_database, site_settings(tmp_path)))
     assert stepped == [live.public_id]
+
+
+async def test_a_citys_tables_are_a_job_of_their_own_and_the_page_says_so(
+    fresh_database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Totals at once, no file that lacks its tables, no reader that waits; afterwards the same as of a small poll."""
+    async with fresh_database.open_session() as session:
+        found = await a_typical_poll(session, 600)
+        small = await poll_figures(session, found.slug, AFTER)
+    monkeypatch.setattr(results.figures, "_kept", OrderedDict())
+    monkeypatch.setattr(results.publication, "LARGE", 0)
+    settings = site_settings(tmp_path)
+    app = a_site(fresh_database, tmp_path)
+    address = f"/polls/{found.slug}"
+    async with browser(app, **{"accept-language": "en"}) as client:
+        for _ in range(2):
+            page = await client.get(f"{address}/results")
+            assert page.status_code == 200 and "The votes are counted" in page.text and "600" in page.text
+        for path in (f"/api/v1{address}/results", f"/api/v1{address}/results.csv", f"/api/v1{address}/results.xlsx"):
+            refused = await client.get(path)
+            assert (refused.status_code, refused.json()["code"]) == (409, "tables_pending"), path
+        assert (await client.get(f"{address}/explore")).status_code == 409
+        work = Work(fresh_database, settings)
+        for _ in range(2):
+            await tasks.follow_the_clock(work)
+        async with fresh_database.open_read_session() as reading:
+            queued = list(await reading.scalars(text("SELECT task_name FROM procrastinate_jobs")))
+        assert queued.count(tasks.PUBLISH) == 1, "one job, however often the clock ticks"
+        await build_jobs(fresh_database, settings).run_until_idle()
+        await asyncio.sleep(1.1)  # the page is remembered for a second
+        page = await client.get(f"{address}/results")
+        assert page.status_code == 200 and "The votes are counted" not in page.text
+    async with fresh_database.open_read_session() as reading:
+        again = await poll_figures(reading, found.slug, AFTER)
+    assert again.questions == small.questions and again.turnout == small.turnout
+
+
+async def test_a_tick_during_a_long_count_leaves_the_worker_free(
+    fresh_database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begun, end, counts = asyncio.Event(), asyncio.Event(), 0
+
+    async def long(*_: object) -> list[str]:
+        nonlocal counts
+        counts += 1
+        begun.set()
+        await end.wait()
+        return []
+
+    monkeypatch.setattr(tasks, "due_polls", long)
+    work = Work(fresh_database, site_settings(tmp_path))
+    first = asyncio.ensure_future(tasks.follow_the_clock(work))
+    await begun.wait()
+    for _ in range(3):
+        await asyncio.wait_for(tasks.follow_the_clock(work), 10)
+    end.set()
+    await first
+    await tasks.follow_the_clock(work)
+    assert counts == 2, "one during the count, and the next after it"
 
 
 async def test_sweeping_deletes_what_has_run_out(fresh_database: Database, tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ from tests.sites import BORN, NATIONAL_ID, add_citizen, site_settings
 from polls.errors import AccountExists, Invalid, NotFound, NotInRegister
 from voting.identity import accounts
 from voting.identity.accounts import Login, normal_login
+from voting.identity.scope import Grant
 from voting.tables import account, account_role
 
 NOW = datetime(2026, 11, 22, tzinfo=UTC)
@@ -96,7 +97,7 @@ async def test_roles_are_given_once_and_taken(session):
     await accounts.grant_role(session, account_id, "official", granted_by=account_id, now=NOW)
     with pytest.raises(Invalid):
         await accounts.grant_role(session, account_id, "tsar", granted_by=None, now=NOW)
-    await accounts.revoke_role(session, account_id, "admin")
+    await accounts.revoke_role(session, account_id, Grant("admin"), now=NOW)
     roles = (await session.scalars(select(account_role.c.role).where(account_role.c.account_id == account_id))).all()
     assert roles == ["official"]
 

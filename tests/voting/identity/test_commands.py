@@ -1,12 +1,21 @@
 import asyncio
+from datetime import UTC, datetime
 
+import pyotp
 import pytest
 from click.testing import CliRunner
+from sqlalchemy import insert, select
 
+from polls.tables import audit_event
 from voting.commands.accounts import admin
 from voting.db import Database
-from voting.identity.accounts import count_admins, find_credentials, normal_login
+from voting.factor_tables import passkey
+from voting.identity import totp
+from voting.identity.accounts import count_admins, find_account, find_credentials, normal_login
+from voting.identity.passkeys import has_passkey
 from voting.identity.passwords import PasswordPool
+
+NOW = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
 
 
 @pytest.fixture
@@ -57,8 +66,44 @@ def test_what_is_wrong_is_said_in_a_sentence(run, email, password, says):
     assert "Traceback" not in refused.output and password not in refused.output
 
 
+def test_operators_are_given_a_desk(run):
+    run("create", "--email", "root@city.test", "--password-stdin", given="correct horse battery\n")
+    assert run("desk", "root@city.test", "МФЦ «Арбат»").exit_code == 0
+    assert run("desk", "root@city.test", " \t ").exit_code == 1
+    assert run("desk", "nobody@city.test", "МФЦ").exit_code == 1
+
+
 def test_roles_are_handed_out(run):
     run("create", "--email", "root@city.test", "--password-stdin", given="correct horse battery\n")
     assert run("grant", "root@city.test", "official").exit_code == 0
     assert run("grant", "nobody@city.test", "official").exit_code == 1
     assert run("grant", "root@city.test", "tsar").exit_code == 2
+
+
+def test_somebody_who_lost_every_key_begins_anew(run, fresh_database_url):
+    run("create", "--email", "root@city.test", "--password-stdin", given="correct horse battery\n")
+
+    async def lose_keys(session):
+        account_id = await find_account(session, normal_login("root@city.test"))
+        made = await totp.begin_set_up(session, account_id, login="root", site="city", keys={1: b"k" * 32}, now=NOW)
+        code = pyotp.parse_uri(made.address).at(NOW)
+        await totp.confirm_set_up(session, account_id, code, keys={1: b"k" * 32}, now=NOW)
+        await session.execute(
+            insert(passkey).values(
+                account_id=account_id, credential_id=b"1", user_handle=b"2", public_key=b"3", sign_count=0,
+                backup_eligible=False, backed_up=False, transports=[], aaguid="", name="Key", created_at=NOW,
+            )
+        )  # fmt: skip
+
+    async def left(session):
+        account_id = await find_account(session, normal_login("root@city.test"))
+        kinds = set(await session.scalars(select(audit_event.c.kind))) - {"account_made", "role_granted"}
+        return await has_passkey(session, account_id), await totp.asks_for_codes(session, account_id), kinds
+
+    ask(fresh_database_url, lose_keys)
+    done = run("forget-keys", "root@city.test")
+    assert done.exit_code == 0, done.output
+    assert "1 passkeys removed, one-time codes turned off" in done.output
+    has_key, asks_for_codes, kinds = ask(fresh_database_url, left)
+    assert not has_key and not asks_for_codes and kinds >= {"codes_on", "codes_off", "passkeys_forgotten"}
+    assert run("forget-keys", "nobody@city.test").exit_code == 1

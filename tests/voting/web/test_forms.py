@@ -165,6 +165,7 @@ units = st.none() | st.fixed_dictionaries(
     {"buildings": st.lists(codes, max_size=3, unique=True), "quorum_of_area": shares, "chair": words,
      "secretary": words}
 )  # fmt: skip
+ids = st.integers(1, 32_767)
 definitions = st.fixed_dictionaries(
     {"poll_id": st.text("0123456789abcdef", min_size=32, max_size=32), "title": texts, "summary": texts,
      "description": texts, "binding": st.booleans(), "topic": st.sampled_from(["parks", "other"]), "territory": words,
@@ -178,6 +179,7 @@ definitions = st.fixed_dictionaries(
      "privacy": st.sampled_from(["separated", "named"]), "may_change": st.booleans(), "names_seen_by": texts,
      "visibility": st.sampled_from(["after_close", "live"]),
      "receipt": st.sampled_from(["inclusion", "acceptance_only"]), "roll_known": st.booleans(),
+     "cross_tabs": st.lists(st.fixed_dictionaries({"rows": ids, "columns": ids}), max_size=6),
      "quorum": st.none() | st.fixed_dictionaries({"share": shares, "ballots": st.none() | st.integers(1, 10**9)})}
 ).map(Definition.model_validate)  # fmt: skip
 
@@ -199,11 +201,11 @@ def test_a_document_survives_the_form(definition: Definition, language: str) -> 
 
 
 names = st.from_regex(
-    r"(title|questions|audience|quorum|sources|opens_at|age_bands|strata|territory|styles|units)"
+    r"(title|questions|audience|quorum|sources|opens_at|age_bands|strata|territory|styles|units|cross_tabs)"
     r"(\.(ru|en|[0-9]{1,6}|options|kind|text|cost|url|rule|budget|threshold|json|fold|id|sha256|picture|share|sources"
     r"|territories|winners|age_from|age_to|level|registered_before|parts|op|not|codes|codes_were|moment|at_least|method"
     r"|shown_if|question|styles|place|latitude|levels|declared|exclusive|exclusive_were|scale_min|buildings"
-    r"|also_valid)){0,6}",
+    r"|also_valid|rows|columns)){0,6}",
     fullmatch=True,
 )
 hostile = st.one_of(
