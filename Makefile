@@ -2,7 +2,7 @@
 # Everything is installed into .venv and frontend/node_modules of this folder, from the hashed lock files.
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help run test check lint types contracts unit coverage bench bench-quick soak screens migrate lock clean
+.PHONY: help run sign-on test check lint types contracts unit coverage bench bench-quick soak screens migrate lock audit sbom clean
 
 PYTHON ?= $(shell command -v python3.11 || command -v python3.12 || command -v python3.13 || command -v python3)
 PORT ?= 8000
@@ -12,6 +12,7 @@ VENV := .venv/bin
 # Paths stay relative, so that a folder with a space in its name works; node comes from the virtual environment.
 export PATH := $(CURDIR)/$(VENV):$(PATH)
 export PYTHONUTF8 := 1
+NODE_READY := .venv/node-ready
 
 help: ## Show what can be made
 	@grep -hE '^[a-z-]+:.*## ' Makefile | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 18
@@ -19,6 +20,10 @@ help: ## Show what can be made
 run: .venv/run-ready src/voting/static/dist/manifest.json ## Serve a living demo city on http://127.0.0.1:8000 (PORT=… to change)
 	@PORT=$(PORT) $(VENV)/python -m voting demo --if-empty --citizens $(CITIZENS)
 	@PORT=$(PORT) exec $(VENV)/python -m voting serve
+
+sign-on: .venv/run-ready src/voting/static/dist/manifest.json ## The same, with a sign-on of the city where you choose which resident you are
+	@PORT=$(PORT) $(VENV)/python -m voting demo --if-empty --citizens $(CITIZENS)
+	@PORT=$(PORT) exec $(VENV)/python -m voting sign-on
 
 test: check unit ## Check the code and run every test (databases included)
 
@@ -72,6 +77,12 @@ exports: .venv/dev-ready
 	$(VENV)/uv export -q --frozen --no-emit-project --no-header --format requirements-txt -o requirements.txt
 	$(VENV)/uv export -q --frozen --no-emit-project --all-groups --no-header --format requirements-txt -o requirements-dev.txt
 
+audit: .venv/dev-ready $(NODE_READY) ## Ask PyPI and npm for known weaknesses of every locked version
+	$(VENV)/python .ci/audit
+
+sbom: .venv/dev-ready $(NODE_READY) ## Write the list of all parts (CycloneDX) into var/sbom
+	$(VENV)/python .ci/sbom
+
 clean: ## Remove everything installed or built here
 	rm -rf .venv frontend/node_modules frontend/build src/voting/static/dist .mypy_cache .ruff_cache .pytest_cache
 
@@ -101,7 +112,6 @@ endef
 
 # ---- the front end
 
-NODE_READY := .venv/node-ready
 $(NODE_READY): frontend/package-lock.json frontend/package.json frontend/.npmrc .venv/run-ready
 	cd frontend && npm ci --no-audit --no-fund --ignore-scripts --loglevel=error
 	@touch $@

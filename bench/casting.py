@@ -145,10 +145,16 @@ async def batched_ceiling(url: str, seconds: float, batch: int = 200) -> float:
     return rate
 
 
-def cast(service: rig.Service, people: Path, kind: str, path: str, seconds: float, connections: int) -> rig.Load:
-    """One run of casting; any answer but a vote taken is an error, unless there are so many that a 503 is none."""
-    look = "look" if connections >= MANY else ""
-    return rig.wrk(service, seconds, connections, "cast.lua", str(people), "0", kind, path, service.url, "0", look)
+def cast(
+    service: rig.Service, people: Path, kind: str, path: str, seconds: float, connections: int, rate: float = 0
+) -> rig.Load:
+    """One run of casting; any answer but a vote taken is an error, unless there are so many that a 503 is none.
+
+    `rate`: about so many votes a second by 64 connections, and every answer looked at; 0: as many as it takes.
+    """
+    look = "look" if connections >= MANY or rate else ""
+    words = (str(people), "0", kind, path, service.url, f"{rate:g}", look)
+    return rig.wrk(service, seconds, connections, "cast.lua", *words)
 
 
 def measure(given: argparse.Namespace, server: str, stack: ExitStack) -> bool:

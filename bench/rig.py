@@ -284,6 +284,7 @@ class Load:
 
     rate: float
     p50: float
+    p95: float
     p99: float
     requests: int
     ok: int
@@ -314,8 +315,8 @@ def wrk(service: Service, seconds: float, connections: int, script: str, *words:
     spent = service.cpu_seconds() - before
     found = json.loads(done.stdout[done.stdout.rindex("RESULT ") + 7 :].split("\n")[0])
     return Load(
-        found["ok"] / found["seconds"], found["p50"], found["p99"], found["requests"], found["ok"], found["busy"],
-        found["wrong"], found["broken"], found["odd"], 1e6 * spent / max(1, found["ok"]),
+        found["ok"] / found["seconds"], found["p50"], found["p95"], found["p99"], found["requests"], found["ok"],
+        found["busy"], found["wrong"], found["broken"], found["odd"], 1e6 * spent / max(1, found["ok"]),
     )  # fmt: skip
 
 

@@ -22,10 +22,10 @@ from typing import Any
 HERE = Path(__file__).resolve().parent
 OUT = HERE / "out"
 WHOLE = (
-    "casting.py", "pages.py", "growth.py", "counting.py", "tally.py", "dry_run.py", "board.py --verify",
+    "casting.py", "pages.py", "growth.py", "city_results.py", "tally.py", "dry_run.py", "board.py --verify",
     "register_import.py",
 )  # fmt: skip
-QUICK = ("casting.py --quick", "pages.py --quick", "counting.py --quick", "tally.py --quick")
+QUICK = ("casting.py --quick", "pages.py --quick", "city_results.py --quick", "tally.py --quick")
 
 _written: list[dict[str, Any]] = []
 

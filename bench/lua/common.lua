@@ -33,7 +33,7 @@ function done(summary, latency)
   if threads[1]:get("looked") == nil then
     ok, wrong, odd = summary.requests - e.status, e.status, e.status > 0 and 400 or 0
   end
-  io.write(string.format('RESULT {"ok":%d,"busy":%d,"wrong":%d,"odd":%d,"broken":%d,"requests":%d,"seconds":%f,"p50":%f,"p99":%f}\n',
+  io.write(string.format('RESULT {"ok":%d,"busy":%d,"wrong":%d,"odd":%d,"broken":%d,"requests":%d,"seconds":%f,"p50":%f,"p95":%f,"p99":%f}\n',
     ok, busy, wrong, odd, e.connect + e.read + e.write + e.timeout, summary.requests, summary.duration / 1e6,
-    latency:percentile(50) / 1e3, latency:percentile(99) / 1e3))
+    latency:percentile(50) / 1e3, latency:percentile(95) / 1e3, latency:percentile(99) / 1e3))
 end
