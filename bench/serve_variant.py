@@ -10,6 +10,7 @@ For benchmarks only; the first two say «taken» of votes that nobody has.
 from __future__ import annotations
 
 import asyncio
+import socket
 import sys
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
@@ -29,7 +30,7 @@ from polls.votes import Taken, Vote, judge
 from voting.app import create_app
 from voting.db import Database
 from voting.secrets import receipt_signer
-from voting.serving import server_options, settle_memory
+from voting.serving import Server, server_options, settle_memory
 from voting.settings import Settings
 
 FACTS = CitizenFacts(
@@ -84,7 +85,12 @@ def main() -> None:
         box = {"rolled-back": rolled_back, "no-database": no_database}[kind](settings, database)
         app = create_app(settings, database=database, box=box)
     settle_memory()
-    uvicorn.run(app, **server_options(settings))
+    config = uvicorn.Config(app, **server_options(settings))
+    if kind == "bare":
+        uvicorn.Server(config).run()
+    else:
+        with socket.create_server((settings.host, settings.port)) as listening:
+            Server(config, lambda: None).run([listening])
 
 
 if __name__ == "__main__":

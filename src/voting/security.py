@@ -1,16 +1,15 @@
 """Against forged requests: where a request comes from, and the tokens of forms.
 
 An unsafe request must pass two checks. First the browser's own word: `Sec-Fetch-Site`, or else `Origin`, must say that
-our own page asked. Then the token: an HMAC of the session's token hash, so a token fetched in one session is worth
+our own page asked. Then the token: a keyed hash of the session's token hash, so a token fetched in one session is worth
 nothing in another, and a cookie planted by a neighbouring subdomain brings no valid token with it. Forms of anonymous
-visitors (sign-in, sign-up) use a cookie of their own with a random value in the session's place.
+visitors (sign-in, sign-up) use a cookie of their own with a random value in the session's place. The hash is BLAKE2b
+with a key, which takes a third of what HMAC by OpenSSL takes.
 
 Every token is masked with a pad drawn for the response: pages are compressed, and a secret repeated byte for byte in
 compressed pages can be guessed by their length (BREACH).
 """
 
-import base64
-import binascii
 import hashlib
 import hmac
 import os
@@ -82,7 +81,7 @@ class FormTokens:
     """Makes and checks the tokens of forms."""
 
     def __init__(self, secret: bytes) -> None:
-        self._secret = secret
+        self._key = hashlib.sha256(secret).digest()  # of a length that fits, however long the secret is
 
     def for_session(self, token_hash: bytes) -> str:
         """Give the token of a session, masked for one response."""
@@ -101,7 +100,8 @@ class FormTokens:
         return bool(cookie_value) and _fits(token, self._tag(b"visitor", (cookie_value or "").encode()))
 
     def _tag(self, kind: bytes, subject: bytes) -> bytes:
-        return hmac.digest(self._secret, b"veche/form/v1/" + kind + b"\0" + subject, "sha256")
+        tagged = hashlib.blake2b(subject, digest_size=TAG_BYTES, key=self._key, person=b"form " + kind)
+        return tagged.digest()
 
 
 def new_visitor_value() -> str:
@@ -111,15 +111,15 @@ def new_visitor_value() -> str:
 
 def _mask(tag: bytes) -> str:
     pad = os.urandom(TAG_BYTES)
-    return base64.urlsafe_b64encode(pad + _xor(pad, tag)).rstrip(b"=").decode()
+    return (pad + _xor(pad, tag)).hex()
 
 
 def _fits(token: str | None, tag: bytes) -> bool:
-    if not token or len(token) > 4 * TAG_BYTES:
+    if not token or len(token) != 4 * TAG_BYTES:
         return False
     try:
-        raw = base64.urlsafe_b64decode(token + "=" * (-len(token) % 4))
-    except (binascii.Error, ValueError):
+        raw = bytes.fromhex(token)
+    except ValueError:
         return False
     return len(raw) == 2 * TAG_BYTES and hmac.compare_digest(_xor(raw[:TAG_BYTES], raw[TAG_BYTES:]), tag)
 

@@ -8,7 +8,7 @@ import asyncio
 import gc
 import signal
 import socket
-from collections.abc import AsyncGenerator, Callable, Mapping
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from importlib import import_module
 from typing import Any
@@ -19,14 +19,15 @@ from litestar import Litestar
 from voting import (
     tasks,  # noqa: F401  -- declares the jobs
 )
+from voting.accepting import BACKLOG, Acceptor
 from voting.app import create_app
 from voting.db import Database
 from voting.jobs import build_jobs, run_worker
 from voting.settings import Settings
 from voting.slow_requests import BoundedRequests, close_slow
 from voting.stopping import stop_task
+from voting.telemetry import joined_lines
 
-BACKLOG = 2048
 WARM_UP_AFTER = 1.0  # seconds
 WORKER_STOPS_WITHIN = 5.0  # seconds jobs in progress have; one that is interrupted is done again later
 STOP_WITHIN = 20  # seconds requests in progress have to finish
@@ -49,7 +50,8 @@ def build_site(settings: Settings, *, jobs: bool | None = None) -> Litestar:
     async def settle(_: Litestar) -> AsyncGenerator[None, None]:
         settle_memory()
         warming = asyncio.create_task(_warm_up())
-        yield
+        with joined_lines():
+            yield
         warming.cancel()
 
     with_jobs = settings.demo if jobs is None else jobs
@@ -92,31 +94,49 @@ def server_options(settings: Settings) -> Mapping[str, Any]:
 
 
 class Server(uvicorn.Server):
-    """Uvicorn's server that says when it is ready."""
+    """Uvicorn's server that takes connections in its own way, and says when it is ready.
+
+    Of the sockets it is started with the first is its own, the others are its siblings' (:mod:`voting.accepting`).
+    """
 
     def __init__(self, config: uvicorn.Config, on_ready: Callable[[], None]) -> None:
         super().__init__(config)
         self._on_ready = on_ready
+        self._acceptor: Acceptor | None = None
 
     async def on_tick(self, counter: int) -> bool:
         """Ten times a second; once a second leave those who are too slow."""
+        if self._acceptor is not None:
+            self._acceptor.help_others()
         if counter % 10 == 0:
             close_slow(list(self.server_state.connections), asyncio.get_running_loop().time())
         return await super().on_tick(counter)
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Start, then tell."""
-        await super().startup(sockets)
-        if self.started:
+        await super().startup([])
+        if self.started and sockets:
+            self._acceptor = Acceptor(self._protocol, sockets[0], sockets[1:])
+            self._acceptor.open(self.config.backlog)
             self._on_ready()
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Take no more connections, then end as uvicorn does."""
+        if self._acceptor is not None:
+            self._acceptor.close()
+        await super().shutdown(sockets)
+
+    def _protocol(self) -> asyncio.Protocol:
+        """What speaks to one connection."""
+        return BoundedRequests(self.config, self.server_state, self.lifespan.state)
 
 
 def serve_here(
-    settings: Settings, listening: socket.socket, on_ready: Callable[[], None], *, jobs: bool | None = None
+    settings: Settings, listening: Sequence[socket.socket], on_ready: Callable[[], None], *, jobs: bool | None = None
 ) -> None:
-    """Serve in this process until a signal stops it. `jobs` as in `build_site`."""
+    """Serve in this process until a signal stops it. `listening` as in `Server`, `jobs` as in `build_site`."""
     config = uvicorn.Config(build_site(settings, jobs=jobs), **server_options(settings))
-    Server(config, on_ready).run([listening])
+    Server(config, on_ready).run(list(listening))
 
 
 def work_here(settings: Settings, on_ready: Callable[[], None]) -> None:

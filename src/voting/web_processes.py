@@ -1,14 +1,14 @@
 """The processes of `veche serve --workers N`: begun, watched, begun again when they die, ended together.
 
-They share nothing but the listening socket and the database. Each is forked from a small process that has loaded the
-application and does nothing else (multiprocessing's fork server), so one that was killed is back in about a second,
-and nothing is ever forked from a process with threads.
+They share nothing but the address they listen at (a socket each, :mod:`voting.accepting`) and the database. Each is
+forked from a small process that has loaded the application and does nothing else (multiprocessing's fork server), so
+one that was killed is back in about a second, and nothing is ever forked from a process with threads.
 
 Nobody is left behind: a process whose parent is gone, in whatever way, ends in order by itself, and so do all when the
 one they are forked from is gone. Others serve in their place at once. A process that hangs without dying is noticed
 too: each says through its pipe, from its event loop, that it is alive, and one that is silent for too long is killed
-and begun again. In the demo one more process does the queued
-work, so that there is one worker of it and not as many as web processes: its successor waits until it has ended.
+and begun again. In the demo one more process does the queued work, so that there is one worker of it and not as many
+as web processes: its successor waits until it has ended.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ import signal
 import socket
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from multiprocessing import get_context, parent_process
@@ -48,7 +48,7 @@ class ProcessesFailed(Exception):
     """A process ended before any was ready: begun again, it would fail again. Its own words are in the log."""
 
 
-Body = Callable[[Settings, socket.socket, Callable[[], None]], None]
+Body = Callable[[Settings, Sequence[socket.socket], Callable[[], None]], None]
 
 
 class Child:
@@ -105,12 +105,14 @@ class Child:
 
 @dataclass
 class Place:
-    """A process that should be running. `failures` counts those in a row that ended before they were ready; `heard` is
-    when it last said that it is alive, and `silent_for` the seconds after which its silence is its end.
+    """A process that should be running, with its own listening socket and then its siblings'. `failures` counts those
+    in a row that ended before they were ready; `heard` is when it last said that it is alive, and `silent_for` the
+    seconds after which its silence is its end.
     """
 
     name: str
     body: Body
+    listening: Sequence[socket.socket] = ()
     process: Child | None = None
     news: Connection | None = None
     ready: bool = False
@@ -129,7 +131,8 @@ class Processes:
     """The web processes of one service, and in the demo the worker of its queue."""
 
     settings: Settings
-    listening: socket.socket
+    listening: Sequence[socket.socket]
+    """One for each web process, or one for all."""
     web: int
     on_ready: Callable[[], None]
     _places: list[Place] = field(default_factory=list)
@@ -141,7 +144,7 @@ class Processes:
     def run(self) -> None:
         """Keep them running until this is interrupted by an exception, as signals raise here; then end them."""
         _context.set_forkserver_preload(["voting.serving"])
-        self._places = [Place("web", serve_as_child) for _ in range(self.web)]
+        self._places = [Place("web", serve_as_child, self._sockets_of(number)) for number in range(self.web)]
         if self.settings.demo:
             self._places.append(Place("jobs", work_as_child, silent_for=JOBS_SILENT_FOR))
         try:
@@ -154,6 +157,11 @@ class Processes:
                 self._wait()
         finally:
             self._end()
+
+    def _sockets_of(self, number: int) -> Sequence[socket.socket]:
+        """The web process's own first."""
+        own = number % len(self.listening)
+        return [self.listening[own], *self.listening[:own], *self.listening[own + 1 :]]
 
     def _look_after(self, place: Place) -> None:
         if place.process is not None:
@@ -174,7 +182,7 @@ class Processes:
         place.ready = False
         place.news, theirs = _context.Pipe(duplex=False)
         process = _context.Process(
-            target=_live, args=(place.body, self.settings, self.listening, theirs), name=f"veche-{place.name}"
+            target=_live, args=(place.body, self.settings, place.listening, theirs), name=f"veche-{place.name}"
         )
         try:
             process.start()
@@ -261,7 +269,7 @@ class Processes:
                 process.bury()
 
 
-def _live(body: Body, settings: Settings, listening: socket.socket, news: Connection) -> None:
+def _live(body: Body, settings: Settings, listening: Sequence[socket.socket], news: Connection) -> None:
     """What each process does: its work, until a signal or the end of its parent."""
     from voting.telemetry import configure_logging
 
@@ -288,18 +296,17 @@ def _beat(news: Connection) -> None:
     asyncio.get_running_loop().call_later(BEAT, _beat, news)
 
 
-def serve_as_child(settings: Settings, listening: socket.socket, on_ready: Callable[[], None]) -> None:
+def serve_as_child(settings: Settings, listening: Sequence[socket.socket], on_ready: Callable[[], None]) -> None:
     """Serve requests until a signal."""
     from voting.serving import serve_here
 
     serve_here(settings, listening, on_ready, jobs=False)
 
 
-def work_as_child(settings: Settings, listening: socket.socket, on_ready: Callable[[], None]) -> None:
+def work_as_child(settings: Settings, _: Sequence[socket.socket], on_ready: Callable[[], None]) -> None:
     """Do the queued work until a signal."""
     from voting.serving import work_here
 
-    listening.close()
     work_here(settings, on_ready)
 
 

@@ -35,7 +35,7 @@ from voting.remembering import Pulse, Shelf
 from voting.secrets import receipt_signer
 from voting.telemetry import configure_logging
 
-TOKEN = re.compile(rb'(?<=")[A-Za-z0-9_-]{86}(?=")')
+TOKEN = re.compile(rb'(?<=")[0-9a-f]{128}(?=")')
 Pairs = Sequence[tuple[str, str]]
 
 

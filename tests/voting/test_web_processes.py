@@ -58,11 +58,11 @@ def processes(monkeypatch: pytest.MonkeyPatch) -> Iterator[Processes]:
     monkeypatch.setattr(web_processes, "LOOK_EVERY", 0.05)
     monkeypatch.setattr(web_processes, "BEAT", 0.02)
     with socket.socket() as listening:
-        yield Processes(Settings(), listening, 1, lambda: None)
+        yield Processes(Settings(), [listening], 1, lambda: None)
 
 
 async def test_a_process_is_heard_while_its_event_loop_runs(processes: Processes) -> None:
-    place = Place("web", serve_as_child, a_child(0))
+    place = Place("web", serve_as_child, process=a_child(0))
     assert place.process is not None
     place.news, theirs = Pipe(duplex=False)
     os.set_blocking(theirs.fileno(), False)
@@ -104,7 +104,7 @@ async def test_nobody_who_listens_is_no_trouble_to_a_process(processes: Processe
 
 def test_a_parent_that_was_held_up_takes_it_for_nobodys_silence(processes: Processes) -> None:
     child = a_child(0)
-    place = Place("web", serve_as_child, child, ready=True)
+    place = Place("web", serve_as_child, process=child, ready=True)
     processes._places = [place]
     processes._looked = place.heard = time.monotonic() - 100
     processes._wait()

@@ -1,6 +1,6 @@
 """`veche serve`: run the site.
 
-This process owns what the site needs: the listening socket, the embedded PostgreSQL of the demo (started, watched and
+This process owns what the site needs: the listening sockets, the embedded PostgreSQL of the demo (started, watched and
 stopped here) and the schema. SIGTERM and Ctrl-C stop in order: requests in progress finish, then the database stops.
 """
 
@@ -10,8 +10,10 @@ import errno
 import os
 import signal
 import socket
+import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
+from functools import partial
 from types import FrameType
 from typing import NoReturn
 from urllib.parse import urlsplit
@@ -19,6 +21,7 @@ from urllib.parse import urlsplit
 import click
 
 from voting import embedded, migrations
+from voting.accepting import BACKLOG
 from voting.auditing.starting import tell_of_start
 from voting.keys import WEB_NEEDS
 from voting.setting_up import require_keys, set_up_keys
@@ -38,7 +41,7 @@ def serve(workers: int) -> None:
     configure_logging()
     settings = Settings.from_env()
     signal.signal(signal.SIGTERM, _leave)
-    with listening_socket(settings) as listening, running_database(settings):
+    with listening_sockets(settings, workers) as listening, running_database(settings):
         settings = prepare_schema(settings)
         tell_of_start(settings, "web")
         try:
@@ -56,16 +59,26 @@ def serve(workers: int) -> None:
 
 
 @contextmanager
-def listening_socket(settings: Settings) -> Iterator[socket.socket]:
-    """Take the address before anything else is started, so that a taken one is a sentence and not a failure later."""
+def listening_sockets(settings: Settings, number: int) -> Iterator[list[socket.socket]]:
+    """Take the address before anything else is started, so that a taken one is a sentence and not a failure later.
+
+    As many sockets as there are processes, where the kernel spreads connections over them; elsewhere one for all.
+    """
     host, port = settings.host, settings.port
-    try:
-        family, *_, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0]
-        listening = socket.create_server(address[:2], family=family, backlog=1)
-    except OSError as error:
-        raise click.ClickException(_not_listening(error, host, port)) from None
-    listening.set_inheritable(True)
-    with listening:
+    with ExitStack() as stack:
+        try:
+            family, *_, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0]
+            first = socket.create_server(address[:2], family=family, backlog=1)
+            if number == 1 or sys.platform != "linux":
+                listening = [stack.enter_context(first)]
+            else:
+                first.close()  # it has shown that nobody else listens here, which those that share would not
+                share = partial(socket.create_server, address[:2], family=family, backlog=BACKLOG, reuse_port=True)
+                listening = [stack.enter_context(share()) for _ in range(number)]
+        except OSError as error:
+            raise click.ClickException(_not_listening(error, host, port)) from None
+        for one in listening:
+            one.set_inheritable(True)
         yield listening
 
 
