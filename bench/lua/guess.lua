@@ -1,11 +1,12 @@
--- Each request guesses a password of another login from another network, as a declared proxy tells it: PAUSE (ms).
+-- Each request guesses a password of another login from another network, as a declared proxy tells it: PAUSE (ms), half to
+-- twice, since connections that pause alike would soon all guess in the same moment.
 -- Ends with how many were judged (401) and how many told to come again (503).
 local pause, at = 100, 0
 local threads = {}
 salt, judged, later = 0, 0, 0
 function setup(thread) table.insert(threads, thread); thread:set("salt", #threads) end
 function init(args) pause = tonumber(args[1] or 100); at = salt * 1000000 end
-function delay() return pause end
+function delay() return math.random(0, 2 * pause) end
 function request()
   at = at + 1
   local from = string.format("%d.%d.%d.1", 11 + at % 200, math.floor(at / 200) % 250, math.floor(at / 50000) % 250)

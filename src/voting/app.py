@@ -54,6 +54,7 @@ from voting.replies import make_answer
 from voting.secrets import identity_secrets, receipt_signer
 from voting.security import ForgeryMiddleware, FormTokens
 from voting.settings import Settings
+from voting.sign_in_door import SignInDoor
 from voting.telemetry import TelemetryMiddleware, configure_logging
 from voting.throttling import CASTING, Bucket, Limit, Throttle, ThrottleMiddleware
 from voting.web import account, city_sign_on, error_pages, i18n, rendering
@@ -121,7 +122,9 @@ def create_app(
     recognition = RecognitionMiddleware(parts.desk.web_sessions, parts.tokens, parts.cookies.session)
     remembered = RememberedReplies(shelf, pulse)
     casts, pages = FastCasting(app, settings, parts.tokens, casting), FastPages(app)
-    for layer in (remembered, pages, casts, recognition, EdgeMiddleware(settings, answer), TelemetryMiddleware()):
+    door = SignInDoor(parts.desk.passwords, error_pages.page_for_all, i18n.language_of)
+    edge = EdgeMiddleware(settings, answer)
+    for layer in (remembered, pages, casts, recognition, door, edge, TelemetryMiddleware()):
         app.asgi_handler = layer(app.asgi_handler)
     return app
 
@@ -162,7 +165,7 @@ def _gather(
     desk = Desk(
         settings=settings,
         database=database,
-        passwords=passwords or PasswordPool(settings.argon2_threads),
+        passwords=passwords or PasswordPool(settings.argon2_threads, apart=True),
         web_sessions=WebSessions(database, idle=settings.session_idle, clock=clock),
         throttle=throttle,
         identity_secrets=identity_secrets(settings),

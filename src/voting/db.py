@@ -84,7 +84,7 @@ class Database:
         read_engine = reads.execution_options(postgresql_readonly=True)
         # Written while the request's own session still holds a connection: from the same pool, requests waiting for
         # each other's second connection could stop the site.
-        aside = _build_engine(url, 1, 2, pool_timeout, statement_timeout)
+        aside = _build_engine(url, 3, 0, pool_timeout, statement_timeout)
         # The ballot box writes one transaction at a time; pages that are slow to read must not keep votes waiting.
         box = _build_engine(url, 1, 0, pool_timeout, statement_timeout, isolation_level="AUTOCOMMIT")
         return cls(

@@ -93,7 +93,8 @@ _HIT = text(
         ON CONFLICT (key, window_start) DO UPDATE SET n = t.n + excluded.n
         RETURNING t.key, t.n
     )
-    SELECT asked.key, hit.n, coalesce(previous.n, 0) AS previous
+    SELECT asked.key, hit.n, coalesce(previous.n, 0) AS previous,
+           set_config('synchronous_commit', 'off', true)
     FROM asked JOIN hit USING (key)
     LEFT JOIN throttle AS previous ON previous.key = asked.key AND previous.window_start = asked.before
     """

@@ -1,8 +1,9 @@
 """Passwords: argon2id in a bounded pool of threads, and what a password must be.
 
-Parameters are OWASP's m=19456 KiB, t=2, p=1: about 25 ms of one core. Hashing releases the interpreter's lock, so the
-pool has as many threads as may be spent on it, and a short queue; what does not fit is refused at once with Busy, so a
-flood of sign-ins delays nobody's vote. A login that does not exist is verified against a dummy hash and costs the same.
+Parameters are OWASP's m=19456 KiB, t=2, p=1: about 25 ms of one core. The pool has as many threads as processors may be
+spent on it, each with a process that hashes (`identity.hashing`), and a short queue; what does not fit is refused at
+once with Busy, so a flood of sign-ins delays nobody's vote. A login that does not exist is verified against a dummy
+hash and costs the same.
 
 A password is 8 or more characters and at most 256 bytes of UTF-8, with no rules about kinds of characters (NIST
 SP 800-63B-4 §3.1.1.2, ASVS 5.0 §6.2). It is normalised to NFKC before hashing, as NIST advises: the Russian «й» is one
@@ -15,7 +16,6 @@ import asyncio
 import math
 import os
 import secrets
-import sys
 import unicodedata
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -25,18 +25,16 @@ from pathlib import Path
 from typing import TypeVar
 
 from argon2 import PasswordHasher
-from argon2.exceptions import InvalidHashError, VerificationError
 
 from polls.errors import Busy, FieldError
+from voting.identity.hashing import PARALLELISM, Hasher, HasherApart
 
 MEMORY_KIB = 19456
 TIME_COST = 2
-PARALLELISM = 1
 SHORTEST = 8
 LONGEST_BYTES = 256
 QUEUE_PER_THREAD = 16
 SECONDS_PER_HASH = 0.03
-NICENESS = 10
 
 Result = TypeVar("Result")
 
@@ -50,17 +48,8 @@ def common_passwords() -> frozenset[str]:
     return frozenset(line for line in lines if line and not line.startswith("# "))
 
 
-def _stand_back() -> None:
-    """Let votes go first where processors are short: a tenth of the share of the thread that serves.
-
-    A thread of Linux has a niceness of its own; elsewhere it would be the whole process's.
-    """
-    if sys.platform == "linux":
-        os.nice(NICENESS)
-
-
 class PasswordPool:
-    """Hashes and verifies passwords, a few at a time."""
+    """Hashes and verifies passwords, a few at a time; `apart` in processes of their own, as a service does."""
 
     def __init__(
         self,
@@ -69,13 +58,15 @@ class PasswordPool:
         queue: int | None = None,
         memory_kib: int = MEMORY_KIB,
         time_cost: int = TIME_COST,
+        apart: bool = False,
     ) -> None:
         self._threads = threads or os.cpu_count() or 1
         self._room = self._threads + (self._threads * QUEUE_PER_THREAD if queue is None else queue)
         self._pending = self._inside = 0
-        self._hasher = PasswordHasher(time_cost=time_cost, memory_cost=memory_kib, parallelism=PARALLELISM)
-        self._pool = ThreadPoolExecutor(self._threads, thread_name_prefix="argon2", initializer=_stand_back)
-        self._dummy = self._hasher.hash(secrets.token_hex(16))
+        self._parameters = PasswordHasher(time_cost=time_cost, memory_cost=memory_kib, parallelism=PARALLELISM)
+        self._hasher: Hasher | HasherApart = (HasherApart if apart else Hasher)(memory_kib, time_cost)
+        self._pool = ThreadPoolExecutor(self._threads, thread_name_prefix="argon2")
+        self._dummy = self._parameters.hash(secrets.token_hex(16))
 
     @contextmanager
     def place(self) -> Iterator[None]:
@@ -83,13 +74,19 @@ class PasswordPool:
 
         Else whoever comes over the pool's limit would still be counted and looked up: connections that votes wait for.
         """
-        if self._inside >= self._room:
-            raise Busy(retry_after=max(1, math.ceil(self._inside / self._threads * SECONDS_PER_HASH)))
+        if seconds := self.wait():
+            raise Busy(retry_after=seconds)
         self._inside += 1
         try:
             yield
         finally:
             self._inside -= 1
+
+    def wait(self) -> int:
+        """Seconds after which there should be room, at least one; 0 if there is."""
+        if self._inside < self._room:
+            return 0
+        return max(1, math.ceil(self._inside / self._threads * SECONDS_PER_HASH))
 
     async def hash(self, password: str) -> str:
         """Give the argon2id hash to store. Raises Busy(retry_after) when the queue is full."""
@@ -97,22 +94,18 @@ class PasswordPool:
 
     async def verify(self, password: str, stored: str | None) -> bool:
         """Tell whether the password fits; with no stored hash spend the same time and say no. Raises Busy."""
-        return await self._run(lambda: self._verify(normal_password(password), stored))
+        encoded = normal_password(password)
+        fits = await self._run(lambda: self._hasher.fits(encoded, stored or self._dummy))
+        return fits and stored is not None
 
     def needs_rehash(self, stored: str) -> bool:
         """Tell whether a stored hash was made with other parameters than today's."""
-        return self._hasher.check_needs_rehash(stored)
+        return self._parameters.check_needs_rehash(stored)
 
     def close(self) -> None:
-        """Stop the threads once they are done."""
+        """Stop the threads once they are done, and what hashes for them."""
         self._pool.shutdown(wait=False, cancel_futures=True)
-
-    def _verify(self, password: bytes, stored: str | None) -> bool:
-        try:
-            self._hasher.verify(stored or self._dummy, password)
-        except (VerificationError, InvalidHashError):
-            return False
-        return stored is not None
+        self._hasher.close()
 
     async def _run(self, work: Callable[[], Result]) -> Result:
         if self._pending >= self._room:

@@ -102,7 +102,8 @@ async def sign_in(
         login = None
     network = network_of(request.scope["state"]["client_address"])
     known = None
-    async with desk.database.open_session() as session:  # also for what is no login, so that time tells nothing
+    # Also for what is no login, so that time tells nothing; aside, so that guesses take no page's connection.
+    async with desk.database.open_session_aside() as session:
         known = await accounts.find_credentials(session, login or NO_LOGIN)
     device = None
     if known is not None:

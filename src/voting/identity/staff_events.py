@@ -23,6 +23,7 @@ COUNT_REFUSED = text("""
     SELECT CASE WHEN EXISTS (SELECT FROM account_role WHERE account_id = :account AND role <> 'resident')
                 THEN 'account:' || CAST(:account AS bigint) ELSE :others END, :hour, 1
     ON CONFLICT (subject, hour) DO UPDATE SET n = audit_counter.n + 1
+    RETURNING set_config('synchronous_commit', 'off', true)
 """)
 
 

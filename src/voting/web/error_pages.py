@@ -26,6 +26,11 @@ def error_page(request: AnyRequest, problem: Problem, headers: Mapping[str, str]
     return page(request, template, status=problem.status, headers=dict(headers), problem=shown)
 
 
+def page_for_all(request: AnyRequest, refusal: Refusal) -> Response[Any]:
+    """Show a refusal as a page that may be sent to anybody with the same language: it has no request's number."""
+    return error_page(request, describe(refusal, translate_for(request), request_id=""), retry_header(refusal))
+
+
 def described(request: AnyRequest, refusal: Refusal) -> Problem:
     """Put a refusal into the reader's language, to be shown on a page's own form."""
     return describe(refusal, translate_for(request), request_id=request_id_of(request.scope))
