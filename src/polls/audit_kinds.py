@@ -42,7 +42,6 @@ KINDS: Mapping[str, Kind] = _kinds(
         ("staff_signed_in", "Somebody of the staff signed in", "how"),
         ("sign_ins_refused", "Sign-ins were refused", "count since"),
         ("sign_in_alarm", "Very many sign-ins fail; new devices give more than the password", "count"),
-        ("sessions_ended", "All sessions of an account were ended", "count"),
         ("api_token_made", "A token of the API was made", "token scopes days"),
         ("api_token_revoked", "A token of the API was revoked", "token"),
         ("poll_revised", "A draft was changed", "revision"),

@@ -2,6 +2,7 @@
 
 A row of `mail_out` holds an address and short facts, never a password or a link that opens anything: the job draws the
 token of a link at the moment of sending and stores its hash (`mail_token`), so a copy of the tables opens no account.
+The code of an invitation is drawn then too, so that nobody but the mailbox has it.
 What fails is tried again, later each time; what the server refuses for good, and what was tried in vain, is dropped.
 Logs name neither addresses nor texts.
 """
@@ -19,13 +20,13 @@ from typing import Any
 from urllib.parse import unquote, urlsplit
 
 import structlog
-from sqlalchemy import delete, insert, select
+from sqlalchemy import delete, insert, select, update
 
 from polls.sessions import ReadSession, Session
 from voting.jobs import Work, defer, registry
 from voting.mail_texts import MESSAGES, Letter, written
 from voting.settings import Settings
-from voting.tables import account, demo_letter, mail_out, mail_token
+from voting.tables import account, demo_letter, invitation, mail_out, mail_token
 
 logger = structlog.get_logger(__name__)
 
@@ -91,8 +92,11 @@ async def send_letter(work: Work, letter: int) -> None:
         if holder is None or not mail_is_on(work.settings):
             await _forget(session, letter)
             return
-        link = await _draw_link(session, work.settings, row, holder)
-    facts = {"site": _site(work.settings, row.language), **row.facts}
+        facts = {"site": _site(work.settings, row.language), **row.facts}
+        if row.message_key == "invitation":
+            link, facts["code"] = f"{work.settings.base_url}/invitation", await _draw_code(session, holder)
+        else:
+            link = await _draw_link(session, work.settings, row, holder)
     text = written(row.message_key, row.language, facts, link)
     try:
         await _deliver(work, row.to_address, text)
@@ -120,11 +124,23 @@ async def _holder(session: Session, row: Any) -> int | None:
             return None
         still: int | None = await session.scalar(select(mail_out.c.account_id).where(mail_out.c.id == row.id))
         return still
+    if row.message_key == "invitation":
+        open_to = select(invitation.c.account_id).where(invitation.c.account_id == row.account_id)
+        found: int | None = await session.scalar(open_to.where(invitation.c.expires_at > datetime.now(UTC)))
+        return found
     if row.message_key != "password_reset":
         return row.account_id or 0
     verified = (account.c.email == row.to_address, account.c.email_verified_at.is_not(None))
-    found: int | None = await session.scalar(select(account.c.id).where(*verified, account.c.disabled_at.is_(None)))
-    return found
+    reset: int | None = await session.scalar(select(account.c.id).where(*verified, account.c.disabled_at.is_(None)))
+    return reset
+
+
+async def _draw_code(session: Session, account_id: int) -> str:
+    """A code for the invitation of an account: the newest letter's is the one that opens it."""
+    code = new_code()
+    theirs = invitation.c.account_id == account_id
+    await session.execute(update(invitation).where(theirs).values(token_hash=hash_of_code(code)))
+    return code
 
 
 async def _draw_link(session: Session, settings: Settings, row: Any, holder: int) -> str:
@@ -145,6 +161,16 @@ async def _draw_link(session: Session, settings: Settings, row: Any, holder: int
 def hash_of(token: str) -> bytes:
     """What the table stores of a link's token."""
     return hashlib.sha256(token.encode()).digest()
+
+
+def new_code() -> str:
+    """Draw the code of an invitation: 128 bits, in four parts that can be typed."""
+    return "-".join(secrets.token_hex(4) for _ in range(4))
+
+
+def hash_of_code(code: str) -> bytes:
+    """What the table stores of an invitation's code."""
+    return hashlib.sha256(b"veche/invitation/v1" + code.strip().lower().encode()).digest()
 
 
 async def forget_letters(session: Session, account_id: int, key: str) -> None:

@@ -87,6 +87,19 @@ MESSAGES: Mapping[str, Message] = {
         )),
         "sign_in",
     ),
+    "invitation": Message(
+        Words("Приглашение в рабочую учётную запись", (
+            "Для вас создана рабочая учётная запись на сайте {site}. Откройте страницу", "{link}",
+            "введите код {code} и придумайте пароль. Код действует три дня и только один раз. Никому его не "
+            "сообщайте: те, кто создал учётную запись, его не знают. Если вы этого не ждали, ничего не делайте.",
+        )),
+        Words("An invitation to your work account", (
+            "A work account was made for you at {site}. Open the page", "{link}",
+            "enter the code {code} and choose a password. The code works for three days and only once. Tell it to "
+            "nobody: those who made the account do not know it. If you did not expect this, do nothing.",
+        )),
+        "invitation",
+    ),
     "confirm_new_email": Message(
         Words("Подтвердите новый адрес почты", (
             "Этот адрес хотят сделать адресом учётной записи на сайте {site}. Если это вы, подтвердите его:", "{link}",

@@ -1,10 +1,11 @@
 """Against forged requests: where a request comes from, and the tokens of forms.
 
-An unsafe request must pass two checks. First the browser's own word: `Sec-Fetch-Site`, or else `Origin`, must say that
-our own page asked. Then the token: a keyed hash of the session's token hash, so a token fetched in one session is worth
-nothing in another, and a cookie planted by a neighbouring subdomain brings no valid token with it. Forms of anonymous
-visitors (sign-in, sign-up) use a cookie of their own with a random value in the session's place. The hash is BLAKE2b
-with a key, which takes a third of what HMAC by OpenSSL takes.
+An unsafe request must pass two checks. First the browser's own word: `Sec-Fetch-Site`, or else `Origin`, must not say
+that another page asked. Browsers of today send one of them; a request with neither passes this check, whatever its
+`Referer` is, and the second decides alone. That is the token: a keyed hash of the session's token hash, so a token
+fetched in one session is worth nothing in another, and a cookie planted by a neighbouring subdomain brings no valid
+token with it. Forms of anonymous visitors (sign-in, sign-up) use a cookie of their own with a random value in the
+session's place. The hash is BLAKE2b with a key, which takes a third of what HMAC by OpenSSL takes.
 
 Every token is masked with a pad drawn for the response: pages are compressed, and a secret repeated byte for byte in
 compressed pages can be guessed by their length (BREACH).

@@ -205,6 +205,71 @@ def test_only_the_command_line_and_what_is_set_call_other_hosts() -> None:
     assert not found, "\n".join(found)
 
 
+RE = {"compile", "search", "match", "fullmatch", "split", "findall", "finditer", "sub", "subn"}
+STARTS = {"create_subprocess_exec", "create_subprocess_shell", "Popen", "run", "call", "check_call", "check_output",
+          "getoutput", "getstatusoutput", "system", "popen", "execv", "execve", "execvp", "execvpe", "execl", "execlp",
+          "posix_spawn", "posix_spawnp", "spawnv", "spawnve", "subprocess_exec", "subprocess_shell"}  # fmt: skip
+FOR_REQUESTS = {"voting/pdf.py": ["sys.executable", "'-m'", "'voting.pdf_child'"],
+                "voting/publication_child.py": ["sys.executable", "'-m'", "__name__"]}  # fmt: skip
+"""Processes that are started while the site serves, each with its whole command line."""
+FOR_THE_COMMAND_LINE = {"voting/backups/programs.py", "voting/embedded.py", "voting/embedded_home.py",
+                        "voting/demo/sign_on.py"}  # fmt: skip
+
+
+def calls_of(module: str) -> list[tuple[str, ast.Call, str]]:
+    """Every call of a module's function in our sources: where, the call, the function's name."""
+    found = []
+    for path in sorted(SRC.rglob("*.py")):
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
+                owner = ast.unparse(node.func.value)
+                if owner == module or owner.endswith(f".{module}"):
+                    found.append((path.relative_to(SRC).as_posix(), node, node.func.attr))
+    return found
+
+
+def is_fixed(pattern: ast.expr) -> bool:
+    """A literal, a constant of a module, words that are escaped, or these put together."""
+    match pattern:
+        case ast.Constant():
+            return True
+        case ast.Name(id=name):
+            return name.isupper()
+        case ast.Attribute(attr=name):
+            return name.isupper()
+        case ast.Call(func=called):
+            return ast.unparse(called) == "re.escape"
+        case ast.BinOp(left=left, right=right):
+            return is_fixed(left) and is_fixed(right)
+        case ast.JoinedStr(values=values):
+            return all(is_fixed(one.value if isinstance(one, ast.FormattedValue) else one) for one in values)
+    return False
+
+
+def test_no_regular_expression_is_built_of_input() -> None:
+    calls = [(where, call) for where, call, name in calls_of("re") if name in RE]
+    assert len(calls) > 80
+    built = [(where, ast.unparse(call.args[0])) for where, call in calls if not is_fixed(call.args[0])]
+    assert built == [
+        ("polls/checklist_wording.py", "pattern"), ("polls/checklist_wording.py", "pattern"),
+        ("polls/checklist_wording.py", "pattern"), ("veche_verify.py", "pattern"),
+    ], "each of these goes through patterns that stand beside it"  # fmt: skip
+
+
+def test_programs_are_started_by_fixed_words_and_never_by_a_shell() -> None:
+    started = {where: [] for where in FOR_REQUESTS}  # type: dict[str, list[str]]
+    for module in ("subprocess", "asyncio", "os", "loop"):
+        for where, call, name in calls_of(module):
+            if name not in STARTS or (module == "asyncio" and name == "run"):
+                continue
+            assert "shell" not in name and name not in ("system", "popen", "getoutput", "getstatusoutput"), where
+            assert not [word for word in call.keywords if word.arg == "shell"], where
+            assert where in FOR_REQUESTS or where in FOR_THE_COMMAND_LINE, where
+            if where in FOR_REQUESTS:
+                started[where] += [ast.unparse(word) for word in call.args]
+    assert started == FOR_REQUESTS
+
+
 LINKS = ("http://127.0.0.1:1/x", "http://169.254.169.254/latest/meta-data", "file:///etc/passwd", "//127.0.0.1:1/x")
 
 

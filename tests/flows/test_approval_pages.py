@@ -279,7 +279,8 @@ async def test_accounts_from_the_invitation_to_the_end_of_the_session(town: Town
 
     request = await admin.ask(f"{at}/roles", at, change="grant", role="official", department="", territory="msk-cao")
     assert (await newcomer.get("/officials")).status_code == 403
-    assert "Central Okrug" in await second.get(request)
+    asked = await second.get(request)
+    assert "Central Okrug" in asked and f'href="{at}"' in asked  # where the e-mail of the account stands
     assert (await admin.agree(request)).status_code in (403, 409)
     assert (await second.agree(request)).status_code == 303
     assert (await newcomer.get("/officials")).status_code == 200

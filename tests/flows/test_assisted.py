@@ -3,9 +3,22 @@
 import asyncio
 import re
 from datetime import UTC, date, datetime, timedelta
+from html import unescape
 
 from sqlalchemy import insert, select, text
-from tests.builders import SEALER, a_citizen, a_city, a_key, an_open_poll, close_now
+from tests.builders import (
+    SEALER,
+    a_budget,
+    a_citizen,
+    a_city,
+    a_key,
+    a_multiple_choice,
+    a_rating,
+    a_single_choice,
+    an_open_poll,
+    both,
+    close_now,
+)
 from tests.flows.letters import MAIL, letters
 from tests.flows.pages import Page, Resident
 from tests.sites import Clock, add_account, browser, fast_passwords, form_token, sign_in, site_settings
@@ -91,6 +104,40 @@ def _now() -> datetime:
 async def post(booth: Resident, page: str, where: str, **fields: str) -> Page:
     token = form_token(await booth.http.get(page))
     return Page(await booth.http.post(where, data={"csrf_token": token, **fields}))
+
+
+def ballot_of(page: Page) -> str:
+    """The form of a ballot as it is shown, without what is drawn for each: its key and the token."""
+    found = re.search(r'<form[^>]*action="/polls/[^"]*/(?:vote|cast)".*?</form>', page.html, re.DOTALL)
+    assert found, page.words[:500]
+    return re.sub(r'(name="(?:csrf_token|key)" value=")[^"]*', r"\1", found[0])
+
+
+async def test_booth_home_and_api_show_one_ballot(fresh_database, tmp_path) -> None:
+    """Every question with its options, in the same words and order, step by step up to what is checked last."""
+    town = await Centre(fresh_database, tmp_path).settle()
+    questions = [a_single_choice(1, 4, hint=both("Один", "One")), a_multiple_choice(2, required=False),
+                 a_rating(3), a_budget(4, ballot_limit=5_000_000_00, required=False)]  # fmt: skip
+    async with fresh_database.open_session() as session:
+        town.poll = await an_open_poll(session, questions=questions)
+        anna = await a_citizen(session)
+    await add_account(fresh_database, "anna@city.test", "resident", citizen_id=anna)
+    home, booth = await Resident(town.app).sign_in("anna@city.test"), await town.enter(await town.code())
+    seen = ""
+    shown = [await one.get(f"/polls/{town.poll.slug}/vote") for one in (home, booth)]
+    for filled in ({"q_1": "2"}, {"q_2": ["1", "4"]}, {"q_3_1": "5"}, {"q_4": ["1", "3"]}, None):
+        assert [page.status for page in shown] == [200, 200]
+        assert ballot_of(shown[0]) == ballot_of(shown[1])
+        seen += unescape(ballot_of(shown[0]))
+        if filled is not None:
+            shown = [await one.press(page, **filled) for one, page in zip((home, booth), shown, strict=True)]
+    assert "/cast" in seen
+    given = (await browser(town.app).get(f"/api/v1/polls/{town.poll.slug}/definition")).json()
+    at = 0
+    for question in given["questions"]:
+        at = seen.index(question["text"]["en"], at)
+        for option in question["options"]:
+            at = seen.index(option["text"]["en"], at)
 
 
 async def test_from_the_desk_to_the_vote_and_away(fresh_database, tmp_path) -> None:

@@ -6,6 +6,7 @@ import statistics
 import threading
 import time
 from datetime import date
+from pathlib import Path
 from urllib.parse import urlencode
 
 import httpx
@@ -27,6 +28,7 @@ from tests.sites import (
     sign_in,
 )
 
+import voting
 from voting.form_body import form_pairs
 from voting.identity.guards import resident, signed_in
 from voting.identity.passwords import PasswordPool
@@ -111,6 +113,28 @@ async def test_the_cookie_over_https(database, tmp_path):
         reply = await sign_in(client, LOGIN)
     session = next(value for value in reply.headers.get_list("set-cookie") if value.startswith("__Host-sid="))
     assert {part.strip().lower() for part in session.split(";")[1:]} == {"secure", "httponly", "path=/", "samesite=lax"}
+
+
+async def test_every_cookie_over_https(database, tmp_path):
+    site = build_site(database, tmp_path, base_url=HTTPS)
+    async with browser(site, base_url=HTTPS) as client:
+        replies = [await client.get("/problems?lang=en"), await client.get("/sign-in"), await sign_in(client, LOGIN)]
+        chosen = await client.get("/sign-up", headers={"accept-language": "ru", "cookie": "__Host-lang=en; lang=ru"})
+        planted = await client.get("/sign-up", headers={"accept-language": "en", "cookie": "lang=ru"})
+    sent = [value.split("; ") for reply in replies for value in reply.headers.get_list("set-cookie")]
+    assert {pair.partition("=")[0] for pair, *_ in sent} == {f"__Host-{name}" for name in ("lang", "visitor", "sid",
+                                                                                         "device")}  # fmt: skip
+    for pair, *attributes in sent:
+        told = {part.lower() for part in attributes}
+        assert {"secure", "httponly", "path=/", "samesite=lax"} <= told, pair
+        assert not [part for part in told if part.startswith("domain")], pair
+    assert '<html lang="en"' in chosen.text and '<html lang="en"' in planted.text, "of a cookie without the prefix none"
+
+
+def test_no_other_place_makes_cookies():
+    sources = sorted(Path(voting.__file__).parent.rglob("*.py"))
+    made = [path.name for path in sources if re.search(r"\bCookie\(|\(b\"set-cookie\"", path.read_text())]
+    assert made == ["security.py"], "security.make_cookie gives the prefix, HttpOnly, Secure and SameSite"
 
 
 async def test_the_cookie_over_http(site):

@@ -23,6 +23,12 @@ def test_every_kind_stands_in_one_source_and_says_what_it_is() -> None:
     assert all(re.fullmatch(r"[A-Z][^.]+", sentence) for sentence in sentences)
 
 
+def test_every_kind_is_written_by_something() -> None:
+    """No kind promises an event that nothing writes."""
+    sources = [path.read_text() for path in (ROOT / "src").rglob("*.py") if path.name != "audit_kinds.py"]
+    assert [kind for kind in KINDS if not any(f'"{kind}"' in source for source in sources)] == []
+
+
 def test_every_fact_has_a_name_and_none_is_of_what_must_not_be_recorded() -> None:
     used = {field for kinds in SOURCES.values() for kind in kinds.values() for field in kind.fields}
     assert used - set(FIELDS) == set(), "name it in FIELDS"

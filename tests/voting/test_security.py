@@ -120,7 +120,15 @@ async def test_https_is_asked_for_where_there_is_https(fresh_database, tmp_path)
     site = build_site(fresh_database, tmp_path, base_url=HTTPS)
     async with browser(site, base_url=HTTPS) as client:
         reply = await client.get("/nowhere")
-    assert reply.headers["strict-transport-security"].startswith("max-age=31536000")
+    assert reply.headers.get_list("strict-transport-security") == ["max-age=31536000; includeSubDomains"]
+
+
+@pytest.mark.parametrize("path", ["/", "/change", "/api/v1/change", "/health/live", "/static/app.css", "/nowhere"])
+async def test_no_request_is_sent_back_by_trace(anna, path):
+    reply = await anna.request("TRACE", path, headers={"x-mark": "nightingale"})
+    assert reply.status_code in (404, 405), path
+    assert "nightingale" not in reply.text + str(reply.headers) and anna.cookies["sid"] not in reply.text
+    assert "TRACE" not in reply.headers.get("allow", "")
 
 
 async def test_a_handler_may_have_a_policy_of_its_own(site):
@@ -258,6 +266,16 @@ async def test_a_request_from_elsewhere_is_refused_even_with_a_token(anna, heade
 async def test_a_request_from_here_passes(anna, headers):
     token = await token_of(anna)
     assert (await anna.post("/change", data={"csrf_token": token}, headers=headers)).status_code == 200
+
+
+async def test_where_the_browser_does_not_say_who_asked_the_token_decides(anna):
+    """Neither `Sec-Fetch-Site` nor `Origin`: `Referer` is not looked at."""
+    elsewhere = {"referer": "http://evil.example/"}
+    token = form_token(await anna.get("/account"))
+    refused = await anna.post("/change", data={"csrf_token": "0" * len(token)}, headers=elsewhere)
+    assert refused.status_code == 403
+    assert (await anna.post("/change", headers=elsewhere)).status_code == 403
+    assert (await anna.post("/change", data={"csrf_token": token}, headers=elsewhere)).status_code == 200
 
 
 @pytest.mark.parametrize("kind", ["text/plain", "application/x-www-form-urlencoded", "multipart/form-data; boundary=x"])

@@ -20,6 +20,7 @@ from voting.approvals.errors import (
     ApprovalOwn,
     ApprovalStale,
     ApprovalUnseen,
+    InvitationWaits,
     LastAdmin,
     NotOnYourself,
     OutOfScope,
@@ -166,7 +167,7 @@ async def take_back(
     summary="Ask for a role to be given or taken away",
     tags=["officials"],
     opt=describes("requestRole", {202: ONE, 204: Returned("Done at once: four eyes are off")},
-                  refuses=[ApprovalNotFound, NotOnYourself, LastAdmin, Invalid, *GATED],
+                  refuses=[ApprovalNotFound, InvitationWaits, NotOnYourself, LastAdmin, Invalid, *GATED],
                   body_example={"account_id": 7, "change": "grant", "role": "official", "department": None,
                                 "territory": "msk-cao"}, private=True),
 )  # fmt: skip

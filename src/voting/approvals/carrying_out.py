@@ -26,7 +26,7 @@ from polls.lifecycle import Move, may
 from polls.register import territory_tree
 from polls.sessions import ReadSession, Session
 from voting.approvals.actions import Action, Because, Correct, Extend, KeyChange, Parameters, Publish, RoleChange
-from voting.approvals.errors import LastAdmin
+from voting.approvals.errors import InvitationWaits, LastAdmin
 from voting.identity.accounts import count_admins, grant_role, revoke_role
 from voting.identity.scope import Grant
 from voting.identity.sessions import end_all_web_sessions
@@ -122,11 +122,23 @@ async def require_another_admin(session: ReadSession, account_id: int) -> None:
         raise LastAdmin
 
 
+async def require_entered(session: ReadSession, account_id: int) -> None:
+    """Refuse `InvitationWaits` for a member's account before its invitation is used: no role waits for who has a code.
+
+    A resident's account needs none: its holder comes by the city's sign-on.
+    """
+    nobody = (account.c.password_hash.is_(None), account.c.citizen_id.is_(None))
+    if await session.scalar(select(account.c.id).where(account.c.id == account_id, *nobody)) is not None:
+        raise InvitationWaits
+
+
 async def _judge_role(session: ReadSession, action: Action, ref: str, change: RoleChange) -> None:
     grant = await grant_of(session, change)
     number = int(ref) if ref.isascii() and ref.isdigit() and len(ref) <= 18 else -1
     if await session.scalar(select(account.c.id).where(account.c.id == number)) is None:
         raise NotFound
+    if action is Action.GRANT_ROLE:
+        await require_entered(session, number)
     holds = await session.scalar(
         select(account_role.c.id).where(
             account_role.c.account_id == number, account_role.c.role == grant.role,

@@ -86,8 +86,24 @@ class LastAdmin(Refusal):
 
 
 class InvitationGone(NotFound):
-    """The link was used, replaced or is too old."""
+    """The code was used, replaced, is too old, or its account has got a role meanwhile."""
 
     code = "invitation_gone"
-    detail = "This link has been used already, or is too old."
+    detail = "This code has been used already, or is too old."
     next_step = "Ask an administrator for a new one."
+
+
+class InvitationWaits(Refusal):
+    """A role is asked for an account that nobody has entered yet: whoever holds its code would get the role."""
+
+    code = "invitation_waits"
+    detail = "Nobody has used the invitation to this account yet: whoever holds its code would get the role."
+    next_step = "Ask for the role once the member has chosen a password."
+
+
+class RoleBeforeInvitation(Refusal):
+    """An invitation is asked for an account that holds a role, or for which one is asked."""
+
+    code = "role_before_invitation"
+    detail = "This account holds a role, or one is asked for it: whoever sees a new code could act by that role."
+    next_step = "Have the role taken away or the request taken back first, or make another account."

@@ -16,7 +16,7 @@ from sqlalchemy import select, update
 from polls.audit import write_event
 from polls.sessions import Session
 from voting.approvals.actions import LASTS, RULES, Action, Parameters, State, object_hash, plain
-from voting.approvals.carrying_out import carry_out
+from voting.approvals.carrying_out import carry_out, require_entered
 from voting.approvals.errors import ApprovalNeeded, ApprovalNotFound, ApprovalOver, ApprovalStale
 from voting.approvals.objects import lock_object, lock_staff, standing_of
 from voting.approvals.proofs import Hand
@@ -76,7 +76,8 @@ async def require_bootstrap(session: Session, settings: Settings, action: Action
 
 
 async def bootstrap_role(session: Session, account_id: int, role: str, now: datetime) -> None:
-    """Give a role from the command line, everywhere; after `require_bootstrap`."""
+    """Give a role from the command line, everywhere; after `require_bootstrap`. Refuses `InvitationWaits`."""
+    await require_entered(session, account_id)
     await grant_role(session, account_id, role, granted_by=None, now=now)
 
 

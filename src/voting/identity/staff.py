@@ -1,15 +1,15 @@
 """Use cases of administrators: finding accounts, making those of staff, inviting, disabling and enabling.
 
-A new member of staff gets a code, shown once and never stored, and chooses the password themselves: no administrator
-knows it. A code is made only for an account that has no password yet and is no resident's: whoever comes by the city's
-sign-on has none either, and administrators could enter that account and whatever role it holds.
+A new member of staff gets a code and chooses the password themselves. Where there is a mail server the code goes to
+their mailbox, drawn when the letter is sent, and no administrator sees it; elsewhere it is shown once to the one who
+made it, who could use it. So a code opens only an account without a role: none is made for one that holds a role or
+has one asked for, and no role is given before the code is used (`carrying_out.require_entered`). Nor is one made for
+an account with a password, or a resident's: whoever comes by the city's sign-on has no password either.
 Nobody manages their own account, and the last administrator stays. Roles are a matter of two (`voting.approvals`).
 """
 
 from __future__ import annotations
 
-import hashlib
-import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -21,19 +21,22 @@ from sqlalchemy.dialects.postgresql import insert as upsert
 from polls.audit import write_event
 from polls.errors import FieldError, Invalid, NotFound
 from polls.sessions import ReadSession, Session
+from voting.approvals.actions import State
 from voting.approvals.carrying_out import require_another_admin
-from voting.approvals.errors import InvitationGone, NotOnYourself
+from voting.approvals.errors import InvitationGone, NotOnYourself, RoleBeforeInvitation
 from voting.approvals.objects import lock_staff
 from voting.identity.accounts import create_account, normal_email, normal_login
 from voting.identity.scope import Grant
 from voting.identity.sessions import end_all_web_sessions
-from voting.tables import account, account_role, invitation
+from voting.mail import forget_letters, hash_of_code, new_code, send
+from voting.tables import account, account_role, approval, invitation
 
 PAGE: Final = 20
 INVITED_FOR: Final = timedelta(days=3)
 HIGHEST: Final = 2**63 - 1
 _MEMBER: Final = (account.c.password_hash.is_(None), account.c.citizen_id.is_(None), account.c.disabled_at.is_(None))
-"""The accounts a code may be made for."""
+"""The accounts nobody has entered yet."""
+_NO_ROLE: Final = ~select(account_role.c.id).where(account_role.c.account_id == account.c.id).exists()
 
 
 @dataclass(frozen=True)
@@ -47,7 +50,7 @@ class Member:
     created_at: datetime
     disabled_at: datetime | None
     has_password: bool
-    invitable: bool
+    entered: bool
     grants: tuple[Grant, ...]
 
 
@@ -81,11 +84,11 @@ async def member_of(session: ReadSession, account_id: int) -> Member:
 
 
 async def make_staff_account(
-    session: Session, *, email: str, display_name: str, department: str, by: int, now: datetime
-) -> tuple[int, str]:
-    """Make an account without roles and without a password; gives its id and the code of its invitation.
+    session: Session, *, email: str, display_name: str, department: str, by: int, by_letter: bool, now: datetime
+) -> tuple[int, str | None]:
+    """Make an account without roles and without a password; gives its id and what `invite` does.
 
-    Raises Invalid, AccountExists. Roles are asked for afterwards.
+    Raises Invalid, AccountExists. Roles are asked for once the invitation is used.
     """
     errors = []
     try:
@@ -103,24 +106,41 @@ async def make_staff_account(
         department=department.strip(), now=now,
     )  # fmt: skip
     await write_event(session, "account_made", actor=by, subject=f"account:{made}", now=now)
-    return made, await invite(session, made, by=by, now=now)
+    return made, await invite(session, made, by=by, by_letter=by_letter, now=now)
 
 
-async def invite(session: Session, account_id: int, *, by: int, now: datetime) -> str:
-    """Draw a code by which a new member's account gets a password; an earlier code is good no more. Raises NotFound,
-    also for an account that has a password and for a resident's."""
-    found = await session.scalar(select(account.c.id).where(account.c.id == account_id, *_MEMBER).with_for_update())
+async def invite(session: Session, account_id: int, *, by: int, by_letter: bool, now: datetime) -> str | None:
+    """Make a code by which a new member's account gets a password; an earlier code is good no more.
+
+    Gives the code, or None where it goes `by_letter`: what is stored meanwhile is the hash of nothing anybody has.
+    Raises NotFound, also for an account that has a password and for a resident's, and RoleBeforeInvitation.
+    """
+    await lock_staff(session)
+    found = (
+        await session.execute(
+            select(account.c.email, account.c.language, _NO_ROLE)
+            .where(account.c.id == account_id, *_MEMBER)
+            .with_for_update()
+        )
+    ).one_or_none()
     if found is None:
         raise NotFound
-    code = "-".join(secrets.token_hex(16)[start : start + 8] for start in range(0, 32, 8))
-    values = {"token_hash": _hashed(code), "made_by": by, "expires_at": now + INVITED_FOR}
+    email, language, no_role = found
+    if not no_role or await _is_asked_for(session, account_id):
+        raise RoleBeforeInvitation
+    code = new_code()
+    values = {"token_hash": hash_of_code(code), "made_by": by, "expires_at": now + INVITED_FOR}
     await session.execute(
         upsert(invitation)
         .values(account_id=account_id, **values)
         .on_conflict_do_update(index_elements=["account_id"], set_=values)
     )
     await write_event(session, "invitation_made", actor=by, subject=f"account:{account_id}", now=now)
-    return code
+    await forget_letters(session, account_id, "invitation")
+    if not by_letter:
+        return code
+    await send(session, email, "invitation", {}, language, now, account_id=account_id)
+    return None
 
 
 async def invited(session: ReadSession, code: str, now: datetime) -> Member:
@@ -128,7 +148,7 @@ async def invited(session: ReadSession, code: str, now: datetime) -> Member:
     found = await session.scalar(
         select(invitation.c.account_id)
         .join(account, account.c.id == invitation.c.account_id)
-        .where(invitation.c.token_hash == _hashed(code), invitation.c.expires_at > now, *_MEMBER)
+        .where(invitation.c.token_hash == hash_of_code(code), invitation.c.expires_at > now, *_MEMBER, _NO_ROLE)
     )
     if found is None:
         raise InvitationGone
@@ -139,14 +159,14 @@ async def accept_invitation(session: Session, code: str, password_hash: str, now
     """Give the account the password its member has chosen; the code serves once. Raises InvitationGone."""
     used = await session.scalar(
         delete(invitation)
-        .where(invitation.c.token_hash == _hashed(code), invitation.c.expires_at > now)
+        .where(invitation.c.token_hash == hash_of_code(code), invitation.c.expires_at > now)
         .returning(invitation.c.account_id)
     )
     done = None
     if used is not None:
         done = await session.scalar(
             update(account)
-            .where(account.c.id == used, *_MEMBER)
+            .where(account.c.id == used, *_MEMBER, _NO_ROLE)
             .values(password_hash=password_hash)
             .returning(account.c.id)
         )
@@ -198,12 +218,14 @@ async def _members(session: ReadSession, rows: Sequence[Row[Any]]) -> list[Membe
         Member(
             row.id, row.email or row.phone or "", row.display_name, row.department, row.created_at, row.disabled_at,
             row.password_hash is not None,
-            row.password_hash is None and row.citizen_id is None and row.disabled_at is None,
+            row.password_hash is not None or row.citizen_id is not None,
             tuple(grants.get(row.id, ())),
         )
         for row in rows
     ]  # fmt: skip
 
 
-def _hashed(code: str) -> bytes:
-    return hashlib.sha256(b"veche/invitation/v1" + code.strip().lower().encode()).digest()
+async def _is_asked_for(session: ReadSession, account_id: int) -> bool:
+    waits = (approval.c.state == State.WAITING.value, approval.c.object_kind == "account")
+    found = select(approval.c.id).where(*waits, approval.c.object_ref == str(account_id)).limit(1)
+    return await session.scalar(found) is not None

@@ -26,7 +26,7 @@ from babel.numbers import format_decimal, format_percent, get_currency_symbol
 from babel.support import NullTranslations, Translations
 from litestar import Request
 
-from voting.security import read_cookie
+from voting.security import cookie_name, read_cookie
 
 LANGUAGES = ("ru", "en")
 DEFAULT = "ru"
@@ -57,8 +57,9 @@ def _wishes(accepted: str) -> list[str]:
 
 def language_of(request: Request[Any, Any, Any]) -> str:
     """The language of a request."""
+    name = cookie_name(COOKIE, secure=request.app.state["settings"].secure_cookies)
     return pick(
-        request.query_params.get("lang"), read_cookie(request.scope, COOKIE), request.headers.get("accept-language", "")
+        request.query_params.get("lang"), read_cookie(request.scope, name), request.headers.get("accept-language", "")
     )
 
 

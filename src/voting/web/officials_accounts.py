@@ -14,7 +14,13 @@ from polls.errors import AccountExists, FieldError, Invalid, Refusal
 from polls.register import territory_tree
 from polls.sessions import ReadSession, Session
 from voting.approvals.actions import Action
-from voting.approvals.errors import ApprovalWaiting, LastAdmin, NotOnYourself
+from voting.approvals.errors import (
+    ApprovalWaiting,
+    InvitationWaits,
+    LastAdmin,
+    NotOnYourself,
+    RoleBeforeInvitation,
+)
 from voting.approvals.queue import requests_about
 from voting.identity.guards import admin
 from voting.identity.sessions import Viewer
@@ -48,17 +54,21 @@ async def show_accounts(request: AnyRequest, session: NamedDependency[Session]) 
 async def make_account(
     request: AnyRequest, viewer: NamedDependency[Viewer], session: NamedDependency[Session],
     now: NamedDependency[datetime],
-) -> Response[Any]:  # fmt: skip
-    """Make a staff account and show its invitation, once."""
+) -> Response[Any] | Redirect:  # fmt: skip
+    """Make a staff account and send its invitation, or show it once where no letter can be sent."""
     form = await request.form()
     typed = _typed(form, "email", "display_name", "department")
     try:
-        made, code = await make_staff_account(session, **typed, by=viewer.account_id, now=now)
+        made, code = await make_staff_account(
+            session, **typed, by=viewer.account_id, by_letter=_by_letter(request), now=now
+        )
     except Invalid as refusal:
         return await _list_page(request, session, typed=typed, errors=refusal.errors)
     except AccountExists as refusal:
         errors = (FieldError("email", refusal.code, refusal.detail),)
         return await _list_page(request, session, typed=typed, errors=errors)
+    if code is None:
+        return see_other(f"/officials/accounts/{made}?done=invited")
     return await _account_page(request, session, viewer, made, now, code=code)
 
 
@@ -75,10 +85,15 @@ async def show_account(
 async def invite_again(
     request: AnyRequest, number: FromPath[int], viewer: NamedDependency[Viewer], session: NamedDependency[Session],
     now: NamedDependency[datetime],
-) -> Response[Any]:  # fmt: skip
-    """A new code for an account that has no password yet; the earlier one is good no more."""
+) -> Response[Any] | Redirect:  # fmt: skip
+    """A new code for an account that nobody has entered and that holds no role; the earlier one is good no more."""
     await member_of(session, number)
-    code = await invite(session, number, by=viewer.account_id, now=now)
+    try:
+        code = await invite(session, number, by=viewer.account_id, by_letter=_by_letter(request), now=now)
+    except RoleBeforeInvitation as refusal:
+        return await _account_page(request, session, viewer, number, now, refused=refusal)
+    if code is None:
+        return see_other(f"/officials/accounts/{number}?done=invited")
     return await _account_page(request, session, viewer, number, now, code=code)
 
 
@@ -124,7 +139,7 @@ async def change_role(
         asked = await gate_of(request, session, viewer, now, form)(action, str(number), told)
     except Invalid as refusal:
         return await _account_page(request, session, viewer, number, now, errors=refusal.errors, typed=typed)
-    except (NotOnYourself, LastAdmin, ApprovalWaiting) as refusal:
+    except (NotOnYourself, LastAdmin, ApprovalWaiting, InvitationWaits) as refusal:
         return await _account_page(request, session, viewer, number, now, refused=refusal)
     if asked is not None:
         return asked.reply
@@ -133,6 +148,12 @@ async def change_role(
 
 
 # ---- parts
+
+
+def _by_letter(request: AnyRequest) -> bool:
+    """Whether invitations go out by letter. The demo's letters stand on a page for everybody: there they do not."""
+    settings: Settings = request.app.state["settings"]
+    return settings.smtp_url is not None
 
 
 def _typed(form: Any, *names: str) -> dict[str, str]:

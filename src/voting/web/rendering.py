@@ -15,12 +15,12 @@ from urllib.parse import urlencode
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, pass_context
 from litestar import Request, Response
-from litestar.datastructures import Cookie
 from litestar.enums import MediaType
 from markupsafe import Markup, escape
 
 from polls.questions import Place
 from voting.identity.recognition import viewer_of
+from voting.security import make_cookie
 from voting.settings import Settings
 from voting.web import i18n
 
@@ -82,8 +82,8 @@ def reply(
     cookies = []
     if request.query_params.get("lang") in i18n.LANGUAGES:
         settings: Settings = request.app.state["settings"]
-        cookies.append(Cookie(key=i18n.COOKIE, value=language, max_age=31_536_000, path="/", samesite="lax",
-                              secure=settings.secure_cookies))  # fmt: skip
+        cookies.append(make_cookie(i18n.COOKIE, language, secure=settings.secure_cookies))
+        cookies[0].max_age = 31_536_000
     return Response(
         body,
         status_code=status,

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import base64
+import secrets
 from datetime import UTC, datetime, timedelta
 
 import pyotp
@@ -51,6 +53,29 @@ async def set_up(session: Session, account_id: int, now: datetime = NOW) -> tupl
 def test_the_vectors_of_rfc_6238(second: int, code: str) -> None:
     now = datetime.fromtimestamp(second, UTC)
     assert totp.matching_step(RFC_SECRET, code, now, None) == second // 30
+
+
+async def test_secrets_and_recovery_codes_are_drawn_anew_from_the_system_s_source(
+    session: Session, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    drawn: list[bytes] = []
+    source = secrets.token_bytes
+
+    def noted(size: int) -> bytes:
+        drawn.append(source(size))
+        return drawn[-1]
+
+    monkeypatch.setattr(secrets, "token_bytes", noted)
+    keys, codes = set(), set()
+    for number in range(12):
+        phone, given = await set_up(session, await an_account(session, f"p{number}@city.test"))
+        keys.add(phone.byte_secret())
+        codes |= {base64.b32decode(code.replace("-", "").replace(" ", "").upper()) for code in given}
+    assert len(keys) == 12 and {len(key) for key in keys} == {20}
+    assert len(codes) == 120 and {len(code) for code in codes} == {10}
+    assert keys | codes <= set(drawn), "nothing is left out of what was drawn"
+    for position in range(10):  # no byte stands still: by chance all of 120 would be one with 256 ** -119
+        assert len({code[position] for code in codes}) > 50
 
 
 def test_one_step_either_side_and_no_further() -> None:
