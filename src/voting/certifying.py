@@ -8,13 +8,12 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from sqlalchemy import or_, select
+from sqlalchemy import select
 
 from polls.checkpoint import vkey
 from polls.errors import NotAllowed
 from polls.public_keys import find_key
 from polls.sessions import ReadSession, Session
-from polls.tables import poll as poll_table
 from results.protocol import (
     Certified,
     Waiting,
@@ -25,7 +24,7 @@ from results.protocol import (
 )
 from results.protocol_document import Person, signed_file
 from voting.approvals.proofs import Hand
-from voting.approvals.scopes import place_of, require_scope
+from voting.approvals.scopes import require_role_at
 from voting.identity.step_up import object_hash
 from voting.jobs import defer
 from voting.keys import PROTOCOL
@@ -39,9 +38,10 @@ CERTIFY = "certify"
 
 
 async def prepare(session: Session, poll: str, account_id: int, seen: str, reason: str, now: datetime) -> Waiting:
-    """An official puts down what waits for a second person; refuses what `prepare_protocol` does, and `NotAllowed`."""
+    """An official puts down what waits for a second person; refuses what `prepare_protocol` does, `NotAllowed`, and
+    `OutOfScope` for another's poll."""
     person = await person_in(session, account_id, PREPARES)
-    await _require_reach(session, poll, account_id, PREPARES)
+    await require_role_at(session, account_id, poll, PREPARES)
     return await prepare_protocol(session, poll, person, seen, reason, now)
 
 
@@ -54,7 +54,7 @@ async def certify(
     Refuses what `certify_protocol` and the proof do, `NotAllowed`, and `OutOfScope` for another's poll.
     """
     person = await person_in(session, hand.account_id, CERTIFIES)
-    await _require_reach(session, poll, hand.account_id, CERTIFIES)
+    await require_role_at(session, hand.account_id, poll, CERTIFIES)
     if fresh:
         await hand.prove(session, CERTIFY, certify_hash(seen), now)
     certified = await certify_protocol(session, poll, person, seen, now)
@@ -63,8 +63,10 @@ async def certify(
 
 
 async def withdraw(session: Session, poll: str, account_id: int, seen: str, note: str, now: datetime) -> None:
-    """An official or a reviewer takes back what waits; refuses what `withdraw_protocol` does, and `NotAllowed`."""
+    """An official or a reviewer takes back what waits; refuses what `withdraw_protocol` does, `NotAllowed` and
+    `OutOfScope`."""
     await person_in(session, account_id, PREPARES, CERTIFIES)
+    await require_role_at(session, account_id, poll, PREPARES, CERTIFIES)
     await withdraw_protocol(session, poll, account_id, seen, note, now)
 
 
@@ -80,19 +82,6 @@ async def signed_protocol(session: ReadSession, one: Certified) -> bytes:
     assert key is not None, "what signs is listed"
     host = str(one.document["origin"]).partition("/protocol/")[0]
     return signed_file(one.data, note, vkey(f"{host}/{PROTOCOL}", key.public))
-
-
-async def _require_reach(session: Session, slug_or_id: str, account_id: int, role: str) -> None:
-    """Hold the role, and refuse `OutOfScope` where it does not reach the poll; one there is not says so itself."""
-    row = (
-        await session.execute(
-            select(poll_table.c.department, poll_table.c.territory_id).where(
-                or_(poll_table.c.public_id == slug_or_id, poll_table.c.slug == slug_or_id)
-            )
-        )
-    ).first()
-    if row is not None:
-        await require_scope(session, account_id, role, await place_of(session, row.department, row.territory_id))
 
 
 async def person_in(session: Session, account_id: int, *roles: str) -> Person:

@@ -23,11 +23,12 @@ from tests.sites import HTTP, browser, fast_passwords, form_token
 from tests.sites import sign_in as sign_in_with
 from tests.voting.approvals.staff import a_ready_definition
 
+from polls.register import territory_tree
 from voting.api.openapi import describe_api
 from voting.app import create_app
 from voting.db import Database
 from voting.factor_tables import passkey
-from voting.identity.accounts import create_account, normal_login
+from voting.identity.accounts import create_account, grant_role, normal_login
 from voting.identity.demo import PASSWORD
 from voting.identity.guards import access_rules
 from voting.settings import Settings
@@ -37,13 +38,23 @@ from voting.throttling import LIMITS, Limit
 SIGN_IN = "sign-in"
 """What a reply comes to: who is asked to sign in, who may not, what is not there, and everything further in."""
 NO, ABSENT, IN = "no", "absent", "in"
+UNREAD = "unread"
+"""The fields are refused: the object was not reached, and who may touch it was not asked."""
 PART = re.compile(r"\{(\w+)(?::\w+)?\}")
 UNLIMITED = {name: Limit(10**6, timedelta(minutes=1)) for name in LIMITS}
-CALLERS = ("anonymous", *ROLES, "another official", "another resident")
-"""Who tries: a visitor, one of each role (the official is the author of everything), and two who own nothing."""
+CULTURE = "Департамент культуры"
+SCOPES: dict[str, dict[str, Any]] = {
+    "official of another department": {"department": CULTURE},
+    "official of another territory": {"territory": "msk-sao"},
+    "reviewer of another department": {"department": CULTURE},
+}
+"""Callers whose role is for somewhere else: no object of the city is within their reach."""
+CALLERS = ("anonymous", *ROLES, "another official", "another resident", *SCOPES)
+"""Who tries: a visitor, one of each role (the official is the author of everything), two who own nothing, and those of
+another department or territory."""
 LOGINS = {role: f"{role}@demo.example" for role in ROLES} | {
     "another official": "second@city.example", "another resident": "neighbour@demo.example",
-}  # fmt: skip
+} | {name: f"{name.replace(' ', '-')}@city.example" for name in SCOPES}  # fmt: skip
 ENDING = ("sign-", "session", "password")
 """Words of addresses that may end the session they are asked in."""
 
@@ -121,7 +132,12 @@ def kind_of(reply: httpx.Response) -> str:
     """What a reply comes to."""
     if reply.status_code == 401 or reply.headers.get("location", "").startswith("/sign-in"):
         return SIGN_IN
-    return {403: NO, 404: ABSENT}.get(reply.status_code, IN)
+    return {403: NO, 404: ABSENT, 422: UNREAD}.get(reply.status_code, IN)
+
+
+def role_of(caller: str) -> str:
+    """The role a caller holds, `anonymous` for none."""
+    return caller.removeprefix("another ").partition(" of ")[0]
 
 
 class Caller:
@@ -135,7 +151,7 @@ class Caller:
     @property
     def role(self) -> str:
         """The role it holds, `anonymous` for none."""
-        return self.name.removeprefix("another ")
+        return role_of(self.name)
 
     async def sign_in(self, login: str) -> Caller:
         """Sign in, and take the token that unsafe requests of this session carry."""
@@ -183,10 +199,20 @@ class World:
         world = cls(database, given, app)
         world.city = await seed_city(database, given)
         async with database.open_session() as session:
-            await create_account(
+            world.there["colleague"] = await create_account(
                 session, login=normal_login(LOGINS["another official"]), password_hash=world.city.password_hash,
                 roles=("official",), now=datetime.now(UTC),
             )  # fmt: skip
+            for name, scope in SCOPES.items():
+                made = await create_account(
+                    session, login=normal_login(LOGINS[name]), password_hash=world.city.password_hash,
+                    now=datetime.now(UTC),
+                )  # fmt: skip
+                place = (await territory_tree(session)).by_code.get(scope.get("territory", ""))
+                await grant_role(
+                    session, made, role_of(name), granted_by=None, now=datetime.now(UTC),
+                    department=scope.get("department"), territory_id=place.id if place else None,
+                )  # fmt: skip
             world.there["account"] = await create_account(
                 session, login=normal_login("spare@city.example"), password_hash=world.city.password_hash,
                 roles=("analyst",), now=datetime.now(UTC),
@@ -200,6 +226,7 @@ class World:
         """Find an object for each parameter, by asking as the official who owns them all."""
         official = self.callers["official"]
         counted = self.city.slugs["counted"]
+        self.there["slug"] = counted
         step, *_ = re.findall(r"/decision/steps/(\d+)", (await official.ask("GET", await self.office("decision"))).text)
         page = (await official.ask("GET", f"{await self.office('decision')}/steps/{step}")).text
         file, *_ = re.findall(r"/files/(\d+)/withdraw", page)
@@ -279,7 +306,24 @@ class World:
             values["public_id"] = values["poll_id"] = await self.a_draft()
         if route.method != "GET" and "export_id" in route.parts:
             values["export_id"] = await self.an_order()
+        if route.method == "POST" and {"milestone", "file"} & set(route.parts):
+            values |= await self.a_file(under=bool({"evidence", "file"} & set(route.parts)))
         return values | {part: self.there[name] for part, name in chosen.items()}
+
+    async def a_file(self, *, under: bool) -> dict[str, Any]:
+        """A stored file of the official's, put under the step where wanted: one that was withdrawn is gone for good."""
+        official = self.callers["official"]
+        stored = await official.ask("POST", "/api/v1/evidence", content=a_picture(f"#{secrets.token_hex(3)}"),
+                                    headers={"content-type": "image/png"})  # fmt: skip
+        assert stored.status_code == 201, stored.text
+        found = {"stored": stored.json()["sha256"]}
+        if under:
+            path = f"/api/v1/decisions/{self.there['slug']}/milestones/{self.there['milestone']}/evidence"
+            body = {"sha256": found["stored"], "role": "after", "name": {"ru": "Двор"}}
+            made = await official.ask("POST", path, json=body)
+            assert made.status_code == 201, made.text
+            found["file"] = found["evidence"] = made.json()["id"]
+        return found
 
     async def a_draft(self) -> str:
         """A new draft of the official's, for what may change or end it."""
@@ -288,5 +332,6 @@ class World:
 
 
 __all__ = [
-    "ABSENT", "CALLERS", "IN", "NO", "SIGN_IN", "Caller", "Route", "World", "kind_of", "nothing", "routes_of",
+    "ABSENT", "CALLERS", "IN", "NO", "SCOPES", "SIGN_IN", "UNREAD", "Caller", "Route", "World", "kind_of", "nothing",
+    "role_of", "routes_of",
 ]  # fmt: skip

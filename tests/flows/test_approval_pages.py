@@ -14,13 +14,16 @@ from litestar import Litestar
 from sqlalchemy import text
 from tests.builders import a_citizen, a_city, a_definition
 from tests.sites import PASSWORD, browser, fast_passwords, form_token, sign_in, site_settings
-from tests.voting.approvals.staff import a_member, a_ready_definition
+from tests.voting.approvals.staff import a_hand, a_member, a_ready_definition
 
 from polls.authoring import Draft, create_draft, save_draft
 from polls.document import Text
 from voting.app import create_app
+from voting.approvals.errors import LastAdmin
 from voting.db import Database
-from voting.identity.accounts import grant_role, normal_login
+from voting.identity.accounts import grant_role, normal_login, revoke_role
+from voting.identity.scope import Grant
+from voting.identity.staff import disable_account
 from voting.tables import account
 from voting.throttling import Limit
 
@@ -284,7 +287,7 @@ async def test_accounts_from_the_invitation_to_the_end_of_the_session(town: Town
     assert (await admin.agree(request)).status_code in (403, 409)
     assert (await second.agree(request)).status_code == 303
     assert (await newcomer.get("/officials")).status_code == 200
-    assert (await admin.post(f"{at}/disable", at)).status_code == 303
+    assert (await admin.post(f"{at}/disable", at, step_up_password=PASSWORD)).status_code == 303
     assert (await newcomer.get("/account")).status_code == 303  # to the sign-in
     async with town.database.open_session() as session:
         kinds = set(await session.scalars(text("SELECT kind FROM audit_event")))
@@ -313,11 +316,76 @@ async def test_no_invitation_leads_into_a_resident_s_account(town: Town) -> None
         assert await session.scalar(text("SELECT count(*) FROM invitation")) == 0
 
 
+async def disabled_now(town: Town, number: int) -> bool:
+    async with town.database.open_session() as session:
+        return bool(
+            await session.scalar(text("SELECT disabled_at IS NOT NULL FROM account WHERE id = :n"), {"n": number})
+        )
+
+
+async def number_of(town: Town, name: str) -> int:
+    async with town.database.open_session() as session:
+        found = await session.scalar(text("SELECT id FROM account WHERE email = :e"), {"e": f"{name}@city.test"})
+    return int(found or 0)
+
+
+async def test_disabling_takes_one_and_a_fresh_proof(town: Town) -> None:
+    admin, reviewer = await town.enter("admin"), await number_of(town, "reviewer")
+    at = f"/officials/accounts/{reviewer}"
+    assert "step_up_password" in await admin.get(at)
+    for proof in ({}, {"step_up_password": "not it at all"}):
+        refused = await admin.post(f"{at}/disable", at, **proof)
+        assert refused.status_code in (401, 403), words_of(refused)
+        assert not await disabled_now(town, reviewer)
+    assert (await admin.post(f"{at}/disable", at, step_up_password=PASSWORD)).status_code == 303
+    assert await disabled_now(town, reviewer)
+    async with town.database.open_session() as session:
+        events = (await session.execute(text("SELECT kind, facts FROM audit_event ORDER BY id"))).all()
+    told = [one.kind for one in events if one.kind in ("step_up_given", "account_disabled")]
+    assert told[-2:] == ["step_up_given", "account_disabled"]
+    assert [one.facts["purpose"] for one in events if one.kind == "step_up_given"][-1] == "disable_account"
+
+
+async def test_enabling_takes_two_since_the_roles_come_back(town: Town) -> None:
+    admin, second, reviewer = await town.enter("admin"), await town.enter("second"), await number_of(town, "reviewer")
+    at = f"/officials/accounts/{reviewer}"
+    assert (await admin.post(f"{at}/enable", at)).status_code == 422  # it is not disabled
+    assert (await admin.post(f"{at}/disable", at, step_up_password=PASSWORD)).status_code == 303
+    request = await admin.ask(f"{at}/enable", at)
+    assert await disabled_now(town, reviewer)
+    assert (await admin.agree(request)).status_code in (403, 409)
+    assert await disabled_now(town, reviewer)
+    page = await second.get(request)
+    assert "Let a disabled account in again" in page and "<strong>reviewer</strong> — everywhere" in page
+    assert (await second.agree(request)).status_code == 303
+    assert not await disabled_now(town, reviewer)
+    await (await town.enter("reviewer")).get("/officials/approvals")
+
+
+async def test_enabling_is_bound_to_the_roles_it_brings_back(town: Town) -> None:
+    admin, second, reviewer = await town.enter("admin"), await town.enter("second"), await number_of(town, "reviewer")
+    at = f"/officials/accounts/{reviewer}"
+    assert (await admin.post(f"{at}/disable", at, step_up_password=PASSWORD)).status_code == 303
+    request = await admin.ask(f"{at}/enable", at)
+    async with town.database.open_session() as session:
+        await grant_role(session, reviewer, "admin", granted_by=None, now=datetime.now(UTC))
+    assert (await second.agree(request)).status_code == 409
+    assert await disabled_now(town, reviewer)
+    assert "changed after it was asked for" in await second.get(request)
+
+
 async def test_the_last_administrator_cannot_be_disabled(town: Town) -> None:
     admin = await town.enter("admin")
     async with town.database.open_session() as session:
         other = await session.scalar(text("SELECT id FROM account WHERE email = 'second@city.test'"))
-    assert (await admin.post(f"/officials/accounts/{other}/disable", f"/officials/accounts/{other}")).status_code == 303
+    at = f"/officials/accounts/{other}"
+    assert (await admin.post(f"{at}/disable", at, step_up_password=PASSWORD)).status_code == 303
+    async with town.database.open_session() as session:
+        own = int(await session.scalar(text("SELECT id FROM account WHERE email = 'admin@city.test'")) or 0)
+        clerk = await a_member(session, "clerk", "admin")
+        await revoke_role(session, clerk, Grant("admin"), now=datetime.now(UTC))
+        with pytest.raises(LastAdmin):  # a session that remembers a role for some seconds is no administrator's
+            await disable_account(session, a_hand(clerk), own, datetime.now(UTC))
     official = await town.enter("official")
     await official.get("/officials/accounts", 403)
     assert normal_login("admin@city.test").email

@@ -147,7 +147,7 @@ async def give_refusal(
     status_code=200,
     summary="Take your request back",
     tags=["officials"],
-    opt=describes("withdrawApproval", {200: ONE}, refuses=[ApprovalNotFound, ApprovalOver], private=True),
+    opt=describes("withdrawApproval", {200: ONE}, refuses=[ApprovalNotFound, ApprovalOver, OutOfScope], private=True),
 )
 async def take_back(
     approval: FromPath[int],

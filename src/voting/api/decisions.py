@@ -10,7 +10,7 @@ from litestar.params import FromPath, JSONBody, QueryParameter
 from polls.errors import EditConflict, NotCounted, PollNotFound, ResultsHidden, WrongState
 from polls.sessions import ReadSession, Session
 from results.decision_changes import changes_of
-from results.decisions import DecisionFilter, Show, decision_on, decisions, record_decision
+from results.decisions import DecisionFilter, Show, decision_on, decisions
 from results.departments import count_decisions, departments
 from results.errors import AlreadyRated, NotYourWork, WorkNotDone
 from results.milestones import milestones_of
@@ -31,6 +31,8 @@ from voting.api.schemas_decisions import (
     RatingsView,
     RatingTaken,
 )
+from voting.approvals.errors import OutOfScope
+from voting.deciding import record_decision
 from voting.identity.guards import official, public, resident
 from voting.identity.sessions import Viewer
 from voting.settings import Settings
@@ -128,7 +130,7 @@ async def show_departments(
     tags=["officials"],
     opt=describes(
         "recordDecision", {201: Returned("As recorded", DecisionView)},
-        refuses=[PollNotFound, ResultsHidden, NotCounted, WrongState, EditConflict],
+        refuses=[PollNotFound, OutOfScope, ResultsHidden, NotCounted, WrongState, EditConflict],
         body_example={"poll": "square-2026", "text": {"ru": "Посадим липы", "en": "We plant limes"},
                       "owner": "Департамент природопользования", "status": "planned", "deadline": "2027-05-31"},
     ),

@@ -25,7 +25,8 @@ from voting.api.schemas_authoring import (
     RevisionView,
 )
 from voting.api.schemas_drafts import DraftView
-from voting.approvals.scopes import officials_reaching
+from voting.approvals.errors import OutOfScope
+from voting.approvals.scopes import officials_reaching, require_placing
 from voting.identity.guards import official
 from voting.identity.sessions import Viewer
 
@@ -90,7 +91,8 @@ async def show_changes(
     status_code=200,
     summary="Restore a version",
     tags=["officials"],
-    opt=describes("restoreRevision", {200: DRAFT}, refuses=[PollNotFound, RevisionNotFound, EditConflict, Sealed],
+    opt=describes("restoreRevision", {200: DRAFT},
+                  refuses=[PollNotFound, OutOfScope, RevisionNotFound, EditConflict, Sealed],
                   body_example={"number": 2, "based_on": 5}, private=True),
 )  # fmt: skip
 async def restore(
@@ -101,6 +103,8 @@ async def restore(
     now: NamedDependency[datetime],
 ) -> Response[bytes]:
     """Save an earlier version once more as the newest; nothing is lost."""
+    earlier = await load_revision(session, known_id(poll_id), _within(data.number))
+    await require_placing(session, viewer.grants_of("official"), earlier.definition)
     draft = await restore_revision(session, known_id(poll_id), data.number, viewer.account_id, data.based_on, now)
     return json_reply(DraftView.of(draft))
 

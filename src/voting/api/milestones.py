@@ -11,8 +11,7 @@ from litestar.params import FromPath, JSONBody
 from polls.errors import EditConflict, NotFound, PollNotFound, WrongState
 from polls.sessions import Session
 from results.decisions import decision_on
-from results.evidence import add_evidence, withdraw_evidence
-from results.milestones import StepDraft, add_milestone, change_milestone, milestones_of
+from results.milestones import StepDraft, milestones_of
 from voting.api.addresses import poll_name
 from voting.api.operations import Returned, describes
 from voting.api.representation import json_reply
@@ -25,6 +24,7 @@ from voting.api.schemas_decisions import (
     StoredFileView,
     WithdrawIn,
 )
+from voting.deciding import add_evidence, add_milestone, change_milestone, withdraw_evidence
 from voting.evidence_files import MAX_FILE, SUFFIXES, evidence_in, store_evidence, stored_evidence
 from voting.identity.guards import official
 from voting.identity.sessions import Viewer

@@ -36,6 +36,7 @@ class Action(StrEnum):
     CORRECT = "correct"
     GRANT_ROLE = "grant_role"
     REVOKE_ROLE = "revoke_role"
+    ENABLE_ACCOUNT = "enable_account"
     CHANGE_KEYS = "change_keys"
 
 
@@ -94,6 +95,10 @@ class RoleChange(Parameters):
     territory: OuterCode | None = None
 
 
+class Enable(Parameters):
+    """Nothing: the account comes back with the roles it has, which the version of the object names."""
+
+
 class KeyChange(Parameters):
     """The public reason of a rotation, as the registry log will say it."""
 
@@ -122,6 +127,7 @@ RULES: Final[Mapping[Action, Rule]] = {
     Action.CORRECT: _of_poll(Correct),
     Action.GRANT_ROLE: Rule(RoleChange, "account", "admin", "admin"),
     Action.REVOKE_ROLE: Rule(RoleChange, "account", "admin", "admin"),
+    Action.ENABLE_ACCOUNT: Rule(Enable, "account", "admin", "admin"),
     Action.CHANGE_KEYS: Rule(KeyChange, "key", "admin", "admin"),
 }
 

@@ -25,9 +25,19 @@ from polls.errors import EditConflict, FieldError, Invalid, NotFound, NotReady, 
 from polls.lifecycle import Move, may
 from polls.register import territory_tree
 from polls.sessions import ReadSession, Session
-from voting.approvals.actions import Action, Because, Correct, Extend, KeyChange, Parameters, Publish, RoleChange
+from voting.approvals.actions import (
+    Action,
+    Because,
+    Correct,
+    Enable,
+    Extend,
+    KeyChange,
+    Parameters,
+    Publish,
+    RoleChange,
+)
 from voting.approvals.errors import InvitationWaits, LastAdmin
-from voting.identity.accounts import count_admins, grant_role, revoke_role
+from voting.identity.accounts import count_admins, enable_account, grant_role, revoke_role
 from voting.identity.scope import Grant
 from voting.identity.sessions import end_all_web_sessions
 from voting.key_files import PURPOSES
@@ -35,7 +45,7 @@ from voting.tables import account, account_role
 
 GUARDED: Final = frozenset({
     "schedule_poll", "extend_poll", "close_early", "cancel_poll", "add_erratum", "grant_role", "revoke_role",
-    "record_new_key", "retire_old_key", "certify_protocol",
+    "enable_account", "record_new_key", "retire_old_key", "certify_protocol",
 })  # fmt: skip
 """The use cases that take two people, by name."""
 
@@ -68,6 +78,8 @@ async def judge(session: Session, action: Action, ref: str, parameters: Paramete
                 await tried.rollback()
         case Action.GRANT_ROLE | Action.REVOKE_ROLE, RoleChange():
             await _judge_role(session, action, ref, parameters)
+        case Action.ENABLE_ACCOUNT, Enable():
+            await _judge_enabling(session, ref)
         case Action.CHANGE_KEYS, KeyChange():
             if ref not in PURPOSES:
                 raise NotFound
@@ -93,6 +105,9 @@ async def carry_out(
             await add_erratum(session, ref, author, text, now)
         case Action.GRANT_ROLE | Action.REVOKE_ROLE, RoleChange():
             await _change_role(session, action, int(ref), parameters, author, now)
+        case Action.ENABLE_ACCOUNT, Enable():
+            await _judge_enabling(session, ref)
+            await enable_account(session, int(ref), by=author, now=now)
         case Action.CHANGE_KEYS, KeyChange():
             pass
         case _:  # pragma: no cover
@@ -132,9 +147,21 @@ async def require_entered(session: ReadSession, account_id: int) -> None:
         raise InvitationWaits
 
 
+async def _judge_enabling(session: ReadSession, ref: str) -> None:
+    found = (await session.execute(select(account.c.disabled_at).where(account.c.id == _number(ref)))).one_or_none()
+    if found is None:
+        raise NotFound
+    if found.disabled_at is None:
+        raise Invalid([FieldError("account", "not_disabled", "This account is not disabled.")])
+
+
+def _number(ref: str) -> int:
+    return int(ref) if ref.isascii() and ref.isdigit() and len(ref) <= 18 else -1
+
+
 async def _judge_role(session: ReadSession, action: Action, ref: str, change: RoleChange) -> None:
     grant = await grant_of(session, change)
-    number = int(ref) if ref.isascii() and ref.isdigit() and len(ref) <= 18 else -1
+    number = _number(ref)
     if await session.scalar(select(account.c.id).where(account.c.id == number)) is None:
         raise NotFound
     if action is Action.GRANT_ROLE:

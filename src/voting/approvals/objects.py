@@ -47,7 +47,7 @@ async def standing_of(
     if kind == "poll":
         return await _poll(session, action, ref)
     if kind == "account":
-        return await _account(session, ref, str(parameters["role"]))
+        return await _account(session, ref, parameters.get("role"))
     known = (await keys_in_use(session)).get(ref)
     return Standing({"in_use": None if known is None else known.key_id}, None)
 
@@ -101,17 +101,19 @@ async def _poll(session: ReadSession, action: Action, ref: str) -> Standing | No
     )
 
 
-async def _account(session: ReadSession, ref: str, role: str) -> Standing | None:
+async def _account(session: ReadSession, ref: str, role: str | None) -> Standing | None:
+    """An account with its grants of one role, or with all it would come back with."""
     row = (await session.execute(select(account.c.disabled_at).where(account.c.id == _number(ref)))).one_or_none()
     if row is None:
         return None
-    rows = await session.execute(
-        select(account_role.c.department, account_role.c.territory_id).where(
-            account_role.c.account_id == _number(ref), account_role.c.role == role
-        )
-    )
-    grants = sorted([[one.department, one.territory_id] for one in rows], key=repr)
-    return Standing({"disabled": row.disabled_at is not None, "role": role, "grants": grants}, None)
+    columns = (account_role.c.role, account_role.c.department, account_role.c.territory_id)
+    rows = (await session.execute(select(*columns).where(account_role.c.account_id == _number(ref)))).all()
+    disabled = row.disabled_at is not None
+    if role is None:
+        held = sorted([[one.role, one.department, one.territory_id] for one in rows], key=repr)
+        return Standing({"disabled": disabled, "since": _iso(row.disabled_at), "roles": held}, None)
+    grants = sorted([[one.department, one.territory_id] for one in rows if one.role == role], key=repr)
+    return Standing({"disabled": disabled, "role": role, "grants": grants}, None)
 
 
 def _iso(moment: Any) -> str | None:

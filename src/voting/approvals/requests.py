@@ -170,10 +170,13 @@ async def decline(session: Session, account_id: int, number: int, note: str, now
 
 
 async def withdraw(session: Session, account_id: int, number: int, now: datetime) -> Request:
-    """Take one's own request back. Refuses `ApprovalNotFound` for somebody else's and `ApprovalOver`."""
+    """Take one's own request back. Refuses `ApprovalNotFound` for somebody else's, `ApprovalOver`, and `OutOfScope`
+    for whoever could not ask for it any more: such a request is void, and is told as that."""
     request = await _held(session, number)
     if request.author_id != account_id:
         raise ApprovalNotFound
+    standing = await _standing(session, request)
+    await require_scope(session, account_id, RULES[request.action].asks, standing.place if standing else None)
     decided = await _decide(session, request, State.WITHDRAWN, now, by=None)
     await _note(session, "approval_withdrawn", request, account_id, now)
     return decided

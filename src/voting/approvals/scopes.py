@@ -68,6 +68,25 @@ async def require_scope(session: Session, account_id: int, role: str, place: Pla
         raise OutOfScope(role=role)
 
 
+async def require_role_at(session: Session, account_id: int, slug_or_id: str, *roles: str) -> None:
+    """Let an account act at the poll of this slug or id in one of the roles, here and now. Refuses `OutOfScope` where
+    none of its grants of them reaches it. A poll there is not is let pass: the use case says so itself."""
+    row = (
+        await session.execute(
+            select(poll.c.department, poll.c.territory_id).where(
+                or_(poll.c.public_id == slug_or_id, poll.c.slug == slug_or_id)
+            )
+        )
+    ).first()
+    if row is None:
+        return
+    place = await place_of(session, row.department, row.territory_id)
+    for role in roles:
+        if any(reaches(grant, place) for grant in await held(session, account_id, role)):
+            return
+    raise OutOfScope(role=roles[0])
+
+
 async def officials_reaching(session: ReadSession, poll_id: int) -> Mapping[int, str]:
     """The officials who may look after a poll, by name: a grant of theirs reaches it, as it is or as their own."""
     row = (

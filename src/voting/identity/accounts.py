@@ -297,6 +297,12 @@ async def _note(session: Session, kind: str, actor: int | None, account_id: int,
     )  # fmt: skip
 
 
+async def enable_account(session: Session, account_id: int, *, by: int, now: datetime) -> None:
+    """Let a disabled account in again, with the roles it has; its tokens stay revoked."""
+    await session.execute(update(account).where(account.c.id == account_id).values(disabled_at=None))
+    await write_event(session, "account_enabled", actor=by, subject=f"account:{account_id}", now=now)
+
+
 async def replace_hash(session: Session, account_id: int, old: str, new: str) -> None:
     """Store the same password hashed with today's parameters, unless it was changed meanwhile."""
     await session.execute(

@@ -1,11 +1,12 @@
-"""Use cases of administrators: finding accounts, making those of staff, inviting, disabling and enabling.
+"""Use cases of administrators: finding accounts, making those of staff, inviting and disabling.
 
 A new member of staff gets a code and chooses the password themselves. Where there is a mail server the code goes to
 their mailbox, drawn when the letter is sent, and no administrator sees it; elsewhere it is shown once to the one who
 made it, who could use it. So a code opens only an account without a role: none is made for one that holds a role or
 has one asked for, and no role is given before the code is used (`carrying_out.require_entered`). Nor is one made for
 an account with a password, or a resident's: whoever comes by the city's sign-on has no password either.
-Nobody manages their own account, and the last administrator stays. Roles are a matter of two (`voting.approvals`).
+Nobody manages their own account, and the last administrator stays. Roles are a matter of two, and so
+is letting a disabled account in again with those it has (`voting.approvals`).
 """
 
 from __future__ import annotations
@@ -25,15 +26,20 @@ from voting.approvals.actions import State
 from voting.approvals.carrying_out import require_another_admin
 from voting.approvals.errors import InvitationGone, NotOnYourself, RoleBeforeInvitation
 from voting.approvals.objects import lock_staff
+from voting.approvals.proofs import Hand
+from voting.approvals.scopes import require_scope
 from voting.identity.accounts import create_account, normal_email, normal_login
 from voting.identity.scope import Grant
 from voting.identity.sessions import end_all_web_sessions
+from voting.identity.step_up import object_hash
 from voting.mail import forget_letters, hash_of_code, new_code, send
 from voting.tables import account, account_role, approval, invitation
 
 PAGE: Final = 20
 INVITED_FOR: Final = timedelta(days=3)
 HIGHEST: Final = 2**63 - 1
+DISABLE: Final = "disable_account"
+"""The purpose of the fresh proof that disabling takes."""
 _MEMBER: Final = (account.c.password_hash.is_(None), account.c.citizen_id.is_(None), account.c.disabled_at.is_(None))
 """The accounts nobody has entered yet."""
 _NO_ROLE: Final = ~select(account_role.c.id).where(account_role.c.account_id == account.c.id).exists()
@@ -175,34 +181,36 @@ async def accept_invitation(session: Session, code: str, password_hash: str, now
     await write_event(session, "invitation_used", actor=done, subject=f"account:{done}", now=now)
 
 
-async def disable_account(session: Session, account_id: int, *, by: int, now: datetime) -> Sequence[bytes]:
+def disabling_hash(account_id: int) -> bytes:
+    """What the fresh proof of disabling an account is bound to."""
+    return object_hash(action=DISABLE, account=account_id)
+
+
+async def disable_account(
+    session: Session, hand: Hand, account_id: int, now: datetime, *, fresh: bool = True
+) -> Sequence[bytes]:
     """Let nobody in by an account any more: its sessions end now, its tokens are revoked for good (a trigger).
 
-    Gives the sessions that ended. Raises NotFound, NotOnYourself, LastAdmin.
+    One administrator does it, at once: it is a brake. It takes a fresh proof, unless four eyes are off (`fresh`
+    False). Gives the sessions that ended. Raises NotFound, NotOnYourself, LastAdmin, OutOfScope for whoever is no
+    administrator at this moment, and what the proof does.
     """
     await lock_staff(session)
-    if account_id == by:
+    if account_id == hand.account_id:
         raise NotOnYourself
     await member_of(session, account_id)
     await require_another_admin(session, account_id)
+    await require_scope(session, hand.account_id, "admin", None)
+    if fresh:
+        await hand.prove(session, DISABLE, disabling_hash(account_id), now)
     await session.execute(
         update(account).where(account.c.id == account_id, account.c.disabled_at.is_(None)).values(disabled_at=now)
     )
     ended = await end_all_web_sessions(session, account_id)
     await session.execute(delete(invitation).where(invitation.c.account_id == account_id))
-    await write_event(session, "account_disabled", actor=by, subject=f"account:{account_id}", now=now,
+    await write_event(session, "account_disabled", actor=hand.account_id, subject=f"account:{account_id}", now=now,
                       facts={"sessions": len(ended)})  # fmt: skip
     return ended
-
-
-async def enable_account(session: Session, account_id: int, *, by: int, now: datetime) -> None:
-    """Let an account in again, with the roles it has; its tokens stay revoked. Raises NotFound, NotOnYourself."""
-    await lock_staff(session)
-    if account_id == by:
-        raise NotOnYourself
-    await member_of(session, account_id)
-    await session.execute(update(account).where(account.c.id == account_id).values(disabled_at=None))
-    await write_event(session, "account_enabled", actor=by, subject=f"account:{account_id}", now=now)
 
 
 async def _members(session: ReadSession, rows: Sequence[Row[Any]]) -> list[Member]:

@@ -19,22 +19,26 @@ from voting.approvals.errors import (
     InvitationWaits,
     LastAdmin,
     NotOnYourself,
+    OutOfScope,
     RoleBeforeInvitation,
 )
+from voting.approvals.proofs import hand_of
 from voting.approvals.queue import requests_about
 from voting.identity.guards import admin
 from voting.identity.sessions import Viewer
 from voting.identity.staff import (
+    DISABLE,
     PAGE,
     disable_account,
-    enable_account,
+    disabling_hash,
     find_members,
     invite,
     make_staff_account,
     member_of,
 )
+from voting.identity.step_up import ask, proof_of_form
 from voting.settings import Settings
-from voting.web.asking import gate_of
+from voting.web.asking import AGAIN, gate_of
 from voting.web.error_pages import described
 from voting.web.officials import see_other
 from voting.web.rendering import page
@@ -102,10 +106,12 @@ async def disable(
     request: AnyRequest, number: FromPath[int], viewer: NamedDependency[Viewer], session: NamedDependency[Session],
     now: NamedDependency[datetime],
 ) -> Response[Any] | Redirect:  # fmt: skip
-    """Let nobody in by this account any more."""
+    """Let nobody in by this account any more, at once: a fresh proof is all it takes."""
+    form, settings = await request.form(), request.app.state["settings"]
     try:
-        ended = await disable_account(session, number, by=viewer.account_id, now=now)
-    except (NotOnYourself, LastAdmin) as refusal:
+        hand = hand_of(request, viewer.account_id, settings, proof_of_form(form))
+        ended = await disable_account(session, hand, number, now, fresh=settings.four_eyes)
+    except (NotOnYourself, LastAdmin, OutOfScope, *AGAIN) as refusal:
         return await _account_page(request, session, viewer, number, now, refused=refusal)
     request.app.state["desk"].web_sessions.forget(ended)
     return see_other(f"/officials/accounts/{number}?done=disabled")
@@ -116,11 +122,17 @@ async def enable(
     request: AnyRequest, number: FromPath[int], viewer: NamedDependency[Viewer], session: NamedDependency[Session],
     now: NamedDependency[datetime],
 ) -> Response[Any] | Redirect:  # fmt: skip
-    """Let this account in again."""
+    """Ask for this account to be let in again, with the roles it has: another administrator has to agree."""
+    form = await request.form()
+    await member_of(session, number)
     try:
-        await enable_account(session, number, by=viewer.account_id, now=now)
-    except NotOnYourself as refusal:
+        asked = await gate_of(request, session, viewer, now, form)(Action.ENABLE_ACCOUNT, str(number), {})
+    except Invalid as refusal:
+        return await _account_page(request, session, viewer, number, now, errors=refusal.errors)
+    except (NotOnYourself, ApprovalWaiting) as refusal:
         return await _account_page(request, session, viewer, number, now, refused=refusal)
+    if asked is not None:
+        return asked.reply
     return see_other(f"/officials/accounts/{number}?done=enabled")
 
 
@@ -186,12 +198,18 @@ async def _account_page(
     settings: Settings = request.app.state["settings"]
     told = described(request, refused) if refused else None
     tree = await territory_tree(session)
+    step_up = None
+    if settings.four_eyes and member.disabled_at is None and number != viewer.account_id:
+        step_up = await ask(
+            session, viewer.account_id, purpose=DISABLE, object_hash=disabling_hash(number), settings=settings
+        )
     return page(
         request, "approvals/account.html", status=told.status if told else 422 if errors else 200, nav="officials",
         member=member, own=number == viewer.account_id, code=code, refused=told, typed=typed or {},
         errors=_by_field(request, errors), done=request.query_params.get("done", ""), places=tree.by_id,
         territories=[*tree.of_kind("okrug"), *tree.of_kind("district")], roles=STAFF_ROLES,
-        four_eyes=settings.four_eyes, requests=await requests_about(session, "account", str(number), now),
+        four_eyes=settings.four_eyes, step_up=step_up,
+        requests=await requests_about(session, "account", str(number), now),
     )  # fmt: skip
 
 

@@ -148,7 +148,7 @@ async def submit_withdrawal(
     await request_seen_by(session, reader_of(viewer), number, now)
     try:
         await withdraw(session, viewer.account_id, number, now)
-    except ApprovalOver as refusal:
+    except (ApprovalOver, OutOfScope) as refusal:
         return await _page(request, session, viewer, number, now, refused=refusal)
     return see_other(f"/officials/approvals/{number}?done=withdrawn")
 

@@ -24,9 +24,17 @@ from polls.errors import EditConflict, FieldError, Invalid, NotFound, WrongState
 from polls.lifecycle import COUNTED
 from polls.sessions import ReadSession, Session
 from results.decision_changes import changes_of
-from results.decisions import CityDecision, Status, decision_of, last_author, preview_decision, record_decision
-from results.evidence import Evidence, Role, add_evidence, withdraw_evidence
-from results.milestones import Milestone, StepDraft, add_milestone, change_milestone, milestones_of, order_milestone
+from results.decisions import CityDecision, Status, decision_of, last_author, preview_decision
+from results.evidence import Evidence, Role
+from results.milestones import Milestone, StepDraft, milestones_of
+from voting.deciding import (
+    add_evidence,
+    add_milestone,
+    change_milestone,
+    order_milestone,
+    record_decision,
+    withdraw_evidence,
+)
 from voting.evidence_files import MAX_FILE, SUFFIXES, evidence_in, store_evidence
 from voting.identity.guards import official
 from voting.identity.names import names_of

@@ -25,14 +25,12 @@ from polls.sessions import ReadSession, Session
 from polls.tie_breaking import (
     OpenTie,
     chair_may_decide,
-    commit_to_lot,
     commitments,
-    decide_tie,
     decided_ties,
     open_ties,
-    reveal_secret,
     wants_lot,
 )
+from voting.deciding import commit_to_lot, decide_tie, reveal_secret
 from voting.identity.guards import any_of
 from voting.identity.names import names_of
 from voting.identity.sessions import Viewer

@@ -23,6 +23,7 @@ from polls.lifecycle import Move, may
 from polls.register import territory_tree
 from polls.revisions import load_revision, restore_revision
 from polls.sessions import ReadSession, Session
+from voting.approvals.scopes import require_placing
 from voting.identity.guards import official
 from voting.identity.names import names_of
 from voting.identity.sessions import Viewer
@@ -65,6 +66,8 @@ async def restore(
 ) -> Response[Any] | Redirect:  # fmt: skip
     """Put an earlier version on top; the newest one the page showed must still be the newest."""
     based_on = hidden_number(str((await request.form()).get("based_on") or ""))
+    earlier = await load_revision(session, known(public_id), number)
+    await require_placing(session, viewer.grants_of("official"), earlier.definition)
     try:
         await restore_revision(session, known(public_id), number, viewer.account_id, based_on, now)
     except EditConflict:

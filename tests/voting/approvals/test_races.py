@@ -164,8 +164,8 @@ async def test_two_administrators_cannot_disable_each_other(fresh_database: Data
         first, second = await a_member(session, "first", "admin"), await a_member(session, "second", "admin")
     _, late = await both(
         fresh_database,
-        lambda session: disable_account(session, second, by=first, now=now),
-        lambda session: disable_account(session, first, by=second, now=now),
+        lambda session: disable_account(session, a_hand(first), second, now),
+        lambda session: disable_account(session, a_hand(second), first, now),
     )
     assert isinstance(late, Refusal) and late.code == "last_admin"
     async with fresh_database.open_session() as session:

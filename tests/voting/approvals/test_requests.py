@@ -195,6 +195,23 @@ async def test_declining_and_taking_back(session: Session) -> None:
         await agree(session, a_hand(office.reviewer), again.id, again.object_hash, NOW)
 
 
+async def test_only_its_author_takes_a_request_back_and_only_in_the_role_it_was_asked_in(session: Session) -> None:
+    office = await an_office(session, NOW)
+    request = await asked_to_publish(session, office, NOW)
+    for other in (office.reviewer, await a_member(session, "colleague", "official"), 10**6):
+        with pytest.raises(ApprovalNotFound):
+            await withdraw(session, other, request.id, NOW)
+    await session.execute(text("UPDATE account_role SET department = 'Другие' WHERE account_id = :a"),
+                          {"a": office.official})  # fmt: skip
+    with pytest.raises(OutOfScope):
+        await withdraw(session, office.official, request.id, NOW)
+    await revoke_role(session, office.official, Grant("official", "Другие"), now=NOW)
+    with pytest.raises(OutOfScope):
+        await withdraw(session, office.official, request.id, NOW)
+    state = await session.scalar(text("SELECT state FROM approval WHERE id = :i"), {"i": request.id})
+    assert state == State.WAITING.value
+
+
 async def test_what_cannot_be_done_is_not_asked_for(session: Session) -> None:
     office = await an_office(session, NOW, opens_at=NOW - timedelta(days=1))
     with pytest.raises(NotReady):
