@@ -101,7 +101,10 @@ async def submit_sign_in(
             desk, request, login, text_of(form, "password"), birth_date=date_in(text_of(form, "birth_date")), now=now
         )
     except (BadCredentials, LetterNeeded, TooMany, Busy) as refusal:  # on the form, so that nothing carried is lost
-        return sign_in_page(request, identity_cookies, target=target, carried=carried, login=login, refusal=refusal)
+        shown = sign_in_page(request, identity_cookies, target=target, carried=carried, login=login, refusal=refusal)
+        # A carried form stays in this page and is sent on from here: its address is no page to be led to.
+        waits = isinstance(refusal, LetterNeeded) and not carried
+        return with_cookies(shown, identity_cookies.going_to(target) if waits else [])
     except SecondStepNeeded as needed:
         return code_page(request, identity_cookies, target=target, carried=carried, ticket=needed.ticket)
     return signed_in_reply(request, identity_cookies, target, carried, done)
