@@ -196,6 +196,18 @@ def test_polls_already_there_get_their_cards_and_the_words_they_are_found_by(fre
     assert found
 
 
+def test_of_accounts_that_name_one_e_mail_its_owner_keeps_it_on_the_way_back(fresh_database_url: str) -> None:
+    with psycopg.connect(database_url_for(fresh_database_url, "postgresql")) as connection:
+        connection.execute(
+            "INSERT INTO account (email, phone, email_verified_at, email_lost_at) VALUES"
+            " ('a', '1', NULL, now()), ('a', '2', now(), NULL), ('b', '3', NULL, NULL), ('b', '4', NULL, NULL)"
+        )
+    migrations.downgrade(fresh_database_url, "0023")
+    kept = rows(fresh_database_url, "SELECT phone, email FROM account ORDER BY phone")
+    assert kept == [("1", None), ("2", "a"), ("3", "b"), ("4", None)]
+    migrations.upgrade(fresh_database_url)
+
+
 async def test_polls_already_running_get_their_turnout_so_far(fresh_database: Database) -> None:
     url = fresh_database.engine.url.render_as_string(hide_password=False)
     async with fresh_database.open_session() as session:

@@ -29,6 +29,7 @@ KINDS: Mapping[str, Kind] = _kinds(
         ("role_granted", "A role was given", "role department territory"),
         ("email_verified", "An e-mail was confirmed", ""),
         ("email_changed", "An e-mail was changed", ""),
+        ("email_lost", "An e-mail never confirmed went to the account that confirmed it", ""),
         ("password_changed", "A password was changed", "how sessions"),
         ("erasure_asked", "An account was asked to be erased", "due"),
         ("erasure_cancelled", "The erasure of an account was cancelled", ""),

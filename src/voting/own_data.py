@@ -99,7 +99,8 @@ async def _account(session: ReadSession, account_id: int, owner: Any) -> Data:
         ),
         "desk": select(operator_desk.c.centre).where(operator_desk.c.account_id == account_id),
     }  # fmt: skip
-    own = ("email", "email_verified_at", "phone", "display_name", "department", "language", "created_at")
+    email = ("email", "email_verified_at", "email_lost_at")
+    own = (*email, "phone", "display_name", "department", "language", "created_at")
     found: Data = {"number": account_id, "has_password": owner.password_hash is not None}
     found.update({name: getattr(owner, name) for name in own})
     return found | {name: await _rows(session, query) for name, query in of.items()}

@@ -223,6 +223,7 @@ KINDS: Mapping[str, Kind] = {
     "bad_file": Kind(422, "The file cannot be read"),
     "rule_unknown": Kind(422, "Unknown counting rule"),
     "link_wrong": Kind(410, "The link is used or over"),
+    "email_taken": Kind(409, "The e-mail is another account's"),
     "mail_off": Kind(409, "No letters from here"),
     "staff_account": Kind(409, "The account acts for the city"),
     "no_desk": Kind(403, "No service centre"),

@@ -30,7 +30,7 @@ account = Table(
     "account",
     metadata,
     Column("id", BigInteger, Identity(), primary_key=True),
-    Column("email", Text, unique=True, comment="lower case"),
+    Column("email", Text, index=True, comment="lower case"),
     Column("phone", Text, unique=True, comment="E.164"),
     Column("password_hash", Text, comment="argon2id"),
     Column("display_name", Text, nullable=False, server_default=""),
@@ -40,6 +40,8 @@ account = Table(
     Column("disabled_at", Moment),
     Column("email_verified_at", Moment, comment="when a letter sent there was answered"),
     Column("language", Text, nullable=False, server_default="ru", comment="of letters"),
+    Column("email_lost_at", Moment, comment="when another account confirmed this e-mail, which this one had not"),
+    Index("uq_account_email_confirmed", "email", unique=True, postgresql_where=text("email_verified_at IS NOT NULL")),
     CheckConstraint("email IS NOT NULL OR phone IS NOT NULL OR citizen_id IS NOT NULL", name="login"),
 )
 

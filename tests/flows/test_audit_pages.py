@@ -55,6 +55,31 @@ async def test_observers_and_administrators_read_it_and_nobody_else(office: Offi
         assert (status == 200) is (role in ("observer", "admin")), path
 
 
+@pytest.mark.parametrize(
+    ("language", "words"),
+    [("en", ("official", "administrator", "administrator, operator", "warden")),
+     ("ru", ("организатор", "администратор", "администратор, оператор", "warden"))],
+)  # fmt: skip
+async def test_roles_are_words_on_the_page_and_codes_in_files(office: Office, language: str, words) -> None:
+    async with office.database.open_session() as session:
+        await session.execute(
+            text(
+                "INSERT INTO audit_event (at, kind, actor, subject, facts) VALUES"
+                " (now(), 'role_granted', 7, 'account:1', '{\"role\": \"official\"}'),"
+                " (now(), 'role_revoked', 7, 'account:1', '{\"role\": \"admin\"}'),"
+                " (now(), 'account_made', 7, 'account:1', '{\"roles\": \"admin operator\"}'),"
+                " (now(), 'role_granted', 7, 'account:1', '{\"role\": \"warden\"}')"
+            )
+        )
+        await seal_entries(session, NOW)
+    client = await office.reader("observer")
+    shown = (await client.get("/audit?actor=7", headers={"accept-language": language})).text
+    assert tuple(reversed(re.findall(r"<dd>([^<]*)</dd>", shown))) == words, "a role there is no more stays a code"
+    for name in ("jsonl", "csv"):
+        told = (await client.get(f"/audit/log.{name}?actor=7", headers={"accept-language": language})).text
+        assert "official" in told and "admin operator" in told and "организатор" not in told
+
+
 async def test_the_page_shows_kinds_actors_and_what_is_not_sealed(office: Office) -> None:
     client = await office.reader("observer")
     shown = (await client.get("/audit")).text

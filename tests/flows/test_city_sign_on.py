@@ -133,6 +133,25 @@ async def test_a_resident_votes_by_sign_on_and_the_next_day_by_password_is_the_s
     assert await rows(fresh_database, account) == 1
 
 
+async def test_an_e_mail_somebody_only_named_is_added_with_a_password(fresh_database, site, anna):
+    async with fresh_database.open_session() as session:
+        named = {"email": "anna@city.test", "password_hash": "x"}
+        await session.execute(insert(account).values(named))
+    async with browser(site) as client:
+        await sign_on(client, "anna")
+        fields = {"csrf_token": form_token(await client.get("/account/ways")), "login": "anna@city.test"}
+        added = await client.post("/account/ways/password", data={**fields, "password": PASSWORD})
+        assert added.headers["location"] == "/account/ways?done=added", added.text
+    async with browser(site) as client:
+        assert (await sign_in(client, "anna@city.test")).status_code == 303
+        assert (await who(client))["citizen_id"] == anna
+    async with fresh_database.open_session() as session:
+        await session.execute(update(account).where(account.c.citizen_id == anna).values(email_lost_at=func.now()))
+    async with browser(site) as client:  # whichever way the account is signed in to
+        reply = await sign_on(client, "anna", target="/polls/x?y=1")
+        assert reply.headers["location"] == "/account?next=/polls/x%3Fy%3D1"
+
+
 async def test_somebody_with_an_account_comes_by_sign_on_to_the_same(fresh_database, site, anna):
     account_id = await add_account(fresh_database, "anna@city.test", "resident", citizen_id=anna)
     async with browser(site) as client:

@@ -170,9 +170,7 @@ async def test_everybody_can_sign_in_and_residents_are_in_the_register(town: Tow
     pool = PasswordPool(1)
     async with database.open_read_session() as reading:
         for demo in DEMO_ACCOUNTS:
-            known = await find_credentials(reading, normal_login(demo.login))
-            assert known is not None
-        assert known is not None
+            [known] = await find_credentials(reading, normal_login(demo.login))
         assert await pool.verify(PASSWORD, known.password_hash)
         roles = set(await reading.scalars(select(account_role.c.role)))
         residents = set(await reading.scalars(select(account.c.citizen_id).where(account.c.citizen_id.is_not(None))))

@@ -86,7 +86,7 @@ async def open_session(
 ) -> Response[dict[str, bool]]:  # fmt: skip
     """Sign in; the session's cookie comes with the reply. Ask `GET /session` for the token next."""
     done = await sign_in(desk, request, data.login, data.password, code=data.code, birth_date=data.birth_date, now=now)
-    return Response({"signed_in": True}, cookies=identity_cookies.signed_in(*done), headers=NO_STORE)
+    return Response({"signed_in": True}, cookies=identity_cookies.signed_in(done.token, done.device), headers=NO_STORE)
 
 
 @post(
@@ -114,7 +114,7 @@ async def open_passkey_session(
     """Sign in with what the passkey answered; the session's cookie comes with the reply."""
     bound_to, _ = identity_cookies.binding(request)
     done = await sign_in_with_passkey(desk, request, data.credential, bound_to, now=now)
-    return Response({"signed_in": True}, cookies=identity_cookies.signed_in(*done), headers=NO_STORE)
+    return Response({"signed_in": True}, cookies=identity_cookies.signed_in(done.token, done.device), headers=NO_STORE)
 
 
 @delete("/session", guards=[public], status_code=204, summary="Sign out")
@@ -136,7 +136,7 @@ async def create_account(
     """Open an account for an entry of the register, and sign in."""
     given = SignUp(data.national_id, data.birth_date, data.login, data.password)
     done = await sign_up(desk, request, given, now=now)
-    return Response({"signed_in": True}, cookies=identity_cookies.signed_in(*done), headers=NO_STORE)
+    return Response({"signed_in": True}, cookies=identity_cookies.signed_in(done.token, done.device), headers=NO_STORE)
 
 
 def _who(viewer: Viewer | None) -> WhoAmI:

@@ -21,6 +21,7 @@ from polls.register import find_citizen
 from polls.sessions import ReadSession, Session
 from polls.tables import citizen, territory
 from voting.factor_tables import pre_session
+from voting.identity.addresses import CLAIMS, FIRST, give_way, hold_claims
 from voting.identity.api_tokens import revoke_all_tokens
 from voting.identity.scope import Grant
 from voting.identity.sessions import end_all_web_sessions
@@ -85,23 +86,21 @@ def normal_login(text: str) -> Login:
     return Login(email=normal_email(text)) if "@" in text else Login(phone=normal_phone(text))
 
 
-async def find_credentials(session: ReadSession, login: Login) -> Credentials | None:
-    """Give what to check a password against, or None: no such account, it is disabled, or it has no password."""
+async def find_credentials(session: ReadSession, login: Login) -> tuple[Credentials, ...]:
+    """Give what to check a password against: of whoever has the login, then of others who name the same e-mail.
+
+    Empty: no such account, it is disabled, or it has no password. More than one stands for an e-mail alone.
+    """
     by = account.c.email == login.email if login.email else account.c.phone == login.phone
-    row = (
-        await session.execute(
-            select(account.c.id, account.c.password_hash).where(
-                by, account.c.disabled_at.is_(None), account.c.password_hash.is_not(None)
-            )
-        )
-    ).one_or_none()
-    return None if row is None else Credentials(row.id, row.password_hash)
+    may = (account.c.disabled_at.is_(None), account.c.password_hash.is_not(None))
+    query = select(account.c.id, account.c.password_hash).where(by, *may).order_by(*FIRST).limit(CLAIMS)
+    return tuple(Credentials(row.id, row.password_hash) for row in await session.execute(query))
 
 
 async def find_account(session: ReadSession, login: Login) -> int:
-    """Give the id of the account with this login. Raises NotFound."""
+    """Give the id of the account whose login this is. Raises NotFound."""
     by = account.c.email == login.email if login.email else account.c.phone == login.phone
-    found: int | None = await session.scalar(select(account.c.id).where(by))
+    found: int | None = await session.scalar(select(account.c.id).where(by).order_by(*FIRST).limit(1))
     if found is None:
         raise NotFound(login=str(login))
     return found
@@ -158,7 +157,8 @@ async def sign_up(
 
     `secrets` are the versions of the identity secret. Hash the password before calling: every refusal then costs the
     same. Raises NotInRegister (no such id, or another birth date: the same answer), AccountExists (the entry has an
-    account, or the e-mail or phone is another's; only told to whoever knows the id and the date).
+    account, or the phone is another's; only told to whoever knows the id and the date). An e-mail is never another's
+    here: it is a claim until a letter's link confirms it (`voting.identity.addresses`).
     """
     citizen_id = await registered_person(session, national_id, birth_date, secrets)
     try:
@@ -205,7 +205,11 @@ async def create_account(
     citizen_id: int | None = None,
     now: datetime,
 ) -> int:
-    """Make an account with roles, as administrators and the demo do; gives its id. Raises AccountExists, Invalid."""
+    """Make an account with roles, as administrators and the demo do; gives its id. Raises AccountExists, Invalid.
+
+    Whoever makes it vouches for the e-mail, as if a letter had been answered.
+    """
+    claims = await hold_claims(session, login.email) if login.email else {}
     try:
         async with session.begin_nested():
             account_id: int | None = await session.scalar(
@@ -213,13 +217,15 @@ async def create_account(
                 .values(
                     email=login.email, phone=login.phone, password_hash=password_hash, display_name=display_name,
                     department=department, citizen_id=citizen_id, created_at=now,
-                    email_verified_at=now if login.email else None,  # whoever makes it vouches for the address
+                    email_verified_at=now if login.email else None,
                 )
                 .returning(account.c.id)
             )  # fmt: skip
     except IntegrityError as error:
         raise AccountExists from error
     assert account_id is not None
+    if login.email:
+        await give_way(session, claims, login.email, by=None, now=now)
     if set(roles) - {"resident"}:
         facts = {"roles": " ".join(sorted(roles))}
         await write_event(session, "account_made", actor=None, subject=f"account:{account_id}", facts=facts, now=now)

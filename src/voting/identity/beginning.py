@@ -32,10 +32,12 @@ class SignedIn(NamedTuple):
     """What a browser is given: the session's token, and the value that makes the device a known one.
 
     `device` is empty for an account without a password: there is nothing to guess, so nobody to be told from.
+    `lost_email`: another account has confirmed the e-mail this one only named, and its owner is to be told.
     """
 
     token: str
     device: str
+    lost_email: bool = False
 
 
 async def begin_session(
@@ -55,11 +57,12 @@ async def begin_session(
         lifetime=desk.settings.session_absolute, now=now, way="city" if how == "city" else "password",
     )  # fmt: skip
     await tell_of_staff(session, "staff_signed_in", account_id, facts={"how": how}, now=now)
-    hashed: str | None = await session.scalar(select(account.c.password_hash).where(account.c.id == account_id))
+    columns = (account.c.password_hash, account.c.email_lost_at)
+    hashed, lost = (await session.execute(select(*columns).where(account.c.id == account_id))).one()
     if hashed is None:
-        return SignedIn(token, "")
+        return SignedIn(token, "", lost is not None)
     device = device or desk.devices.device_of(device_cookie(desk, request), account_id, hashed)
-    return SignedIn(token, desk.devices.issue(account_id, hashed, device))
+    return SignedIn(token, desk.devices.issue(account_id, hashed, device), lost is not None)
 
 
 def forget_before(desk: Desk, request: AnyRequest) -> None:

@@ -1,14 +1,17 @@
-"""The cookies of identity: the session's, the one that binds forms of anonymous visitors, the known device's, and that
-of a sign-in that waits for its one-time code."""
+"""The cookies of identity: the session's, the one that binds forms of anonymous visitors, the known device's, that of a
+sign-in that waits for its one-time code, and the page to go on with once a letter's link has signed in."""
 
 from typing import Any
+from urllib.parse import quote, unquote
 
 from litestar import Request
 from litestar.datastructures import Cookie
 
+from voting.identity.destinations import safe_destination
 from voting.identity.passkeys import bound_hash
 from voting.identity.recognition import web_session_of
 from voting.identity.sessions import token_hash
+from voting.mail import LIVES
 from voting.security import FormTokens, cookie_name, dead_cookie, make_cookie, new_visitor_value, read_cookie
 
 SESSION = "sid"
@@ -17,6 +20,7 @@ TICKET = "ticket"
 TICKET_SECONDS = 300
 DEVICE = "device"
 DEVICE_SECONDS = 365 * 24 * 3600
+TARGET = "target"
 LONGEST_VISITOR = 40
 
 
@@ -29,6 +33,7 @@ class IdentityCookies:
         self.session = cookie_name(SESSION, secure=secure)
         self.visitor = cookie_name(VISITOR, secure=secure)
         self.ticket = cookie_name(TICKET, secure=secure)
+        self.target = cookie_name(TARGET, secure=secure)
 
     def signed_in(self, token: str, device: str = "") -> list[Cookie]:
         """Give the cookies of a reply that signs in: the session's, the device's, and the visitor's removed."""
@@ -50,6 +55,23 @@ class IdentityCookies:
     def no_longer_waiting(self) -> list[Cookie]:
         """Give the cookie that removes it."""
         return [dead_cookie(TICKET, secure=self._secure)]
+
+    def going_to(self, target: str) -> list[Cookie]:
+        """Give the cookie that keeps the page asked for while a letter is on its way, in this browser alone.
+
+        No letter and no table names a page: it may be a poll's.
+        """
+        cookie = make_cookie(TARGET, quote(target, safe=""), secure=self._secure)
+        cookie.max_age = int(LIVES["sign_in"].total_seconds())
+        return [cookie]
+
+    def target_of(self, request: Request[Any, Any, Any]) -> str:
+        """Give the page this browser asked for before the letter, if it is one of this site; else the home page."""
+        return safe_destination(unquote(read_cookie(request.scope, self.target) or ""))
+
+    def gone_there(self) -> list[Cookie]:
+        """Give the cookie that removes it."""
+        return [dead_cookie(TARGET, secure=self._secure)]
 
     def binding(self, request: Request[Any, Any, Any]) -> tuple[bytes, list[Cookie]]:
         """Give what a passkey's challenge is bound to, and the cookies the reply must set for it.

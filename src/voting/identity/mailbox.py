@@ -7,15 +7,16 @@ finds out. A new password by letter signs nobody in: signing in follows, with wh
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 
 from sqlalchemy import delete, select, update
 from sqlalchemy.dialects.postgresql import insert as upsert
-from sqlalchemy.exc import IntegrityError
 
 from polls.audit import write_event
-from polls.errors import AccountExists, FieldError, Invalid, SignInNeeded
+from polls.errors import FieldError, Invalid, SignInNeeded
 from polls.sessions import ReadSession, Session
 from voting.identity.accounts import change_password
+from voting.identity.addresses import Held, hold_claims, take_email
 from voting.identity.refusals import LinkWrong
 from voting.mail import LIVES, hash_of, send
 from voting.tables import account, email_change, mail_out, mail_token
@@ -32,10 +33,19 @@ class Link:
     address: str
 
 
+@dataclass(frozen=True, slots=True)
+class Mailbox:
+    """An account's e-mail: whether it is confirmed, or since when it is another's, who has confirmed it."""
+
+    email: str | None
+    verified: bool
+    lost_at: datetime | None
+
+
 async def ask_to_verify(session: Session, account_id: int, *, now: datetime) -> bool:
-    """Send the letter that asks to confirm the account's e-mail; False if there is none, or it is confirmed."""
+    """Send the letter that asks to confirm the account's e-mail; False if there is none, or it is confirmed or lost."""
     row = (await session.execute(select(account).where(account.c.id == account_id))).one_or_none()
-    if row is None or row.email is None or row.email_verified_at is not None:
+    if row is None or row.email is None or (row.email_verified_at or row.email_lost_at) is not None:
         return False
     await send(session, row.email, "verify_email", {}, row.language, now, account_id=account_id)
     return True
@@ -59,7 +69,7 @@ async def ask_to_change(session: Session, account_id: int, email: str, *, now: d
     That the address is another account's is not told here: the letter there simply goes unanswered.
     """
     row = (await session.execute(select(account).where(account.c.id == account_id).with_for_update())).one()
-    if row.email == email:
+    if row.email == email and row.email_lost_at is None:
         raise Invalid([FieldError("email", "same", "This is the account's e-mail already.")])
     agreed = None if row.email is not None and row.email_verified_at is not None else now
     asked = {"new_email": email, "old_confirmed_at": agreed, "new_confirmed_at": None,
@@ -106,51 +116,42 @@ async def use_link(session: Session, token: str, purposes: tuple[str, ...], *, n
 async def confirm(session: Session, token: str, *, now: datetime) -> str:
     """Do what a link of the purposes verify, email_old or email_new is for; gives "verified", "waiting" or "changed".
 
-    Raises LinkWrong, AccountExists (the new address has become another account's meanwhile).
+    A confirmed e-mail is this account's alone; others that only named it give way. Raises LinkWrong, EmailTaken
+    (another account has confirmed it meanwhile).
     """
-    link = await use_link(session, token, ("verify", "email_old", "email_new"), now=now)
-    if link.purpose == "verify":
-        done = await session.scalar(
-            update(account)
-            .where(account.c.id == link.account_id, account.c.email == link.address)
-            .values(email_verified_at=now)
-            .returning(account.c.id)
-        )
-        if done is None:
-            raise LinkWrong
-        await write_event(session, "email_verified", actor=link.account_id, subject=f"account:{link.account_id}",
-                          now=now)  # fmt: skip
-        return "verified"
-    return await _agree(session, link, now)
+    link = await look_at_link(session, token, now=now)
+    email = link.address if link.purpose == "verify" else await change_asked(session, link.account_id, now=now)
+    # The accounts before their links: two letters used at once wait for one another instead of each for the other.
+    held = await hold_claims(session, email or "", link.account_id)
+    await use_link(session, token, ("verify", "email_old", "email_new"), now=now)
+    owner = held.get(link.account_id)
+    if email is None or owner is None:
+        raise LinkWrong
+    if link.purpose != "verify":
+        return await _agree(session, link, owner, email, held, now)
+    if owner.email != email:
+        raise LinkWrong
+    await take_email(session, owner.id, email, held, now=now)
+    await write_event(session, "email_verified", actor=owner.id, subject=f"account:{owner.id}", now=now)
+    return "verified"
 
 
-async def _agree(session: Session, link: Link, now: datetime) -> str:
+async def _agree(session: Session, link: Link, owner: Any, email: str, held: Held, now: datetime) -> str:
     """One side's consent to a new e-mail; with the other's it takes effect."""
-    waiting = (email_change.c.account_id == link.account_id, email_change.c.expires_at > now)
+    waiting = (email_change.c.account_id == owner.id, email_change.c.expires_at > now)
     row = (await session.execute(select(email_change).where(*waiting).with_for_update())).one_or_none()
-    owner = (await session.execute(select(account).where(account.c.id == link.account_id).with_for_update())).one()
-    expected = owner.email if link.purpose == "email_old" else None if row is None else row.new_email
-    if row is None or expected != link.address:
+    expected = owner.email if link.purpose == "email_old" else email
+    if row is None or row.new_email != email or expected != link.address:
         raise LinkWrong
     side = "old_confirmed_at" if link.purpose == "email_old" else "new_confirmed_at"
     both = {"old_confirmed_at": row.old_confirmed_at, "new_confirmed_at": row.new_confirmed_at} | {side: now}
     if None in both.values():
-        await session.execute(
-            update(email_change).where(email_change.c.account_id == link.account_id).values(**{side: now})
-        )
+        await session.execute(update(email_change).where(email_change.c.account_id == owner.id).values(**{side: now}))
         return "waiting"
-    try:
-        async with session.begin_nested():
-            await session.execute(
-                update(account)
-                .where(account.c.id == link.account_id)
-                .values(email=row.new_email, email_verified_at=now)
-            )
-    except IntegrityError as error:
-        raise AccountExists from error
-    await session.execute(delete(email_change).where(email_change.c.account_id == link.account_id))
-    await session.execute(delete(mail_token).where(mail_token.c.account_id == link.account_id))
-    await write_event(session, "email_changed", actor=link.account_id, subject=f"account:{link.account_id}", now=now)
+    await take_email(session, owner.id, email, held, now=now)
+    await session.execute(delete(email_change).where(email_change.c.account_id == owner.id))
+    await session.execute(delete(mail_token).where(mail_token.c.account_id == owner.id))
+    await write_event(session, "email_changed", actor=owner.id, subject=f"account:{owner.id}", now=now)
     if owner.email is not None and owner.email_verified_at is not None:
         await send(session, owner.email, "email_changed", {}, owner.language, now)
     return "changed"
@@ -182,14 +183,13 @@ async def forget_mailbox(session: Session, account_id: int) -> None:
         await session.execute(delete(table).where(table.c.account_id == account_id))
 
 
-async def email_of(session: ReadSession, account_id: int) -> tuple[str | None, bool]:
-    """The account's e-mail, and whether it is confirmed. Raises SignInNeeded if the account is no longer there."""
-    row = (
-        await session.execute(select(account.c.email, account.c.email_verified_at).where(account.c.id == account_id))
-    ).one_or_none()
+async def email_of(session: ReadSession, account_id: int) -> Mailbox:
+    """The account's e-mail. Raises SignInNeeded if the account is no longer there."""
+    columns = (account.c.email, account.c.email_verified_at, account.c.email_lost_at)
+    row = (await session.execute(select(*columns).where(account.c.id == account_id))).one_or_none()
     if row is None:
         raise SignInNeeded  # erased a moment ago; the session is remembered for some seconds more
-    return row.email, row.email_verified_at is not None
+    return Mailbox(row.email, row.email_verified_at is not None, row.email_lost_at)
 
 
 async def sweep_email_changes(session: Session, *, now: datetime) -> None:
@@ -198,6 +198,6 @@ async def sweep_email_changes(session: Session, *, now: datetime) -> None:
 
 
 __all__ = [
-    "Link", "ask_to_change", "ask_to_reset", "ask_to_verify", "change_asked", "confirm", "email_of", "forget_mailbox",
-    "look_at_link", "notify", "reset_password", "sweep_email_changes", "use_link",
+    "Link", "Mailbox", "ask_to_change", "ask_to_reset", "ask_to_verify", "change_asked", "confirm", "email_of",
+    "forget_mailbox", "look_at_link", "notify", "reset_password", "sweep_email_changes", "use_link",
 ]  # fmt: skip

@@ -12,6 +12,14 @@ class LinkWrong(Refusal):
     next_step = "Ask for a new letter."
 
 
+class EmailTaken(Refusal):
+    """Another account has confirmed the e-mail; told to whoever reads the mailbox, and to nobody else."""
+
+    code = "email_taken"
+    detail = "Another account has confirmed this e-mail already."
+    next_step = "Sign in to that account, or set a new password for it by letter. For this account give another e-mail."
+
+
 class MailOff(Refusal):
     """No mail server is set up, so what needs a letter cannot be done."""
 

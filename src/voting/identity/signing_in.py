@@ -85,6 +85,16 @@ def in_turn(
     return waiting
 
 
+@dataclass(frozen=True, slots=True)
+class Tried:
+    """What somebody tries to sign in with, and from where."""
+
+    login: str
+    network: str
+    password: str
+    birth_date: date | None
+
+
 @in_turn
 async def sign_in(
     desk: Desk, request: Request[Any, Any, Any], login_text: str, password: str, *, code: str | None = None,
@@ -101,25 +111,22 @@ async def sign_in(
     except Invalid:
         login = None
     network = network_of(request.scope["state"]["client_address"])
-    known = None
     # Also for what is no login, so that time tells nothing; aside, so that guesses take no page's connection.
     async with desk.database.open_session_aside() as session:
-        known = await accounts.find_credentials(session, login or NO_LOGIN)
-    device = None
-    if known is not None:
-        device = desk.devices.device_of(device_cookie(desk, request), known.account_id, known.password_hash)
-    admitted = await desk.limits.admit(str(login or login_text[:100]), network, device, now=now)
-    wary = device is None and (admitted.alarm or desk.settings.new_devices == "always")
-    asked = await new_devices.what_is_asked(desk, known.account_id if known else None) if wary else new_devices.Asked()
-    right = await desk.passwords.verify(password, known.password_hash if known else None)
-    if known is None or not right or not asked.accepts(birth_date):
-        async with desk.database.open_session_aside() as session:
-            await count_refused_sign_in(session, known.account_id if known else None, now)
-        raise NewDeviceRefused if wary else BadCredentials
-    # The password was right: that try is taken back, whatever the second step will say, which counts for itself.
-    await desk.limits.forgive(admitted.counted, now=now)
-    if asked.letter:
-        await new_devices.ask_by_letter(desk, known, now=now)
+        claims = await accounts.find_credentials(session, login or NO_LOGIN)
+    tried = Tried(str(login or login_text[:100]), network, password, birth_date)
+    cookie = device_cookie(desk, request)
+    numbers = {one: desk.devices.device_of(cookie, one.account_id, one.password_hash) for one in claims}
+    own = next((one for one, number in numbers.items() if number), None)
+    device = numbers[own] if own else None
+    try:
+        known = await _check_password(desk, tried, (own,) if own else claims, device, now=now)
+    except BadCredentials:
+        others = tuple(one for one in claims if one != own)
+        if own is None or not others:
+            raise
+        # Not the account this device knows, but another that names the same e-mail: tried as by a stranger.
+        known, device = await _check_password(desk, tried, others, None, now=now), None
     how = await second_step.ask_second_step(desk, known, code, now=now)
     fresh = await desk.passwords.hash(password) if desk.passwords.needs_rehash(known.password_hash) else None
     async with desk.database.open_session() as session:
@@ -153,6 +160,32 @@ async def sign_up(
             await send(session, login.email, "verify_email", {}, language, now, account_id=account_id)
     forget_before(desk, request)
     return done
+
+
+async def _check_password(
+    desk: Desk, tried: Tried, claims: tuple[Credentials, ...], device: str | None, *, now: datetime
+) -> Credentials:
+    """Give the first of the accounts whose password this is, having counted the try. Raises as `sign_in` does.
+
+    The try is taken back, whatever the second step will say, which counts for itself; but not where the account whose
+    login it is has another password: who named its e-mail could else guess that, each time by the own password.
+    """
+    admitted = await desk.limits.admit(tried.login, tried.network, device, now=now)
+    wary = device is None and (admitted.alarm or desk.settings.new_devices == "always")
+    for known in claims or (None,):
+        number = known.account_id if known else None
+        asked = await new_devices.what_is_asked(desk, number) if wary else new_devices.Asked()
+        right = await desk.passwords.verify(tried.password, known.password_hash if known else None)
+        if known is None or not right or not asked.accepts(tried.birth_date):
+            continue
+        if known == claims[0]:
+            await desk.limits.forgive(admitted.counted, now=now)
+        if asked.letter:
+            await new_devices.ask_by_letter(desk, known, now=now)
+        return known
+    async with desk.database.open_session_aside() as session:
+        await count_refused_sign_in(session, claims[0].account_id if claims else None, now)
+    raise NewDeviceRefused if wary else BadCredentials
 
 
 async def sign_out(desk: Desk, request: Request[Any, Any, Any]) -> None:

@@ -101,7 +101,10 @@ async def submit_sign_in(
             desk, request, login, text_of(form, "password"), birth_date=date_in(text_of(form, "birth_date")), now=now
         )
     except (BadCredentials, LetterNeeded, TooMany, Busy) as refusal:  # on the form, so that nothing carried is lost
-        return sign_in_page(request, identity_cookies, target=target, carried=carried, login=login, refusal=refusal)
+        shown = sign_in_page(request, identity_cookies, target=target, carried=carried, login=login, refusal=refusal)
+        # A carried form stays in this page and is sent on from here: its address is no page to be led to.
+        waits = isinstance(refusal, LetterNeeded) and not carried
+        return with_cookies(shown, identity_cookies.going_to(target) if waits else [])
     except SecondStepNeeded as needed:
         return code_page(request, identity_cookies, target=target, carried=carried, ticket=needed.ticket)
     return signed_in_reply(request, identity_cookies, target, carried, done)
@@ -112,8 +115,13 @@ def signed_in_reply(
 ) -> Response[Any]:
     """Lead on whoever has just signed in; with a carried form, show it with a button that sends it on."""
     if not carried:
-        return see_other(target, cookies.signed_in(*done))
+        return see_other(first_told(target, done), cookies.signed_in(done.token, done.device))
     return _go_on(request, target, carried, done, cookies)
+
+
+def first_told(target: str, done: SignedIn) -> str:
+    """The page to lead to: by way of one's account where that has lost its e-mail to whoever confirmed it."""
+    return f"/account?next={quote(target, safe='/')}" if done.lost_email else target
 
 
 def render_sign_in_carrying(request: AnyRequest, fields: Fields, target: str) -> Response[Any]:
@@ -137,7 +145,7 @@ def _go_on(
         carried=carried,
         csrf_token=cookies.token_of_new(done.token),
     )
-    return with_cookies(shown, cookies.signed_in(*done))
+    return with_cookies(shown, cookies.signed_in(done.token, done.device))
 
 
 def sign_in_page(
@@ -228,7 +236,7 @@ async def submit_sign_up(
         done = await sign_up(desk, request, given, language=language_of(request), now=now)
     except (AccountExists, NotInRegister, Invalid, TooMany, Busy) as refusal:
         return _sign_up_page(request, identity_cookies, filled, refusal)
-    return see_other(safe_destination(filled["next"]), identity_cookies.signed_in(*done))
+    return see_other(safe_destination(filled["next"]), identity_cookies.signed_in(done.token, done.device))
 
 
 def _sign_up_page(
@@ -334,7 +342,7 @@ async def _account_page(
         sessions = await list_web_sessions(
             session, viewer.account_id, current=record.token_hash, idle=desk.settings.session_idle, now=now
         )
-        email, verified = await email_of(session, viewer.account_id)
+        mailbox = await email_of(session, viewer.account_id)
         asked = await change_asked(session, viewer.account_id, now=now)
         by_password = await has_password(session, viewer.account_id)
     problem = None if refusal is None else described(request, refusal)
@@ -345,7 +353,10 @@ async def _account_page(
         status=200 if problem is None else REFUSED_FORM if wrong else problem.status,
         headers={**NO_STORE, **retry_header(refusal)},
         sessions=[(one, device_words(one.user_agent)) for one in sessions],
-        mailbox={"email": email, "verified": verified, "asked": asked, "on": mail_is_on(desk.settings)},
+        mailbox=mailbox,
+        email_asked=asked,
+        mail_on=mail_is_on(desk.settings),
+        target=safe_destination(request.query_params.get("next"), ""),
         problem=problem,
         wrong_password=wrong is not None,
         by_password=by_password,

@@ -94,14 +94,20 @@ async def submit_letter_sign_in(
     request: AnyRequest, desk: NamedDependency[Desk], identity_cookies: NamedDependency[IdentityCookies],
     now: NamedDependency[datetime],
 ) -> Response[Any]:  # fmt: skip
-    """Sign in on this browser, which is known from now on; an account that asks for codes is asked for one."""
+    """Sign in on this browser, which is known from now on; an account that asks for codes is asked for one.
+
+    Leads to the page this browser had asked for; in another browser, to the home page.
+    """
     await count_link(request, desk, now)
     token = account.text_of(await request.form(), "t")
+    target = identity_cookies.target_of(request)
     try:
         done = await finish_by_letter(desk, request, token, now=now)
     except SecondStepNeeded as needed:
-        return account.code_page(request, identity_cookies, target="/", ticket=needed.ticket)
-    return account.signed_in_reply(request, identity_cookies, "/", (), done)
+        shown = account.code_page(request, identity_cookies, target=target, ticket=needed.ticket)
+    else:
+        shown = account.signed_in_reply(request, identity_cookies, target, (), done)
+    return account.with_cookies(shown, identity_cookies.gone_there())
 
 
 async def carried_in(request: AnyRequest) -> list[tuple[str, str]]:

@@ -31,7 +31,7 @@ from voting.identity.recognition import viewer_of
 from voting.identity.sessions import Viewer
 from voting.identity.signing_in import Desk
 from voting.security import came_from_here, cookie_name, make_cookie, read_cookie
-from voting.web.account import CARRIED, NO_STORE, city_sign_on_of, render_sign_in_carrying, see_other
+from voting.web.account import CARRIED, NO_STORE, city_sign_on_of, first_told, render_sign_in_carrying, see_other
 from voting.web.error_pages import by_field, described, retry_header
 from voting.web.rendering import page
 
@@ -72,9 +72,11 @@ async def return_from_provider(
     except TOLD as refusal:
         return _told(request, refusal)
     # The visitor's cookie stays: a form that waits in another tab is bound to it.
-    cookies = [one for one in identity_cookies.signed_in(*arrived.signed_in) if one.key != identity_cookies.visitor]
+    done = arrived.signed_in
+    given = identity_cookies.signed_in(done.token, done.device)
+    cookies = [one for one in given if one.key != identity_cookies.visitor]
     target = f"/account/ways?next={quote(arrived.target, safe='/')}" if arrived.joined else arrived.target
-    return see_other(target, cookies)
+    return see_other(target if arrived.joined else first_told(target, done), cookies)
 
 
 @post("/sign-in/city/go-on", guards=[public], opt={"csrf": "visitor", "limit": "own"}, include_in_schema=False,

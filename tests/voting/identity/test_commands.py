@@ -42,7 +42,7 @@ def test_an_administrator_is_made_from_standard_input(run, fresh_database_url):
     assert "battery" not in made.output
 
     async def verified(session):
-        known = await find_credentials(session, normal_login("root@city.test"))
+        [known] = await find_credentials(session, normal_login("root@city.test"))
         return await PasswordPool(1).verify("correct horse battery", known.password_hash), await count_admins(session)
 
     assert ask(fresh_database_url, verified) == (True, 1)

@@ -108,8 +108,9 @@ def _login_columns(login: Login) -> dict[str, Any]:
     """What changes of the account: the other way to be reached stays, and a confirmed address stays confirmed."""
     if login.email is None:
         return {"phone": login.phone}
-    confirmed = case((account.c.email == login.email, account.c.email_verified_at))
-    return {"email": login.email, "email_verified_at": confirmed}
+    same = account.c.email == login.email
+    kept = {name: case((same, account.c[name])) for name in ("email_verified_at", "email_lost_at")}
+    return {"email": login.email, **kept}
 
 
 async def remove_password(desk: Desk, request: AnyRequest, *, now: datetime) -> None:
@@ -129,7 +130,7 @@ async def remove_password(desk: Desk, request: AnyRequest, *, now: datetime) -> 
             raise NotAllowed
         await session.execute(
             update(account).where(account.c.id == record.account_id).values(
-                email=None, phone=None, password_hash=None, email_verified_at=None
+                email=None, phone=None, password_hash=None, email_verified_at=None, email_lost_at=None
             )
         )  # fmt: skip
         await forget_mailbox(session, record.account_id)
