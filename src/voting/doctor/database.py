@@ -11,8 +11,9 @@ from sqlalchemy import text
 from polls.public_keys import listed_keys
 from polls.sessions import ReadSession
 from voting import migrations
-from voting.database_roles import excessive_rights, missing_rights
+from voting.database_roles import missing_rights
 from voting.doctor.findings import Finding, fail, ok, warn
+from voting.excessive_rights import excessive_rights
 from voting.key_files import PURPOSES
 from voting.settings import Settings
 
