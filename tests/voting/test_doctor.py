@@ -10,11 +10,15 @@ from pathlib import Path
 import httpx
 import pytest
 from click.testing import CliRunner
-from sqlalchemy import text
+from sqlalchemy import insert, text
+from tests.builders import a_city, an_open_poll
 from tests.sites import site_settings
 
 from polls.audit import write_event
+from polls.journal import record_event
 from polls.sessions import Session
+from results.protocol_tables import figure_look
+from voting.auditing.sealing import seal_entries
 from voting.backups.manifest import NAME, Manifest, State
 from voting.cli import cli
 from voting.doctor.database import check_database
@@ -144,6 +148,24 @@ async def test_entries_nobody_seals_are_told(session: Session, tmp_path: Path) -
     late = datetime.now(UTC) - timedelta(hours=3)
     await write_event(session, "role_granted", actor=1, subject="account:2", now=late)
     assert (await database_levels(session, real(tmp_path), datetime.now(UTC)))["audit"] == "warn"
+
+
+async def test_entries_of_the_journal_and_looks_at_figures_are_waited_for_too(session: Session, tmp_path: Path) -> None:
+    now, settings = datetime.now(UTC), real(tmp_path)
+    await a_city(session)
+    poll = await an_open_poll(session)
+    await seal_entries(session, now)  # what making a poll has written
+    for write in ("journal", "look"):
+        for late, level in ((timedelta(minutes=50), "ok"), (timedelta(hours=3), "warn")):
+            async with session.begin_nested() as tried:
+                if write == "journal":
+                    await record_event(session, "poll_extended", poll.id, now - late, by=1)
+                else:
+                    await session.execute(
+                        insert(figure_look).values(poll_id=poll.id, account_id=1, at=now - late, what="results")
+                    )
+                assert (await database_levels(session, settings, now))["audit"] == level, (write, late)
+                await tried.rollback()
 
 
 async def test_an_alarm_of_sign_ins_is_told_for_a_day(session: Session, tmp_path: Path) -> None:
