@@ -19,7 +19,7 @@ from polls.journal import record_event
 from polls.sessions import Session
 from results.protocol_tables import figure_look
 from voting.auditing.sealing import seal_entries
-from voting.backups.manifest import NAME, Manifest, State
+from voting.backups.manifest import NAME, Manifest, State, hash_file
 from voting.cli import cli
 from voting.doctor.database import check_database
 from voting.doctor.findings import Finding, Level, exit_code, fail, ok, warn
@@ -37,9 +37,11 @@ GOOD = {
 COOKIE = "__Host-veche_form=x; Path=/; Secure; HttpOnly; SameSite=Lax"
 
 
-def a_manifest(made_at: datetime = NOW, *, holds_links: bool = True) -> Manifest:
+def a_manifest(
+    made_at: datetime = NOW, *, holds_links: bool = True, files: dict[str, tuple[str, int]] | None = None
+) -> Manifest:
     state = State("0018", {}, 0, "", 0, "", 0)
-    return Manifest(made_at, "veche 1", 18, 18, "city.test", holds_links, False, state, {})
+    return Manifest(made_at, "veche 1", 18, 18, "city.test", holds_links, False, state, files or {})
 
 
 def levels(findings: list[Finding]) -> dict[str, str]:
@@ -111,6 +113,28 @@ def test_backups_are_fresh_and_do_not_outlive_their_seven_days(
     assert levels(list(check_backups(real(tmp_path, backups_dir=home), NOW))) == expected
     (home / "half.partial").mkdir()
     assert levels(list(check_backups(real(tmp_path, backups_dir=home), NOW)))["backups_whole"] == "warn"
+
+
+@pytest.mark.parametrize("ruin", ["emptied", "removed", "cut", "a directory"])
+def test_a_ruined_backup_is_not_called_whole(tmp_path: Path, ruin: str) -> None:
+    backup = tmp_path / "backups" / "b1"
+    backup.mkdir(parents=True)
+    dump = backup / "database.dump"
+    dump.write_bytes(b"rows")
+    made = a_manifest(NOW - timedelta(hours=1), holds_links=True, files={dump.name: (hash_file(dump), 4)})
+    (backup / NAME).write_bytes(made.as_bytes())
+    settings = real(tmp_path, backups_dir=backup.parent)
+    assert levels(list(check_backups(settings, NOW))) == {"backups": "ok", "backups_secrecy": "ok"}
+    dump.unlink()
+    if ruin == "a directory":
+        dump.mkdir()
+    elif ruin != "removed":
+        dump.write_bytes(b"" if ruin == "emptied" else b"row")
+    found = list(check_backups(settings, NOW))
+    assert levels(found) == {"backups": "fail", "backups_secrecy": "ok", "backups_whole": "warn"}
+    assert "database.dump" in found[-1].said
+    late = list(check_backups(settings, NOW + timedelta(days=8)))
+    assert levels(late)["backups_secrecy"] == "fail", "what is left of it still links votes to people"
 
 
 def test_backups_nobody_can_see_are_told(tmp_path: Path) -> None:
