@@ -16,6 +16,7 @@ from polls.authoring import create_draft, schedule_poll
 from polls.catalogue import SealedPoll, sealed_poll
 from polls.checkpoint import BoardSealer
 from polls.definition import Definition
+from polls.journal import record_event
 from polls.register import TerritoryRow, load_territories, territory_tree
 from polls.sessions import Session
 from polls.tables import citizen, citizen_period
@@ -161,6 +162,12 @@ async def copies_of(session: Session, poll: SealedPoll, n: int, topic: str = "ot
         {"n": n, "poll": poll.id, "topic": topic},
     )
     return list(rows.scalars())
+
+
+async def mark_cancelled(session: Session, poll_id: int) -> None:
+    """Call a poll cancelled, event first as the database demands; whatever its clock, and its ballots stay."""
+    await record_event(session, "poll_cancelled", poll_id, NOW, by=AUTHOR, reason="cancelled", ballots_destroyed=0)
+    await session.execute(text("UPDATE poll SET state = 'cancelled' WHERE id = :poll"), {"poll": poll_id})
 
 
 async def close_now(session: Session, poll: SealedPoll) -> SealedPoll:

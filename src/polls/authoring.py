@@ -259,14 +259,16 @@ async def cancel_poll(session: Session, public_id: str, official_id: int, reason
     """
     row = await lock_for_amendment(session, public_id, Move.CANCEL, checked_reason(reason))
     await end_pause(session, row, official_id)
+    destroyed = await _cast_ballots(session, row)
+    # The event first: without it the database neither calls a sealed poll cancelled nor lets its intake go.
+    await record_event(session, "poll_cancelled", row.id, now, by=official_id, reason=reason.strip(),
+                       ballots_destroyed=destroyed)  # fmt: skip
     await session.execute(
         update(poll)
         .where(poll.c.id == row.id)
         .values(state=State.CANCELLED, cancelled_at=now, reason=reason.strip(), updated_at=now)
     )
-    destroyed = await _destroy_ballots(session, row)  # after it: the intake of any other poll has to be copied first
-    await record_event(session, "poll_cancelled", row.id, now, by=official_id, reason=reason.strip(),
-                       ballots_destroyed=destroyed)  # fmt: skip
+    await _destroy_ballots(session, row)
 
 
 # ---- parts
@@ -347,17 +349,24 @@ async def end_pause(session: Session, row: Locked, official_id: int) -> None:
     await session.execute(update(poll).where(poll.c.id == row.id).values(paused_at=None))
 
 
-async def _destroy_ballots(session: Session, row: Locked) -> int:
-    """Remove the ballots of a cancelled poll and the words given with them; returns how many ballots there were."""
+async def _cast_ballots(session: ReadSession, row: Locked) -> int:
+    """How many ballots there are of a poll that is not counted."""
     if not row.sealed:
         return 0
+    named = f"named_ballot WHERE poll_id = {int(row.id)}"
+    source = named if row.privacy is Privacy.NAMED else f"intake_{int(row.id)}"
+    return int(await session.scalar(text(f"SELECT count(*) FROM {source}")) or 0)
+
+
+async def _destroy_ballots(session: Session, row: Locked) -> None:
+    """Remove the ballots of a cancelled poll and the words given with them."""
+    if not row.sealed:
+        return
     await session.execute(delete(text_answer).where(text_answer.c.poll_id == row.id))
     if row.privacy is Privacy.NAMED:
-        gone = await session.execute(delete(named_ballot).where(named_ballot.c.poll_id == row.id))
-        return int(gone.rowcount)  # type: ignore[attr-defined]
-    destroyed = await session.scalar(text(f"SELECT count(*) FROM intake_{int(row.id)}"))
-    await session.execute(text("SELECT veche_drop_intake(:poll)"), {"poll": row.id})
-    return int(destroyed or 0)
+        await session.execute(delete(named_ballot).where(named_ballot.c.poll_id == row.id))
+    else:
+        await session.execute(text("SELECT veche_drop_intake(:poll)"), {"poll": row.id})
 
 
 def checked_reason(reason: str) -> str:

@@ -104,7 +104,11 @@ FUNCTIONS: Final = (
     "veche_create_intake(bigint)", "veche_drop_intake(bigint)", "veche_settle_turnout(bigint)",
     "veche_shuffle_texts(bigint)", "veche_lock_rolls()",
 )  # fmt: skip
-"""What runs as the owner for the service; each checks by itself what it is asked."""
+"""What runs as the owner for the service. An intake is dropped when every ballot of it is copied as it is, or its
+cancellation is in the journal; the others make an intake, mix texts, sum counters and lock, and lose nothing."""
+
+AS_OWNER: Final = ("veche_forget_summary()", "veche_end_tokens()")
+"""Triggers that run as the owner: for nobody to put on a table of his own."""
 
 VACUUMED: Final = ("text_answer", "named_ballot", "turnout_minute", "turnout_shard", "register_cell")
 """Tables the worker vacuums or analyses: rows written anew at the count lie in them until then."""
@@ -134,6 +138,8 @@ async def apply_rights(session: Session, web_role: str | None, report_role: str 
     intakes = list(await session.scalars(text(r"SELECT relname FROM pg_class WHERE relname ~ '^intake_\d+$'")))
     version = int(await session.scalar(text("SELECT current_setting('server_version_num')")) or 0)
     await session.execute(text("REVOKE CREATE ON SCHEMA public FROM PUBLIC"))
+    # A database put back from a backup has forgotten it: backups hold no privileges.
+    await session.execute(text(f"REVOKE ALL ON FUNCTION {', '.join((*FUNCTIONS, *AS_OWNER))} FROM PUBLIC"))
     if web_role is not None:
         for statement in web_statements(web_role, intakes, version):
             await session.execute(text(statement))
@@ -147,7 +153,7 @@ async def apply_rights(session: Session, web_role: str | None, report_role: str 
 
 def web_statements(role: str, intakes: list[str], version: int) -> Iterator[str]:
     """The statements that give the service's role its rights. Role names are checked by the settings."""
-    yield f'REVOKE ALL ON ALL TABLES IN SCHEMA public FROM "{role}"'
+    yield from _nothing(role)
     yield f'GRANT USAGE ON SCHEMA public TO "{role}"'
     for table, letters in sorted(RIGHTS.items()):
         yield f'GRANT {", ".join(VERBS[letter] for letter in letters)} ON {table} TO "{role}"'
@@ -164,40 +170,19 @@ def web_statements(role: str, intakes: list[str], version: int) -> Iterator[str]
             yield f"ALTER TABLE {table} SET (autovacuum_vacuum_threshold = 1, autovacuum_vacuum_scale_factor = 0)"
 
 
+def _nothing(role: str) -> Iterator[str]:
+    """Take back what the owner can: of tables, their columns, sequences, functions, the schema, what is made later."""
+    for kind in ("TABLES", "SEQUENCES", "FUNCTIONS"):
+        yield f'REVOKE ALL ON ALL {kind} IN SCHEMA public FROM "{role}"'
+        yield f'ALTER DEFAULT PRIVILEGES IN SCHEMA public REVOKE ALL ON {kind} FROM "{role}"'
+    yield f'REVOKE ALL ON SCHEMA public FROM "{role}"'
+
+
 def report_statements(role: str) -> Iterator[str]:
     """The statements that let the role for reports read what is public."""
-    yield f'REVOKE ALL ON ALL TABLES IN SCHEMA public FROM "{role}"'
+    yield from _nothing(role)
     yield f'GRANT USAGE ON SCHEMA public TO "{role}"'
     yield f'GRANT SELECT ON {", ".join(REPORTS)} TO "{role}"'
-
-
-async def excessive_rights(session: ReadSession) -> list[str]:
-    """What the role this session signed in as may do beyond the list: `DELETE ballot`, `superuser`, `owner of poll`."""
-    found = await session.execute(
-        text("SELECT rolsuper, rolcreatedb, rolcreaterole FROM pg_roles WHERE rolname = current_user")
-    )
-    row = found.one()
-    named = (("superuser", row.rolsuper), ("CREATE DATABASE", row.rolcreatedb), ("CREATE ROLE", row.rolcreaterole))
-    excess = [what for what, has in named if has]
-    if row.rolsuper:
-        return excess
-    owned = await session.scalars(
-        text("SELECT relname FROM pg_class WHERE relkind IN ('r', 'p') AND relnamespace = 'public'::regnamespace"
-             " AND pg_has_role(current_user, relowner, 'USAGE') ORDER BY 1")
-    )  # fmt: skip
-    excess += [f"owner of {table}" for table in owned]
-    verbs = ("SELECT", "INSERT", "UPDATE", "DELETE", "TRUNCATE")
-    rows = await session.execute(
-        text("SELECT c.relname, v.verb FROM pg_class c CROSS JOIN unnest(CAST(:verbs AS text[])) AS v(verb)"
-             " WHERE c.relkind IN ('r', 'p') AND NOT c.relispartition AND c.relnamespace = 'public'::regnamespace"
-             " AND has_table_privilege(c.oid, v.verb) ORDER BY 1, 2"),
-        {"verbs": list(verbs)},
-    )  # fmt: skip
-    for table, verb in rows:
-        letters = "SI" if table.startswith("intake_") else RIGHTS.get(table, "")
-        if verb not in {VERBS[letter] for letter in letters}:
-            excess.append(f"{verb} {table}")
-    return excess
 
 
 async def missing_rights(session: ReadSession) -> list[str]:

@@ -19,6 +19,7 @@ from tests.builders import (
     an_open_poll,
     both,
     close_now,
+    mark_cancelled,
 )
 
 from polls.authoring import cancel_poll
@@ -107,7 +108,7 @@ async def test_what_cannot_be_decided_is_refused(session: Session) -> None:
         await review(session, poll.public_id, 2, "Скамейки", Status.MERGED, AUTHOR, NOW, merged_into=1)
     with pytest.raises(Invalid):
         await review(session, poll.public_id, 1, "Пруд", Status.REJECTED, AUTHOR, NOW)
-    await session.execute(text("UPDATE poll SET state = 'cancelled' WHERE id = :p"), {"p": poll.id})
+    await mark_cancelled(session, poll.id)
     with pytest.raises(WrongState):
         await review(session, poll.public_id, 1, "Пруд", Status.APPROVED, AUTHOR, NOW)
 

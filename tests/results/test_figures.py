@@ -11,15 +11,15 @@ from typing import Any
 
 import pandas
 import pytest
-from sqlalchemy import delete, insert, select, text, update
-from tests.builders import NOW, a_city, a_definition, a_sealed_poll, a_single_choice, an_option, both
+from sqlalchemy import delete, insert, select, text
+from tests.builders import NOW, a_city, a_definition, a_sealed_poll, a_single_choice, an_option, both, mark_cancelled
 from tests.results.counted import AFTER, a_counted_poll, a_typical_poll, city_strata, four_questions, random_ballots
 
 from polls.board_tables import turnout_shard
 from polls.definition import Text
 from polls.errors import Invalid, NotCounted, PollNotFound, ResultsHidden, TooFewToPublish, WrongState
 from polls.sessions import ReadSession, Session
-from polls.tables import live_step, poll, profile, roll_amendment
+from polls.tables import live_step, profile, roll_amendment
 from polls.tally import tally
 from polls.tally.profile import NOT_SHOWN, Profile
 from results.aggregation import class_counts
@@ -156,7 +156,7 @@ async def test_every_export_is_refused_before_its_first_byte(session: Session, e
     assert refused.value.facts["until"] == found.closes_at.isoformat()
     with pytest.raises(NotCounted):
         await export(opener(session), found.slug, now=AFTER)
-    await session.execute(update(poll).where(poll.c.id == found.id).values(state="cancelled"))
+    await mark_cancelled(session, found.id)
     with pytest.raises(WrongState):
         await export(opener(session), found.slug, now=AFTER)
     with pytest.raises(PollNotFound):

@@ -10,7 +10,7 @@ from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import pytest
-from sqlalchemy import func, select, text, update
+from sqlalchemy import func, insert, select, text, update
 from sqlalchemy.exc import DBAPIError
 from tests.builders import a_city, an_open_poll
 from tests.sites import site_settings
@@ -21,7 +21,7 @@ from polls.audit_tables import audit_link
 from polls.journal import record_event
 from polls.registry import append_entries
 from polls.sessions import Session
-from polls.tables import audit_event, poll, registry_event
+from polls.tables import audit_event, count_record, poll, registry_event
 from results.protocol_tables import figure_look
 from voting.auditing.checking import Checked, check_database, check_file
 from voting.auditing.files import as_json_line
@@ -177,6 +177,8 @@ async def test_when_words_were_judged_is_told_by_the_day_and_not_before_the_coun
     await record_event(session, "text_reviewed", sealed.id, NOW, by=3, question=1, status="merged", merged_into=31397)
     asked = Asked(kind="text_reviewed")
     assert await find_entries(session, asked, ZONE) == []
+    counted = {"poll_id": sealed.id, "version": 1, "counted_at": NOW, "ballots": 0, "participations": 0, "outcomes": []}
+    await session.execute(insert(count_record).values(counted))
     await session.execute(update(poll).where(poll.c.id == sealed.id).values(state="counted"))
     await seal_entries(session, NOW)
     [found] = await find_entries(session, asked, ZONE)

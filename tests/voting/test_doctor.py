@@ -10,12 +10,16 @@ from pathlib import Path
 import httpx
 import pytest
 from click.testing import CliRunner
-from sqlalchemy import text
+from sqlalchemy import insert, text
+from tests.builders import a_city, an_open_poll
 from tests.sites import site_settings
 
 from polls.audit import write_event
+from polls.journal import record_event
 from polls.sessions import Session
-from voting.backups.manifest import NAME, Manifest, State
+from results.protocol_tables import figure_look
+from voting.auditing.sealing import seal_entries
+from voting.backups.manifest import NAME, Manifest, State, hash_file
 from voting.cli import cli
 from voting.doctor.database import check_database
 from voting.doctor.findings import Finding, Level, exit_code, fail, ok, warn
@@ -33,9 +37,11 @@ GOOD = {
 COOKIE = "__Host-veche_form=x; Path=/; Secure; HttpOnly; SameSite=Lax"
 
 
-def a_manifest(made_at: datetime = NOW, *, holds_links: bool = True) -> Manifest:
+def a_manifest(
+    made_at: datetime = NOW, *, holds_links: bool = True, files: dict[str, tuple[str, int]] | None = None
+) -> Manifest:
     state = State("0018", {}, 0, "", 0, "", 0)
-    return Manifest(made_at, "veche 1", 18, 18, "city.test", holds_links, False, state, {})
+    return Manifest(made_at, "veche 1", 18, 18, "city.test", holds_links, False, state, files or {})
 
 
 def levels(findings: list[Finding]) -> dict[str, str]:
@@ -109,6 +115,28 @@ def test_backups_are_fresh_and_do_not_outlive_their_seven_days(
     assert levels(list(check_backups(real(tmp_path, backups_dir=home), NOW)))["backups_whole"] == "warn"
 
 
+@pytest.mark.parametrize("ruin", ["emptied", "removed", "cut", "a directory"])
+def test_a_ruined_backup_is_not_called_whole(tmp_path: Path, ruin: str) -> None:
+    backup = tmp_path / "backups" / "b1"
+    backup.mkdir(parents=True)
+    dump = backup / "database.dump"
+    dump.write_bytes(b"rows")
+    made = a_manifest(NOW - timedelta(hours=1), holds_links=True, files={dump.name: (hash_file(dump), 4)})
+    (backup / NAME).write_bytes(made.as_bytes())
+    settings = real(tmp_path, backups_dir=backup.parent)
+    assert levels(list(check_backups(settings, NOW))) == {"backups": "ok", "backups_secrecy": "ok"}
+    dump.unlink()
+    if ruin == "a directory":
+        dump.mkdir()
+    elif ruin != "removed":
+        dump.write_bytes(b"" if ruin == "emptied" else b"row")
+    found = list(check_backups(settings, NOW))
+    assert levels(found) == {"backups": "fail", "backups_secrecy": "ok", "backups_whole": "warn"}
+    assert "database.dump" in found[-1].said
+    late = list(check_backups(settings, NOW + timedelta(days=8)))
+    assert levels(late)["backups_secrecy"] == "fail", "what is left of it still links votes to people"
+
+
 def test_backups_nobody_can_see_are_told(tmp_path: Path) -> None:
     assert levels(list(check_backups(real(tmp_path), NOW))) == {"backups": "warn"}
 
@@ -144,6 +172,24 @@ async def test_entries_nobody_seals_are_told(session: Session, tmp_path: Path) -
     late = datetime.now(UTC) - timedelta(hours=3)
     await write_event(session, "role_granted", actor=1, subject="account:2", now=late)
     assert (await database_levels(session, real(tmp_path), datetime.now(UTC)))["audit"] == "warn"
+
+
+async def test_entries_of_the_journal_and_looks_at_figures_are_waited_for_too(session: Session, tmp_path: Path) -> None:
+    now, settings = datetime.now(UTC), real(tmp_path)
+    await a_city(session)
+    poll = await an_open_poll(session)
+    await seal_entries(session, now)  # what making a poll has written
+    for write in ("journal", "look"):
+        for late, level in ((timedelta(minutes=50), "ok"), (timedelta(hours=3), "warn")):
+            async with session.begin_nested() as tried:
+                if write == "journal":
+                    await record_event(session, "poll_extended", poll.id, now - late, by=1)
+                else:
+                    await session.execute(
+                        insert(figure_look).values(poll_id=poll.id, account_id=1, at=now - late, what="results")
+                    )
+                assert (await database_levels(session, settings, now))["audit"] == level, (write, late)
+                await tried.rollback()
 
 
 async def test_an_alarm_of_sign_ins_is_told_for_a_day(session: Session, tmp_path: Path) -> None:

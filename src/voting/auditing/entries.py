@@ -15,6 +15,7 @@ from sqlalchemy import BigInteger, ColumnElement, Select, case, cast, func, lite
 from sqlalchemy.dialects.postgresql import JSONB
 
 from polls.audit_chain import EVENT, LOOK, POLLS, Entry, stated_facts
+from polls.audit_tables import audit_link
 from polls.lifecycle import COUNTED, State
 from polls.sessions import ReadSession
 from polls.tables import audit_event, poll, registry_event
@@ -123,9 +124,26 @@ async def entries_without(
     return sorted(found, key=in_order)[:limit]
 
 
+async def count_without_link(session: ReadSession, before: datetime) -> int:
+    """How many entries older than that stand in no chain, in all three tables.
+
+    When words were judged is left out: it becomes an entry only with the count, under a day long past.
+    """
+    waiting = 0
+    for branch in (_events(), _journal(judged=False), _looks()):
+        columns = branch.selected_columns
+        links = select(audit_link.c.source_id)
+        links = links.where(audit_link.c.source == _source_of(branch), audit_link.c.source_id == columns.id)
+        unlinked = branch.where(columns.at < before, ~links.exists()).subquery()
+        waiting += await session.scalar(select(func.count()).select_from(unlinked)) or 0
+    return waiting
+
+
 def in_order(entry: Entry) -> tuple[datetime, str, int]:
     """Entries by time; those of one moment by source and number."""
     return entry.at, entry.source, entry.id
 
 
-__all__ = ["JUDGED", "SEAL", "branches", "entries_named", "entries_without", "entry_of", "in_order"]
+__all__ = [
+    "JUDGED", "SEAL", "branches", "count_without_link", "entries_named", "entries_without", "entry_of", "in_order",
+]  # fmt: skip

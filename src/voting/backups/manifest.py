@@ -86,6 +86,18 @@ def check_files(directory: Path, manifest: Manifest) -> None:
             raise BackupFault(f"{path} is not the file that was backed up.")
 
 
+def damage(directory: Path, manifest: Manifest) -> str:
+    """What is seen to be wrong with a backup's files without reading them through: the first one missing or of another
+    size, or `""`."""
+    for name, (_, size) in manifest.files.items():
+        path = directory / name
+        if not path.is_file():
+            return f"{name} is missing"
+        if path.stat().st_size != size:
+            return f"{name} has {path.stat().st_size} bytes, {size} were written"
+    return ""
+
+
 def hash_file(path: Path) -> str:
     """SHA-256 of a file in hex."""
     with path.open("rb") as file:

@@ -11,8 +11,10 @@ from sqlalchemy import text
 from polls.public_keys import listed_keys
 from polls.sessions import ReadSession
 from voting import migrations
-from voting.database_roles import excessive_rights, missing_rights
+from voting.auditing.entries import count_without_link
+from voting.database_roles import missing_rights
 from voting.doctor.findings import Finding, fail, ok, warn
+from voting.excessive_rights import excessive_rights
 from voting.key_files import PURPOSES
 from voting.settings import Settings
 
@@ -163,11 +165,9 @@ async def _key_age(session: ReadSession, now: datetime) -> Finding:
 
 
 async def _seals(session: ReadSession) -> Finding:
-    waiting = await session.scalar(
-        text("SELECT count(*) FROM audit_event e WHERE e.at < now() - CAST(:within AS interval) AND NOT EXISTS"
-             " (SELECT FROM audit_link l WHERE l.source = 'audit' AND l.source_id = e.id)"),
-        {"within": SEAL_WITHIN},
-    )  # fmt: skip
+    clock: datetime | None = await session.scalar(text("SELECT now()"))
+    assert clock is not None
+    waiting = await count_without_link(session, clock - SEAL_WITHIN)
     if waiting:
         return warn("audit", f"{waiting} entries of the audit log are not sealed", "Is a worker running? See its log.")
     return ok("audit", "everything older than an hour is sealed; `veche audit verify` recomputes it")

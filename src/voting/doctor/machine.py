@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from voting.backups.manifest import LIVES, NAME, read_manifest
+from voting.backups.manifest import LIVES, Manifest, damage, read_manifest
 from voting.backups.programs import BackupFault
 from voting.doctor.findings import Finding, fail, ok, warn
 from voting.settings import Settings
@@ -106,26 +106,34 @@ def check_backups(settings: Settings, now: datetime) -> Iterator[Finding]:
         yield warn("backups", "VECHE_BACKUPS_DIR is not set: their age cannot be seen",
                    "Set it to where `veche backup` writes, or watch your own: docs/backups.md.")  # fmt: skip
         return
+    found: list[tuple[Path, Manifest]] = []
     whole, broken = [], []
     for path in sorted(home.iterdir()) if home.is_dir() else []:
         if path.is_dir():
             try:
-                whole.append((path, read_manifest(path)))
-            except BackupFault:
-                broken.append(path)
+                manifest = read_manifest(path)
+                found.append((path, manifest))
+                wrong = damage(path, manifest)
+            except (BackupFault, OSError) as fault:
+                wrong = str(fault)
+            if wrong:
+                broken.append(f"{path.name} ({wrong})")
+            else:
+                whole.append(manifest)
     if not whole:
         yield fail("backups", f"there is no whole backup in {home}", "Run `veche backup` every day.")
     else:
-        newest = max(manifest.made_at for _, manifest in whole)
-        said = f"{len(whole)} in {home}, the newest of {newest:%Y-%m-%d %H:%M} UTC"
+        newest = max(manifest.made_at for manifest in whole)
+        said = f"{len(whole)} in {home}, every file there with its size, the newest of {newest:%Y-%m-%d %H:%M} UTC"
         if now - newest > BACKUP_EVERY:
             yield fail("backups", said, "Run `veche backup` every day.")
         else:
             yield ok("backups", said)
-    yield from _too_old([(path, manifest.destroy_by) for path, manifest in whole], now)
+    # A ruined one links votes to people all the same.
+    yield from _too_old([(path, manifest.destroy_by) for path, manifest in found], now)
     if broken:
-        told = ", ".join(path.name for path in broken[:5])
-        yield warn("backups_whole", f"not whole, without a readable {NAME}: {told}", "Remove them, or find out why.")
+        told = "; ".join(broken[:5])
+        yield warn("backups_whole", f"not whole: {told}", "Remove them, or find out why; none of them can be put back.")
 
 
 def _too_old(backups: list[tuple[Path, datetime | None]], now: datetime) -> Iterator[Finding]:
