@@ -12,6 +12,8 @@ VENV := .venv/bin
 # Paths stay relative, so that a folder with a space in its name works; node comes from the virtual environment.
 export PATH := $(CURDIR)/$(VENV):$(PATH)
 export PYTHONUTF8 := 1
+# What was compiled is kept, whatever the surroundings say: otherwise each process compiles everything again.
+export PYTHONDONTWRITEBYTECODE :=
 NODE_READY := .venv/node-ready
 
 help: ## Show what can be made

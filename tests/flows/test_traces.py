@@ -24,7 +24,7 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 from tests.builders import a_city, a_single_choice, an_open_poll, an_option, both, close_now
-from tests.databases import ROOT
+from tests.databases import server_home
 from tests.flows.api_client import Client, Town
 from tests.sites import site_settings
 
@@ -32,7 +32,6 @@ from polls.board import ballot_id
 from polls.catalogue import SealedPoll
 from voting import tasks  # noqa: F401  -- declares the jobs
 from voting.db import Database
-from voting.embedded_home import prepare_home
 from voting.jobs import Work, build_jobs, registry
 from voting.keys import record_keys
 from voting.telemetry import configure_logging
@@ -71,7 +70,7 @@ def everything_logged() -> Iterator[io.StringIO]:
 @pytest.fixture
 def database_log(databases: object) -> Callable[[], str]:
     """What the embedded PostgreSQL writes to its log from here on; asked for when the run is over."""
-    path = prepare_home(ROOT / "tests", ROOT).log
+    path = server_home().log
     start = path.stat().st_size if path.exists() else 0
 
     def read() -> str:
