@@ -1,7 +1,7 @@
 """Uncounted ballots go for a reason that stays: a copy of every one of them, or a cancellation in the journal.
 
-Revision: 0024
-Revises: 0023
+Revision: 0025
+Revises: 0024
 Created: 2026-11-23
 
 `veche_drop_intake` trusts nothing its caller may write but what is append-only. It holds the intake alone, so that no
@@ -17,8 +17,8 @@ owner are no longer for everybody to put on tables of their own.
 
 from alembic import op
 
-revision = "0024"
-down_revision = "0023"
+revision = "0025"
+down_revision = "0024"
 branch_labels = None
 depends_on = None
 
