@@ -148,6 +148,8 @@ async def test_where_letters_go_out_no_administrator_sees_a_code(fresh_database:
 
 async def test_a_letter_of_an_invitation_that_is_gone_is_not_sent(fresh_database: Database, tmp_path: Path) -> None:
     town = await Town(fresh_database, tmp_path).settle()
+    settings = site_settings(tmp_path, four_eyes=True, staff_step_up="password", **MAIL)
+    town.app = create_app(settings, database=fresh_database, passwords=fast_passwords(), limits=UNLIMITED)
     now = datetime.now(UTC)
     async with fresh_database.open_session() as session:
         await make_staff_account(
@@ -155,5 +157,5 @@ async def test_a_letter_of_an_invitation_that_is_gone_is_not_sent(fresh_database
         )
     admin = await town.enter("admin")
     at = f"/officials/accounts/{await number_of(fresh_database)}"
-    assert (await admin.post(f"{at}/disable", at)).status_code == 303
+    assert (await admin.post(f"{at}/disable", at, step_up_password=PASSWORD)).status_code == 303
     assert await letters(fresh_database, tmp_path) == []
