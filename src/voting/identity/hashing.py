@@ -96,7 +96,7 @@ class _Child:
     """One process and what is said to it: a line of JSON each way."""
 
     def __init__(self, words: tuple[str, ...]) -> None:
-        self._command = [sys.executable, "-m", __spec__.name, *words]
+        self._words = words
         self._process: subprocess.Popen[bytes] | None = None
 
     def ask(self, asked: dict[str, str]) -> Any:
@@ -110,7 +110,9 @@ class _Child:
 
     def _say(self, line: bytes) -> Any:
         if self._process is None:
-            self._process = subprocess.Popen(self._command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)  # noqa: S603
+            self._process = subprocess.Popen(  # noqa: S603 -- numbers and a word of ours
+                [sys.executable, "-m", __spec__.name, *self._words], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+            )
         assert self._process.stdin is not None
         assert self._process.stdout is not None
         self._process.stdin.write(line)
