@@ -30,7 +30,7 @@ sys.path[:0] = [str(ROOT), str(ROOT / "src")]
 
 from bench import rig, summary  # noqa: E402
 from bench.casting import cast, check_taken, prepare  # noqa: E402
-from tests.databases import ROOT as HOMES  # noqa: E402
+from tests.memory import ROOT as HOMES  # noqa: E402
 
 from voting.db import database_url_for  # noqa: E402
 

@@ -32,7 +32,7 @@ import psycopg
 ROOT = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(ROOT), str(ROOT / "src")]
 
-from tests.databases import ROOT as HOMES  # noqa: E402
+from tests.memory import ROOT as HOMES  # noqa: E402
 
 from voting import embedded, migrations  # noqa: E402
 from voting.db import Database, database_url_for  # noqa: E402

@@ -10,16 +10,16 @@ from typing import Any
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
-from sqlalchemy import insert, text
+from sqlalchemy import insert, literal, select, text
 
 from polls.authoring import create_draft, schedule_poll
 from polls.catalogue import SealedPoll, sealed_poll
 from polls.checkpoint import BoardSealer
 from polls.definition import Definition
 from polls.journal import record_event
-from polls.register import TerritoryRow, load_territories, territory_tree
+from polls.register import TerritoryRow, load_territories
 from polls.sessions import Session
-from polls.tables import citizen, citizen_period
+from polls.tables import citizen, citizen_period, territory
 from polls.tables import poll as poll_table
 
 NOW = datetime(2026, 11, 22, 9, 0, tzinfo=UTC)
@@ -117,19 +117,16 @@ async def a_citizen(
     register_code: str = "city",
 ) -> int:  # fmt: skip
     """A register entry with one period that still lasts; returns its id."""
-    tree = await territory_tree(session)
-    made = await session.scalar(
-        insert(citizen)
-        .values(birth_date=born, sex=sex, registered_at=since, register_code=register_code)
-        .returning(citizen.c.id)
+    entry = {"birth_date": born, "sex": sex, "registered_at": since, "register_code": register_code}
+    made = insert(citizen).values(entry).returning(citizen.c.id).cte("made")
+    period = {"citizen_id": made.c.id, "district_id": territory.c.id, "valid_from": literal(since),
+              "level": literal(level), "groups": literal(list(groups), citizen_period.c.groups.type)}  # fmt: skip
+    there = select(*period.values()).select_from(made.join(territory, territory.c.code == district))
+    found = await session.scalar(
+        insert(citizen_period).from_select(list(period), there).returning(citizen_period.c.citizen_id)
     )
-    assert made is not None
-    await session.execute(
-        insert(citizen_period).values(
-            citizen_id=made, valid_from=since, district_id=tree.by_code[district].id, level=level, groups=list(groups)
-        )
-    )
-    return int(made)
+    assert found is not None, f"there is no {district}"
+    return int(found)
 
 
 async def a_sealed_poll(session: Session, definition: Definition | None = None) -> SealedPoll:

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from hypothesis import settings
 from sqlalchemy.ext.asyncio import AsyncSession
-from tests import framework
+from tests import framework, memory
 from tests.databases import Databases, running_server
 
 from polls.sessions import ReadSession, Session
@@ -25,9 +25,11 @@ PURE = (Path(__file__).parent / "polls", Path(__file__).parent / "results")
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Keep pytest-alembic's collector, which breaks on this pytest, away from our files (see test_migrations.py)."""
+    """Keep pytest-alembic's collector, which breaks on this pytest, away from our files (see test_migrations.py), and
+    our files in memory."""
     if hasattr(config.option, "pytest_alembic_tests_path"):
         config.option.pytest_alembic_tests_path = "not-collected"
+    memory.keep_files_in_memory()
 
 
 def pytest_collection_finish() -> None:

@@ -1,11 +1,8 @@
 """Real PostgreSQL databases for tests.
 
 `VECHE_TEST_DATABASE_URL` names a server (15 or later; a role that may create databases), otherwise an embedded one is
-started: one for all test sessions on this machine, without fsync, in memory where there is room. A migrated template is
-made once per schema and kept there; each session copies it, which takes a few hundredths of a second.
-
-Why in memory: a database is 860 files, tests make and remove over a thousand databases, and ext4 looks through all
-files removed in the last minutes for each file it makes. On a disk that took longer than the tests themselves.
+started: one for all test sessions on this machine, without fsync, in memory where there is room (`memory`). A migrated
+template is made once per schema and kept there; each session copies it, which takes a few hundredths of a second.
 
 Every session holds an advisory lock named after its databases, so another session can tell the leftovers of a crash,
 whose lock is gone, from databases in use.
@@ -16,36 +13,16 @@ import os
 import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
-from functools import cache
-from pathlib import Path
 
 import psycopg
 from psycopg import sql
+from tests.memory import ROOT, SERVER
 
 from voting import embedded, migrations
 from voting.db import database_url_for
-from voting.embedded_home import Home, prepare_home
+from voting.embedded_home import prepare_home
 
 PREFIX = "veche_test"
-ROOT = Path("/var/lib/veche") if os.geteuid() == 0 else Path.home() / ".local" / "share" / "veche"
-MEMORY = Path("/dev/shm")
-ROOM = 4 * 2**30  # bytes: the log takes two gigabytes at most, what tests keep at once takes less
-
-
-@cache
-def server_home() -> Home:
-    """Where the server of the tests lives: in memory, or on the disk where there is no such place or little room."""
-    root = MEMORY / f"veche-tests-{os.geteuid()}" if _room_in_memory() >= ROOM else ROOT / "tests"
-    return prepare_home(root, ROOT)
-
-
-def _room_in_memory() -> int:
-    try:
-        place = os.statvfs(MEMORY)
-        [available] = [line for line in Path("/proc/meminfo").read_text().splitlines() if "MemAvailable" in line]
-    except (OSError, ValueError):
-        return 0
-    return min(place.f_bavail * place.f_frsize, int(available.split()[1]) * 1024)
 
 
 @contextmanager
@@ -54,7 +31,7 @@ def running_server() -> Iterator[str]:
     if given := os.environ.get("VECHE_TEST_DATABASE_URL"):
         yield database_url_for(given, "postgresql")
         return
-    server = embedded.start_at(server_home(), durable=False, max_connections=300)
+    server = embedded.start_at(prepare_home(SERVER, ROOT), durable=False, max_connections=300)
     try:
         yield server.url("postgres", "postgresql")
     finally:

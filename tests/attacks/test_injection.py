@@ -210,8 +210,10 @@ STARTS = {"create_subprocess_exec", "create_subprocess_shell", "Popen", "run", "
           "getoutput", "getstatusoutput", "system", "popen", "execv", "execve", "execvp", "execvpe", "execl", "execlp",
           "posix_spawn", "posix_spawnp", "spawnv", "spawnve", "subprocess_exec", "subprocess_shell"}  # fmt: skip
 FOR_REQUESTS = {
-    "voting/identity/hashing.py": ["[sys.executable, '-m', __spec__.name, *self._words]"],"voting/pdf.py": ["sys.executable", "'-m'", "'voting.pdf_child'"],
-                "voting/publication_child.py": ["sys.executable", "'-m'", "__name__"]}  # fmt: skip
+    "voting/identity/hashing.py": ["[sys.executable, '-m', __spec__.name, *self._words]"],
+    "voting/pdf.py": ["sys.executable", "'-m'", "'voting.pdf_child'"],
+    "voting/publication_child.py": ["sys.executable", "'-m'", "__name__"],
+}
 """Processes that are started while the site serves, each with its whole command line."""
 FOR_THE_COMMAND_LINE = {"voting/backups/programs.py", "voting/embedded.py", "voting/embedded_home.py",
                         "voting/demo/sign_on.py"}  # fmt: skip

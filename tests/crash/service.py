@@ -16,7 +16,7 @@ from pathlib import Path
 
 import httpx
 import pytest
-from tests.databases import ROOT
+from tests.memory import ROOT
 
 from voting.db import Database
 from voting.embedded_home import Home, installation, prepare_home

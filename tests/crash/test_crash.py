@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 from tests.crash.service import Service, a_service, full_counts, needs_proc
 from tests.crash.voters import Crowd, Resident, check_box, found_city
-from tests.databases import ROOT
+from tests.memory import PLACE
 
 from voting.security import FormTokens
 
@@ -28,7 +28,7 @@ KINDS = ("web", "database", "both")
 @needs_proc
 @pytest.mark.timeout(900)
 async def test_nothing_acknowledged_is_lost_and_nobody_votes_twice(tmp_path: Path) -> None:
-    with a_service(ROOT / f"crash-{os.getpid()}", tmp_path / "log") as service:
+    with a_service(PLACE / f"crash-{os.getpid()}", tmp_path / "log") as service:
         await asyncio.to_thread(service.start)
         database = service.database()
         draw = random.Random(20261122)

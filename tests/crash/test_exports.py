@@ -19,7 +19,8 @@ from sqlalchemy import select, text, update
 from tests.builders import a_city, a_definition
 from tests.commands import clean_environment, veche
 from tests.crash.service import full_counts, needs_proc
-from tests.databases import ROOT, Databases
+from tests.databases import Databases
+from tests.memory import PLACE
 from tests.results.counted import a_counted_poll, add_ballots, city_strata
 
 from polls.catalogue import SealedPoll
@@ -153,7 +154,7 @@ def small_disk() -> Iterator[Path]:
     """A disk that is too small for a file of all records; skips where mounting is not allowed."""
     if os.geteuid() != 0:
         pytest.skip("only root may mount the small disk of this test")
-    place = ROOT / f"exports-{os.getpid()}"
+    place = PLACE / f"exports-{os.getpid()}"
     place.mkdir(parents=True)
     if subprocess.run(
         ["mount", "-t", "tmpfs", "-o", f"size={DISK}", "tmpfs", str(place)], capture_output=True

@@ -18,7 +18,7 @@ import psycopg
 import pytest
 from tests.crash.service import NO_TLS, PATIENCE, Service, a_service, full_counts, needs_proc
 from tests.crash.voters import Crowd, check_box, found_city
-from tests.databases import ROOT
+from tests.memory import PLACE
 
 from voting.security import FormTokens
 
@@ -32,7 +32,7 @@ def small_disk() -> Iterator[Path]:
     """A mounted tmpfs, unmounted in every case; skips where mounting is not allowed."""
     if os.geteuid() != 0:
         pytest.skip("only root may mount the small disk of this test")
-    place = ROOT / f"full-{os.getpid()}"
+    place = PLACE / f"full-{os.getpid()}"
     place.mkdir(parents=True)
     done = subprocess.run(
         ["mount", "-t", "tmpfs", "-o", f"size={SIZE},mode=0711", "tmpfs", str(place)], capture_output=True, text=True

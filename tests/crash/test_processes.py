@@ -9,7 +9,7 @@ import httpx
 import psycopg
 import pytest
 from tests.crash.service import NO_TLS, Service, a_service, needs_proc, wait_until
-from tests.databases import ROOT
+from tests.memory import PLACE
 
 from voting.web_processes import BEAT, SILENT_FOR
 
@@ -19,7 +19,7 @@ pytestmark = needs_proc
 @pytest.fixture(scope="module")
 def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
     """One service with two web processes; a test that ends it starts it again."""
-    with a_service(ROOT / f"processes-{os.getpid()}", tmp_path_factory.mktemp("log") / "log") as service:
+    with a_service(PLACE / f"processes-{os.getpid()}", tmp_path_factory.mktemp("log") / "log") as service:
         service.start()
         yield service
 

@@ -17,7 +17,7 @@ import psycopg
 import pytest
 from tests.crash.service import Service, a_service, full_counts, needs_proc
 from tests.crash.voters import Crowd, Resident, Taken, check_box, found_city
-from tests.databases import ROOT
+from tests.memory import PLACE
 
 from polls.poll_lock import lock_key
 from voting.security import FormTokens
@@ -51,7 +51,7 @@ async def send_all(crowd: Crowd, people: list[Resident]) -> list[tuple[Resident,
 @pytest.mark.parametrize("held", [False, True])
 async def test_a_stop_with_votes_inside_loses_nothing(tmp_path: Path, held: bool) -> None:
     """`held`: somebody holds the poll alone, so that votes are inside that cannot be written at all."""
-    with a_service(ROOT / f"stop-{os.getpid()}-{held:d}", tmp_path / "log") as service:
+    with a_service(PLACE / f"stop-{os.getpid()}-{held:d}", tmp_path / "log") as service:
         await asyncio.to_thread(service.start)
         database = service.database()
         poll, people = await found_city(database, FormTokens(service.settings.secret("forms")), RESIDENTS)

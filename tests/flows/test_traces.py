@@ -24,14 +24,15 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 from tests.builders import a_city, a_single_choice, an_open_poll, an_option, both, close_now
-from tests.databases import server_home
 from tests.flows.api_client import Client, Town
+from tests.memory import ROOT, SERVER
 from tests.sites import site_settings
 
 from polls.board import ballot_id
 from polls.catalogue import SealedPoll
 from voting import tasks  # noqa: F401  -- declares the jobs
 from voting.db import Database
+from voting.embedded_home import prepare_home
 from voting.jobs import Work, build_jobs, registry
 from voting.keys import record_keys
 from voting.telemetry import configure_logging
@@ -70,7 +71,7 @@ def everything_logged() -> Iterator[io.StringIO]:
 @pytest.fixture
 def database_log(databases: object) -> Callable[[], str]:
     """What the embedded PostgreSQL writes to its log from here on; asked for when the run is over."""
-    path = server_home().log
+    path = prepare_home(SERVER, ROOT).log
     start = path.stat().st_size if path.exists() else 0
 
     def read() -> str:

@@ -16,7 +16,7 @@ from pathlib import Path
 
 import psycopg
 import pytest
-from tests.databases import ROOT
+from tests.memory import PLACE, ROOT
 
 from voting import embedded
 from voting.embedded import EmbeddedError, EmbeddedServer, kept_running, start_at
@@ -27,7 +27,7 @@ from voting.settings import Settings, default_data_dir
 @pytest.fixture(scope="module")
 def initialised() -> Iterator[Home]:
     """A home whose cluster exists; tests that need a server start it."""
-    root = ROOT / f"test-{os.getpid()}"
+    root = PLACE / f"test-{os.getpid()}"
     home = prepare_home(root, ROOT)
     start_at(home, durable=False).stop()
     yield home
@@ -225,7 +225,7 @@ def test_a_lost_password_is_told(initialised: Home) -> None:
 
 
 def test_the_binaries_are_copied_once_by_however_many(initialised: Home) -> None:
-    target = ROOT / f"test-{os.getpid()}-copies"
+    target = PLACE / f"test-{os.getpid()}-copies"
     target.mkdir()
     try:
         home = Home(target, target)

@@ -14,7 +14,7 @@ import pytest
 from sqlalchemy import text
 from tests import commands
 from tests.commands import PATIENCE, clean_environment
-from tests.databases import ROOT
+from tests.memory import PLACE, ROOT
 from tests.sites import site_settings
 from tests.voting.test_key_commands import Machine
 from tests.voting.test_serve import ask, free_port, start, wait_until
@@ -33,7 +33,7 @@ SLUG = "svet-vo-dvorakh"
 
 @pytest.fixture
 def home() -> Iterator[Home]:
-    root = ROOT / f"origin-{os.getpid()}"
+    root = PLACE / f"origin-{os.getpid()}"
     yield prepare_home(root, ROOT)
     shutil.rmtree(root)
 

@@ -15,7 +15,7 @@ from pathlib import Path
 import psycopg
 import pytest
 from tests.commands import PATIENCE, clean_environment, veche
-from tests.databases import ROOT
+from tests.memory import PLACE, ROOT
 
 from voting.db import database_url_for
 from voting.embedded_home import Home, prepare_home
@@ -24,7 +24,7 @@ from voting.embedded_home import Home, prepare_home
 @pytest.fixture(scope="module")
 def home() -> Iterator[Home]:
     """A data directory of these tests' own."""
-    root = ROOT / f"serve-{os.getpid()}"
+    root = PLACE / f"serve-{os.getpid()}"
     yield prepare_home(root, ROOT)
     shutil.rmtree(root)
 
