@@ -28,7 +28,7 @@ UNLIMITED = {name: Limit(10**6, limit.window) for name, limit in LIMITS.items()}
 
 
 async def test_votes_go_on_while_the_hashing_pool_is_full(fresh_database: Database, tmp_path: Path) -> None:
-    pool = PasswordPool(1)  # with the parameters of production
+    pool = PasswordPool(1, apart=True)  # as in production
     app = create_app(site_settings(tmp_path), database=fresh_database, passwords=pool, limits=UNLIMITED)
     async with fresh_database.open_session() as session:
         await a_city(session)
