@@ -22,7 +22,8 @@ OF_OTHERS = {"department": "Департамент парков", "territory": "
 """Where the documents of the matrix belong: out of reach of every caller with a scope."""
 WHY = {"reason": "Работы начинаются раньше срока."}
 SEEN = "5f0c" * 16
-STEP = {"text": {"ru": "Закупить лампы"}, "planned_on": "2027-03-31", "reason": {"ru": "Задержка поставки"}}
+NEW_STEP = {"text": {"ru": "Закупить лампы"}, "planned_on": "2027-03-31"}
+STEP = {**NEW_STEP, "reason": {"ru": "Задержка поставки"}}
 DECISION = {"text": {"ru": "Посадим липы"}, "owner": "Управа", "status": "in_progress", "deadline": "2027-05-31",
             "reason": {"ru": "Задержка поставки"}, "based_on": 0}  # fmt: skip
 

@@ -172,9 +172,7 @@ async def decline(session: Session, account_id: int, number: int, note: str, now
 async def withdraw(session: Session, account_id: int, number: int, now: datetime) -> Request:
     """Take one's own request back. Refuses `ApprovalNotFound` for somebody else's, `ApprovalOver`, and `OutOfScope`
     for whoever could not ask for it any more: such a request is void, and is told as that."""
-    request = await _held(session, number)
-    if request.author_id != account_id:
-        raise ApprovalNotFound
+    request = await _held(session, number, of=account_id)
     standing = await _standing(session, request)
     await require_scope(session, account_id, RULES[request.action].asks, standing.place if standing else None)
     decided = await _decide(session, request, State.WITHDRAWN, now, by=None)
@@ -206,9 +204,10 @@ async def settle(session: Session, now: datetime, *, number: int | None = None, 
 # ---- parts
 
 
-async def _held(session: Session, number: int) -> Request:
+async def _held(session: Session, number: int, *, of: int | None = None) -> Request:
+    """The request, for this transaction alone; with `of` only one of this author's, in whatever state."""
     row = (await session.execute(select(approval).where(approval.c.id == number).with_for_update())).one_or_none()
-    if row is None:
+    if row is None or (of is not None and row.author_id != of):
         raise ApprovalNotFound
     request = Request.of(row)
     if request.state is not State.WAITING:

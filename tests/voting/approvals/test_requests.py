@@ -191,6 +191,8 @@ async def test_declining_and_taking_back(session: Session) -> None:
     with pytest.raises(ApprovalNotFound):
         await withdraw(session, office.reviewer, again.id, NOW)
     assert (await withdraw(session, office.official, again.id, NOW)).state is State.WITHDRAWN
+    with pytest.raises(ApprovalNotFound):  # nor is anybody but its author told how it ended
+        await withdraw(session, office.reviewer, again.id, NOW)
     with pytest.raises(ApprovalOver):
         await agree(session, a_hand(office.reviewer), again.id, again.object_hash, NOW)
 
