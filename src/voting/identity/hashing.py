@@ -3,13 +3,15 @@
 A thread of the serving process that hashes holds the interpreter's lock before and after, and a processor in between:
 whoever lets it stand back has the event loop wait for a thread that waits for a processor. A process of its own may
 stand back as far as the system has it: what is idle otherwise, given up at once to whoever wants it. Where that is next
-to nothing, because votes take all there is, hashing goes on by a second process with a tenth of a server's share.
+to nothing, because votes take all there is, a second process with a tenth of a server's share is asked in its place,
+and answers what the first has not answered in time.
 """
 
 from __future__ import annotations
 
 import json
 import os
+import select
 import signal
 import subprocess
 import sys
@@ -24,7 +26,7 @@ from argon2.exceptions import InvalidHashError, VerificationError
 PARALLELISM = 1
 NICENESS = 10
 STARVED = 0.3
-"""Seconds for one hash after which a process that stands back gets next to nothing."""
+"""Seconds for one hash, ten times what it takes, after which a process that stands back gets next to nothing."""
 STARVED_FOR = 5.0
 """Seconds after which it is tried again."""
 
@@ -75,13 +77,13 @@ class HasherApart:
             child.end()
 
     def _ask(self, asked: dict[str, str]) -> Any:
-        began = time.monotonic()
-        if began < getattr(self._mine, "starved_until", 0.0):
-            return self._child("aside").ask(asked)
-        answer = self._child("idle").ask(asked)
-        if time.monotonic() - began > STARVED:
+        idle = self._child("idle")
+        if time.monotonic() >= getattr(self._mine, "starved_until", 0.0) and idle.is_free():
+            answer = idle.ask(asked, within=STARVED)
+            if answer is not None:
+                return answer
             self._mine.starved_until = time.monotonic() + STARVED_FOR
-        return answer
+        return self._child("aside").ask(asked)
 
     def _child(self, standing: str) -> _Child:
         found: _Child | None = getattr(self._mine, standing, None)
@@ -97,18 +99,29 @@ class _Child:
 
     def __init__(self, words: tuple[str, ...]) -> None:
         self._words = words
+        self._owes = False
+        """Whether an answer is still to come that nobody waits for."""
         self._process: subprocess.Popen[bytes] | None = None
 
-    def ask(self, asked: dict[str, str]) -> Any:
-        """What it answers. Raises OSError if it dies twice."""
+    def is_free(self) -> bool:
+        """Whether it is at nothing. An answer that came too late is thrown away."""
+        if self._owes and self._process is not None and self._has_said(0.0):
+            assert self._process.stdout is not None
+            if not self._process.stdout.readline():  # its end
+                self.end()
+            self._owes = False
+        return not self._owes
+
+    def ask(self, asked: dict[str, str], within: float | None = None) -> Any:
+        """What it answers, or None if it does not answer within so many seconds. Raises OSError if it dies twice."""
         line = json.dumps(asked).encode() + b"\n"
         try:
-            return self._say(line)
+            return self._say(line, within)
         except OSError:
             self.end()
-            return self._say(line)
+            return self._say(line, within)
 
-    def _say(self, line: bytes) -> Any:
+    def _say(self, line: bytes, within: float | None) -> Any:
         if self._process is None:
             self._process = subprocess.Popen(  # noqa: S603 -- numbers and a word of ours
                 [sys.executable, "-m", __spec__.name, *self._words], stdin=subprocess.PIPE, stdout=subprocess.PIPE
@@ -117,13 +130,24 @@ class _Child:
         assert self._process.stdout is not None
         self._process.stdin.write(line)
         self._process.stdin.flush()
+        if within is not None and not self._has_said(within):
+            self._owes = True
+            return None
         if not (answer := self._process.stdout.readline()):
             raise ConnectionError("the process that hashes passwords has ended")
         return json.loads(answer)
 
+    def _has_said(self, within: float) -> bool:
+        """Whether there is something to read: between two answers nothing of one is held here."""
+        assert self._process is not None
+        assert self._process.stdout is not None
+        looked = select.poll()  # a number of a file may be above what `select` takes
+        looked.register(self._process.stdout, select.POLLIN)
+        return bool(looked.poll(1000 * within))
+
     def end(self) -> None:
         """Let it end, if it lives."""
-        process, self._process = self._process, None
+        process, self._process, self._owes = self._process, None, False
         if process is not None:
             with process, suppress(OSError):
                 assert process.stdin is not None

@@ -70,21 +70,44 @@ def test_what_is_meant_for_the_server_does_not_end_it(apart: HasherApart) -> Non
     assert process.returncode == 0, "but the end of what it reads does"
 
 
-def test_where_idle_time_is_nothing_another_goes_on(apart: HasherApart, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(hashing, "STARVED", 0.0)
-    monkeypatch.setattr(hashing, "STARVED_FOR", 0.5)
-    apart.hash(PASSWORD)
+def test_where_idle_time_is_nothing_another_answers_at_once(
+    apart: HasherApart, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stored = apart.hash(PASSWORD)
     [idle] = processes(apart)
-    apart.hash(PASSWORD)
+    monkeypatch.setattr(hashing, "STARVED", 0.1)
+    monkeypatch.setattr(hashing, "STARVED_FOR", 0.2)
+    idle.send_signal(signal.SIGSTOP)  # as if all processors were taken
+    assert apart.fits(PASSWORD, stored)
     [_, aside] = processes(apart)
     assert os.getpriority(os.PRIO_PROCESS, aside.pid) == hashing.NICENESS
+    assert not apart.fits(PASSWORD + b"!", stored)
+    time.sleep(0.3)
+    assert not apart.fits(PASSWORD + b"!", stored), "tried again, and still at the first question"
+    idle.send_signal(signal.SIGCONT)
+    monkeypatch.setattr(hashing, "STARVED", 600.0)
+    time.sleep(0.5)
+    aside.kill()
+    aside.wait()
+    assert apart.fits(PASSWORD, stored), "by the first once more, whose late answer is nobody's"
+    assert not apart.fits(PASSWORD + b"!", stored)
+    assert processes(apart) == [idle, aside], "the other was not asked, and so not begun again"
+
+
+def test_one_that_dies_while_it_owes_an_answer_is_begun_again(
+    apart: HasherApart, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stored = apart.hash(PASSWORD)
+    [idle] = processes(apart)
+    monkeypatch.setattr(hashing, "STARVED", 0.1)
+    monkeypatch.setattr(hashing, "STARVED_FOR", 0.0)
+    idle.send_signal(signal.SIGSTOP)
+    assert apart.fits(PASSWORD, stored)
     idle.kill()
     idle.wait()
-    apart.hash(PASSWORD)
-    assert processes(apart)[0] is idle, "it was not asked"
-    time.sleep(0.6)
-    apart.hash(PASSWORD)
-    assert processes(apart)[0] is not idle, "now it was, and begun again"
+    monkeypatch.setattr(hashing, "STARVED", 600.0)
+    assert apart.fits(PASSWORD, stored)
+    assert processes(apart)[0].pid != idle.pid
 
 
 def test_nobody_is_left_when_the_server_is_killed(tmp_path: Path) -> None:
