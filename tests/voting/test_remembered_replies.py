@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -10,6 +11,7 @@ from tests.sites import Clock
 from voting.db import Database
 from voting.remembered_replies import RememberedReplies
 from voting.remembering import Pulse, Shelf
+from voting.settings import Settings
 
 PAGE = b"page" * 500
 
@@ -41,7 +43,7 @@ class Site:
 
         scope: Any = {
             "type": "http", "method": "GET", "path": path, "query_string": b"", "headers": [],
-            "state": {"viewer": None},
+            "state": {"viewer": None}, "litestar_app": SimpleNamespace(state={"settings": Settings(demo=True)}),
         }  # fmt: skip
         await self.layer.handle(scope, None, send, self.answer)  # type: ignore[arg-type]
         return got
