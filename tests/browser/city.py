@@ -119,6 +119,12 @@ class City:
         async with self.database.open_session() as session:
             return (await self._sealed(session, a_definition(**values), now)).slug
 
+    async def counted_poll(self) -> str:
+        """One more poll of a few residents, counted, with nothing decided yet; gives its slug."""
+        now, slug = datetime.now(UTC), f"few-{secrets.token_hex(4)}"
+        await _counted(self, now, slug, 4, a_yard(now))
+        return slug
+
     async def close(self, slug: str, reason: str = "Работы начинаются раньше срока.") -> None:
         """Close a poll as an official does."""
         async with self.database.open_session() as session:
@@ -236,17 +242,25 @@ async def seed_city(database: Database, settings: Settings) -> City:
     return city
 
 
-async def _add_polls(city: City, now: datetime) -> None:
-    open_now = {"opens_at": now - timedelta(days=3), "closes_at": now + timedelta(days=9)}
-    yard = {"title": both("Каким будет наш двор?", "What will our yard be like?"),
+def a_yard(now: datetime) -> dict[str, Any]:
+    """A poll about a yard, open now, with a question of every kind."""
+    return {"title": both("Каким будет наш двор?", "What will our yard be like?"),
             "summary": both("Четыре вопроса о дворе и его деньгах.", "Four questions about the yard and its money."),
-            "topic": "environment"}  # fmt: skip
-    city.slugs["every_kind"] = await city.open_poll(**open_now, **yard, questions=every_kind())
+            "topic": "environment", "questions": every_kind(), **open_around(now)}  # fmt: skip
+
+
+def open_around(now: datetime) -> dict[str, datetime]:
+    """Times of a poll that has been open for three days."""
+    return {"opens_at": now - timedelta(days=3), "closes_at": now + timedelta(days=9)}
+
+
+async def _add_polls(city: City, now: datetime) -> None:
+    open_now, yard = open_around(now), a_yard(now)
+    city.slugs["every_kind"] = await city.open_poll(**yard)
     for slug, residents in (("counted", 240), ("few", 4)):
-        await _counted(city, now, slug, residents, {**open_now, **yard, "questions": every_kind()})
+        await _counted(city, now, slug, residents, yard)
     await _live(city, now, open_now)
-    draft = {**open_now, "opens_at": now + timedelta(hours=2)}
-    city.draft_id = await city.draft(a_definition(**draft, **yard, questions=every_kind()))
+    city.draft_id = await city.draft(a_definition(**yard | {"opens_at": now + timedelta(hours=2)}))
     later = {"opens_at": now + timedelta(days=2), "closes_at": now + timedelta(days=12)}
     city.slugs["soon"] = await city.open_poll(**later, title=both("Новый маршрут", "A new route"))
     city.slugs["cancelled"] = await city.open_poll(**open_now, title=both("Название улицы", "The name of a street"))

@@ -22,11 +22,11 @@ async def save(official: Visitor, said: str) -> None:
     await expect(official.page.get_by_role("status")).to_contain_text(official.words(said))
 
 
-async def the_office_keeps_its_word(official: Visitor, city: City) -> None:
+async def the_office_keeps_its_word(official: Visitor, public_id: str) -> None:
     """Publish, plan a step, show it done with a picture, and finish."""
     page = official.page
-    at = f"/officials/polls/{await city.public_id(city.slugs['few'])}/decision"
-    await official.go(f"/officials/polls/{await city.public_id(city.slugs['few'])}")
+    at = f"/officials/polls/{public_id}/decision"
+    await official.go(f"/officials/polls/{public_id}")
     await official.link("Record the decision").click()
     deadline = TODAY + timedelta(days=30)
     await type_in(page, {"text.ru": "Поставим скамейки.", "text.en": "We set up benches.", "owner": "Управа",
@@ -52,10 +52,10 @@ async def the_office_keeps_its_word(official: Visitor, city: City) -> None:
     await save(official, "The decision is published.")
 
 
-async def a_resident_rates(resident: Visitor, city: City) -> None:
+async def a_resident_rates(resident: Visitor, slug: str) -> None:
     """With the keyboard alone."""
     page = resident.page
-    await resident.go(f"/decisions/{city.slugs['few']}")
+    await resident.go(f"/decisions/{slug}")
     await expect(resident.main).to_contain_text(resident.words("in time"))
     picture = page.locator(".shots img")
     await expect(picture).to_have_attribute("alt", re.compile("скамейки|benches"))
@@ -67,17 +67,17 @@ async def a_resident_rates(resident: Visitor, city: City) -> None:
     await page.keyboard.press("Enter")
     await expect(page.get_by_role("status")).to_contain_text(resident.words("Thank you: your rating is taken."))
     await expect(page.locator("[name=stars]")).to_have_count(0)
-    await resident.go(f"/decisions/{city.slugs['few']}")
+    await resident.go(f"/decisions/{slug}")
     await expect(resident.main).to_contain_text(resident.words("You have rated this work. A rating cannot be changed."))
 
 
 @pytest.mark.parametrize("size", ["desktop", "phone"])
 async def test_a_promise_is_published_kept_and_rated_without_scripts(visit: Visit, city: City, size: str) -> None:
-    """The office at its desk once; a resident on either screen."""
-    if size == "desktop":
-        official = await visit(OFFICIAL, javascript=False)
-        await the_office_keeps_its_word(official, city)
-    await a_resident_rates(await visit(await city.resident(), javascript=False, size=size), city)
+    """The office at its desk, a resident on either screen; each time with a poll of its own."""
+    slug = await city.counted_poll()
+    official = await visit(OFFICIAL, javascript=False)
+    await the_office_keeps_its_word(official, await city.public_id(slug))
+    await a_resident_rates(await visit(await city.resident(), javascript=False, size=size), slug)
 
 
 async def test_whoever_voted_finds_the_decision_beside_the_vote(visit: Visit, city: City) -> None:
