@@ -1,8 +1,13 @@
-"""Requests that come too slowly or with too much before their body: uvicorn itself waits for both without end.
+"""Requests that come too slowly or with too much before their body, and replies nobody reads: uvicorn itself waits for
+all of them without end.
 
 A request's line and headers have to be there within `head_within` seconds of the connection or of their first byte, in
 at most `head_limit` bytes, and its body within `body_within` seconds more. Who is slower is answered 408 and left; who
 sends a longer head 431. Whoever keeps many connections open this way occupies each for seconds instead of for ever.
+
+Of a reply that waits to be taken `read_least` bytes have to be taken in each `read_within` seconds: a long download
+over a poor line goes on for as long as it makes progress, and who takes a byte a second is left, whatever the reply.
+What is taken is told by the system: our own buffer beside what the network has not acknowledged.
 
 Times stand in a field of each connection and are looked at once a second, since a timer of its own for every request
 would be set and cancelled for every vote.
@@ -10,6 +15,9 @@ would be set and cancelled for every vote.
 
 import math
 from collections.abc import Iterable
+from fcntl import ioctl
+from struct import unpack
+from termios import TIOCOUTQ
 from typing import Any
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
@@ -19,18 +27,23 @@ HEAD_LIMIT = 64 * 1024
 HEAD_WITHIN = 15.0
 BODY_WITHIN = 120.0
 """Seconds: a photograph of eight megabytes over half a megabit a second."""
+READ_LEAST = 8 * 1024
+READ_WITHIN = 120.0
+"""Bytes and seconds: a hundredth of what the slowest modem takes, and a tunnel is passed meanwhile."""
 
 
 class BoundedRequests(HttpToolsProtocol):
     """Uvicorn's protocol with an end to its patience."""
 
     head_limit, head_within, body_within = HEAD_LIMIT, HEAD_WITHIN, BODY_WITHIN
+    read_least, read_within = READ_LEAST, READ_WITHIN
 
     def connection_made(self, transport: Any) -> None:
         """Begin to wait for the first request."""
         super().connection_made(transport)
         self.due = self.loop.time() + self.head_within
         self.in_head, self.head = True, 0
+        self.read_due, self.waiting = math.inf, 0
 
     def data_received(self, data: bytes) -> None:
         """Read on, as long as the head is not too long."""
@@ -53,6 +66,21 @@ class BoundedRequests(HttpToolsProtocol):
         self.in_head, self.head, self.due = True, 0, math.inf
         super().on_message_complete()
 
+    def is_unread(self, now: float) -> bool:
+        """Whether a reply waits and too little of it was taken for too long. To be asked every second.
+
+        What waits may grow too, by what is written: it is held against the most that waited since the last progress.
+        """
+        ours = self.transport.get_write_buffer_size()
+        if not ours:
+            self.read_due = math.inf
+            return False
+        left = ours + _unacknowledged(self.transport)
+        if self.read_due == math.inf or left <= self.waiting - self.read_least:
+            self.read_due, self.waiting = now + self.read_within, left
+        self.waiting = max(self.waiting, left)
+        return self.read_due < now
+
     def refuse(self, status: bytes) -> None:
         """Say why, where nothing was answered on this request yet and something was sent, and close."""
         if self.in_head and self.head and (self.cycle is None or self.cycle.response_complete):
@@ -60,9 +88,20 @@ class BoundedRequests(HttpToolsProtocol):
         self.transport.close()
 
 
-def close_slow(connections: Iterable[Any], now: float) -> int:
-    """Close the connections whose request is overdue; gives how many. Others than ours are left alone."""
-    slow = [one for one in connections if isinstance(one, BoundedRequests) and one.due < now]
-    for one in slow:
-        one.refuse(b"408 Request Timeout")
-    return len(slow)
+def _unacknowledged(transport: Any) -> int:
+    """Bytes the system still holds for the other side; 0 where it does not tell."""
+    try:
+        return int(unpack("i", ioctl(transport.get_extra_info("socket").fileno(), TIOCOUTQ, b"\0" * 4))[0])
+    except (OSError, ValueError):
+        return 0
+
+
+def close_slow(connections: Iterable[Any], now: float) -> None:
+    """Close the connections whose request is overdue or whose reply is not read. Others than ours are left alone."""
+    for one in connections:
+        if not isinstance(one, BoundedRequests):
+            continue
+        if one.is_unread(now):
+            one.transport.abort()  # closing would wait for what waits to be read
+        elif one.due < now:
+            one.refuse(b"408 Request Timeout")
