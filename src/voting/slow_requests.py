@@ -22,6 +22,8 @@ from typing import Any
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+from voting.joined_writes import JoinedWrites
+
 HEAD_LIMIT = 64 * 1024
 """Bytes: browsers and proxies stop far below it, and cookies of ours take a few hundred."""
 HEAD_WITHIN = 15.0
@@ -40,7 +42,7 @@ class BoundedRequests(HttpToolsProtocol):
 
     def connection_made(self, transport: Any) -> None:
         """Begin to wait for the first request."""
-        super().connection_made(transport)
+        super().connection_made(JoinedWrites(transport, self.loop))  # type: ignore[arg-type]  # as far as it is used
         self.due = self.loop.time() + self.head_within
         self.in_head, self.head = True, 0
         self.read_due, self.waiting = math.inf, 0
