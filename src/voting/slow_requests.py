@@ -44,15 +44,16 @@ class BoundedRequests(HttpToolsProtocol):
         """Begin to wait for the first request."""
         super().connection_made(JoinedWrites(transport, self.loop))  # type: ignore[arg-type]  # as far as it is used
         self.due = self.loop.time() + self.head_within
-        self.in_head, self.head = True, 0
+        self.in_head, self.ended, self.head = True, False, 0
         self.read_due, self.waiting = math.inf, 0
 
     def data_received(self, data: bytes) -> None:
         """Read on, as long as the head is not too long."""
         if self.due == math.inf:  # the first bytes after a request; empty lines begin none and would wait for ever
             self.due = self.loop.time() + self.head_within
+        self.ended = False
         super().data_received(data)
-        if self.in_head:
+        if self.in_head and not self.ended:  # of bytes that end a request, how many begin the next is not known
             self.head += len(data)
             if self.head > self.head_limit:
                 self.refuse(b"431 Request Header Fields Too Large")
@@ -65,7 +66,7 @@ class BoundedRequests(HttpToolsProtocol):
 
     def on_message_complete(self) -> None:
         """Nothing is waited for: the rest is ours."""
-        self.in_head, self.head, self.due = True, 0, math.inf
+        self.in_head, self.ended, self.head, self.due = True, True, 0, math.inf
         super().on_message_complete()
 
     def is_unread(self, now: float) -> bool:

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
 import socket
 import time
 import urllib.request
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import pytest
+import uvicorn
 from tests.browser.site import LiveSite, serving
 from tests.databases import Databases
+from uvicorn.server import ServerState
 
-from voting.slow_requests import BoundedRequests
+from voting.slow_requests import HEAD_LIMIT, BoundedRequests
 
 WITHIN = 0.5
 HEAD = b"GET /health/live HTTP/1.1\r\nHost: %s\r\n"
@@ -102,3 +106,27 @@ def test_a_long_body_in_good_time_is_none_of_this(site: LiveSite) -> None:
     body = b'{"login": "' + b"a" * 200_000 + b'", "password": "x"}'
     head = POST.split(b"Content-Length")[0] + b"Content-Length: %d\r\nConnection: close\r\n\r\n" % len(body)
     assert read_to_end(opened(site, head + body)).split()[1] in (b"401", b"403", b"422")
+
+
+async def test_a_long_request_that_comes_in_one_piece_has_no_long_head() -> None:
+    """As an upload does to a site that was busy: the system hands over head and body at once."""
+    body = b"a" * (2 * HEAD_LIMIT)
+
+    async def answer(_: Any, receive: Any, send: Any) -> None:
+        assert (await receive())["body"] == body
+        await send({"type": "http.response.start", "status": 204, "headers": []})
+        await send({"type": "http.response.body"})
+
+    ours, theirs = socket.socketpair()
+    ours.setblocking(False)
+    theirs.setblocking(False)
+    head = b"POST / HTTP/1.1\r\nHost: site\r\nContent-Length: %d\r\n\r\n" % len(body)
+    assert theirs.send(head + body) == len(head + body)
+    config = uvicorn.Config(answer, log_config=None, access_log=False)
+    config.load()
+    loop = asyncio.get_running_loop()
+    await loop.connect_accepted_socket(lambda: BoundedRequests(config, ServerState(), {}), ours)
+    async with asyncio.timeout(10):
+        assert (await loop.sock_recv(theirs, 1000)).startswith(b"HTTP/1.1 204 ")
+    theirs.close()
+    await asyncio.sleep(0.1)
