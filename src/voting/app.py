@@ -1,8 +1,8 @@
 """Puts the service together: settings, database and the routes of `voting.api` and `voting.web` become an application.
 
-The order of the layers, from outside: request number and log line, host and client address, who is asking, what goes
-past the framework, the router; then for a route that was found: forged requests, limits, its guard, its parameters,
-its handler.
+The order of the layers, from outside: what goes past the framework (`voting.front`); request number and log line, host
+and client address, who is asking, the router; then for a route that was found: forged requests, limits, its guard, its
+parameters, its handler.
 """
 
 import asyncio
@@ -31,9 +31,8 @@ from voting.api import session
 from voting.boot import check_routes
 from voting.db import Database, database_dependencies
 from voting.edge import EdgeMiddleware
-from voting.fast_casting import FastCasting
-from voting.fast_pages import FastPages
 from voting.form_body import OrderedRequest
+from voting.front import Front, Refusing, Site
 from voting.identity import totp
 from voting.identity.breached import BreachedList
 from voting.identity.city_sign_on.arriving import CitySignOn
@@ -47,7 +46,7 @@ from voting.identity.sign_in_limits import SignInLimits
 from voting.identity.signing_in import Desk
 from voting.identity.token_access import TokenMiddleware
 from voting.looks import LookMiddleware
-from voting.perimeter import security_headers
+from voting.perimeter import SecurityHeaders
 from voting.remembered_replies import RememberedReplies
 from voting.remembering import Pulse, Shelf
 from voting.replies import make_answer
@@ -96,7 +95,8 @@ def create_app(
     api, web = import_module("voting.api"), import_module("voting.web")
     listed = [*api.routers, *web.handlers] if route_handlers is None else route_handlers
     answer = make_answer(rendering.translate_for, error_pages.error_page, account.render_sign_in_carrying)
-    app = Litestar(
+    headers = SecurityHeaders(settings)
+    app = Site(
         route_handlers=[*_own_routes(), *listed],
         dependencies=_dependencies(parts, clock),
         middleware=[
@@ -106,7 +106,7 @@ def create_app(
             LookMiddleware(parts.desk.database, clock),
         ],
         exception_handlers={Exception: answer},
-        before_send=[security_headers(settings)],
+        before_send=[headers],
         compression_config=CompressionConfig(backend="gzip", minimum_size=1000, gzip_compress_level=5,
                                              exclude_opt_key="uncompressed"),
         request_max_body_size=settings.body_limit,
@@ -121,11 +121,14 @@ def create_app(
     check_routes(app)
     recognition = RecognitionMiddleware(parts.desk.web_sessions, parts.tokens, parts.cookies.session)
     remembered = RememberedReplies(shelf, pulse)
-    casts, pages = FastCasting(app, settings, parts.tokens, casting), FastPages(app)
     door = SignInDoor(parts.desk.passwords, error_pages.page_for_all, i18n.language_of)
     edge = EdgeMiddleware(settings, answer)
-    for layer in (remembered, pages, casts, recognition, door, edge, TelemetryMiddleware()):
+    for layer in (remembered, Refusing(), recognition, door, edge, TelemetryMiddleware()):
         app.asgi_handler = layer(app.asgi_handler)
+    app.front = Front(
+        app, settings, parts.desk.web_sessions, parts.tokens, casting,
+        cookie=parts.cookies.session, security_headers=headers,
+    )  # fmt: skip
     return app
 
 

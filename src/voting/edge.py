@@ -6,6 +6,7 @@ request number, without a line in the log, and with a page that thinks nobody is
 
 import re
 from collections.abc import Callable
+from functools import lru_cache
 from typing import Any
 
 from litestar import Request, Response
@@ -73,6 +74,12 @@ class EdgeMiddleware(Layer):
             await reply(scope, receive, send_noting)
 
 
+@lru_cache(maxsize=100)
+def wants_gzip(accepted: bytes) -> bool:
+    """Whether a reply may be packed, by Accept-Encoding."""
+    return GZIP.search(accepted.lower()) is not None
+
+
 def _settle_encoding(scope: Scope) -> None:
     """Leave of Accept-Encoding one `gzip` or nothing, so that whoever reads it further in finds the same in it.
 
@@ -81,6 +88,6 @@ def _settle_encoding(scope: Scope) -> None:
     said = [value for name, value in scope["headers"] if name == b"accept-encoding"]
     if said:
         headers = [pair for pair in scope["headers"] if pair[0] != b"accept-encoding"]
-        if GZIP.search(b",".join(said).lower()):
+        if wants_gzip(b",".join(said)):
             headers.append((b"accept-encoding", b"gzip"))
         scope["headers"] = headers

@@ -6,7 +6,7 @@ from functools import lru_cache
 from typing import Any
 from urllib.parse import urlsplit
 
-from litestar.types import BeforeMessageSendHookHandler, Message, Scope
+from litestar.types import Message, Scope
 
 from voting.settings import Settings
 
@@ -23,62 +23,69 @@ HASHED = re.compile(r"/static/dist/[\w.-]+-[A-Z0-9]{8}\.\w+")
 """Built files whose name changes with their content; the others (the viewer's, the manifest) are asked for again."""
 NEVER_FRAMED = frozenset({b"x-frame-options", b"cross-origin-opener-policy"})
 """Headers that a page made to stand in pages of other sites (``opt={"framed": True}``) goes without."""
+PRIVATE = ((b"referrer-policy", b"no-referrer"), (b"cache-control", b"no-store"))
 HSTS = "max-age=31536000; includeSubDomains"
 NETLOC = re.compile(r"(?P<name>\[[0-9a-f:.]+\]|[^\[\]:@/?#\s]+)(:[0-9]{1,5})?")
 LOOPBACK = frozenset({"localhost", "127.0.0.1", "[::1]"})
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
+Pairs = list[tuple[bytes, bytes]]
 
 
-def security_headers(settings: Settings) -> BeforeMessageSendHookHandler:
-    """Build the hook that puts the headers on every reply, errors included.
+class SecurityHeaders:
+    """Puts the headers on every reply, errors included: the framework's hook before sending.
 
     A handler may override them one by one by setting the header itself (the API's documentation page sets its own
     Content-Security-Policy, and a page made for frames says who may frame it). Pages of ballots say
     ``opt={"private": True}``: no referrer, no cache.
     """
-    fixed = [
-        ("content-security-policy", CONTENT_SECURITY_POLICY),
-        ("x-content-type-options", "nosniff"),
-        ("x-frame-options", "DENY"),
-        ("referrer-policy", "same-origin"),
-        ("cross-origin-opener-policy", "same-origin"),
-        ("cross-origin-resource-policy", "same-origin"),
-        ("permissions-policy", PERMISSIONS_POLICY),
-    ]
-    if settings.base_url.startswith("https://"):
-        fixed.append(("strict-transport-security", HSTS))
-    encoded = [(name.encode(), value.encode()) for name, value in fixed]
-    private = [(b"referrer-policy", b"no-referrer"), (b"cache-control", b"no-store")]
 
-    @lru_cache(maxsize=1_000)
-    def missing(given: frozenset[bytes], is_private: bool) -> list[tuple[bytes, bytes]]:
-        """What a reply with headers of these names still needs: worked out once for a kind of reply."""
-        if is_private:
-            return [header for header in private if header[0] not in given] + [
-                header for header in encoded if header[0] not in given and header[0] != b"referrer-policy"
-            ]
-        return [header for header in encoded if header[0] not in given]
+    def __init__(self, settings: Settings) -> None:
+        fixed = [
+            ("content-security-policy", CONTENT_SECURITY_POLICY),
+            ("x-content-type-options", "nosniff"),
+            ("x-frame-options", "DENY"),
+            ("referrer-policy", "same-origin"),
+            ("cross-origin-opener-policy", "same-origin"),
+            ("cross-origin-resource-policy", "same-origin"),
+            ("permissions-policy", PERMISSIONS_POLICY),
+        ]
+        if settings.base_url.startswith("https://"):
+            fixed.append(("strict-transport-security", HSTS))
+        self._fixed = [(name.encode(), value.encode()) for name, value in fixed]
+        self._missing = lru_cache(maxsize=1_000)(self._find_missing)
 
-    async def add_headers(message: Message, scope: Scope) -> None:
+    async def __call__(self, message: Message, scope: Scope) -> None:
+        """Complete the headers of a reply that begins."""
         if message["type"] != "http.response.start":
             return
-        headers: list[tuple[bytes, bytes]] = list(message["headers"])
-        handler: Any = scope.get("route_handler")
-        framed = handler is not None and bool(handler.opt.get("framed")) and message["status"] < 400
+        signed_in = scope.get("state", {}).get("viewer") is not None
+        message["headers"] = self.complete(
+            list(message["headers"]), scope.get("route_handler"), scope["path"], message["status"], signed_in=signed_in
+        )
+
+    def complete(self, headers: Pairs, handler: Any, path: str, status: int, *, signed_in: bool) -> Pairs:
+        """The headers of a reply with those it still needs after them. `handler` is None where no route was found."""
+        framed = handler is not None and bool(handler.opt.get("framed")) and status < 400
         is_private = handler is not None and bool(handler.opt.get("private"))
         if is_private:
             headers = [header for header in headers if header[0].lower() != b"cache-control"]
         given = frozenset([name.lower() for name, _ in headers])
-        if not is_private and message["status"] == 200 and HASHED.fullmatch(scope["path"]):
+        if not is_private and status == 200 and HASHED.fullmatch(path):
             headers = [header for header in headers if header[0].lower() != b"cache-control"]
             headers.append((b"cache-control", FOR_EVER))
-        elif not is_private and b"cache-control" not in given and scope.get("state", {}).get("viewer") is not None:
+        elif not is_private and b"cache-control" not in given and signed_in:
             headers.append((b"cache-control", b"private, no-cache"))  # what is shown to one is not for a shared cache
-        added = missing(given, is_private)
-        message["headers"] = headers + ([pair for pair in added if pair[0] not in NEVER_FRAMED] if framed else added)
+        added = self._missing(given, is_private)
+        return headers + ([pair for pair in added if pair[0] not in NEVER_FRAMED] if framed else added)
 
-    return add_headers
+    def _find_missing(self, given: frozenset[bytes], is_private: bool) -> Pairs:
+        """What a reply with headers of these names still needs: worked out once for a kind of reply."""
+        if is_private:
+            return [header for header in PRIVATE if header[0] not in given] + [
+                header for header in self._fixed if header[0] not in given and header[0] != b"referrer-policy"
+            ]
+        return [header for header in self._fixed if header[0] not in given]
 
 
 def host_allowed(settings: Settings, host: str | None) -> bool:

@@ -15,7 +15,7 @@ import hashlib
 import hmac
 import os
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any, Protocol
 
 from litestar import Request
@@ -67,11 +67,15 @@ def read_cookie(scope: Scope, name: str) -> str | None:
     planter's to choose, so neither is believed. Over https the prefix `__Host-` keeps browsers from taking such a
     cookie at all. Whoever needs a cookie asks here: the framework would take the last one.
     """
+    return cookie_among([value for header, value in scope["headers"] if header == b"cookie"], name)
+
+
+def cookie_among(headers: Iterable[bytes], name: str) -> str | None:
+    """Give the same out of the values of the cookie headers."""
     wanted = name.encode() + b"="
     found = {
         part.strip()[len(wanted) :]
-        for header, value in scope["headers"]
-        if header == b"cookie"
+        for value in headers
         for part in value.split(b";")
         if part.strip().startswith(wanted)
     }

@@ -70,13 +70,13 @@ class Ways:
     straight: Counter[str] = field(default_factory=Counter)
 
     def __post_init__(self) -> None:
-        whole = FastCasting._cast
+        whole = FastCasting.cast
 
-        async def counting(layer: FastCasting, *arguments: Any) -> None:
+        async def counting(layer: FastCasting, *arguments: Any) -> Any:
             self.straight["cast"] += 1
-            await whole(layer, *arguments)
+            return await whole(layer, *arguments)
 
-        self.monkeypatch.setattr(FastCasting, "_cast", counting)
+        self.monkeypatch.setattr(FastCasting, "cast", counting)
 
     async def ask(self, asked: Asked, *, ordinary: bool = False) -> tuple[int, list[tuple[bytes, bytes]], bytes]:
         headers = dict(asked.headers)
@@ -241,7 +241,6 @@ async def test_what_an_adversary_sends_is_told_the_same(town, ways) -> None:
         "token in capitals": (vote.but(x_csrf_token=client.token.upper()), 200, ""),
         "space around": (body(' \n{"answers" : {"1" : 2}}\r\n'), 200, ""),
         "in a list": (body('{"answers":{"1":[2]}}'), 200, ""),
-        "a query that is none": (replace(vote, query=b"%00&&=&answers=%7B%7D"), 200, ""),
         "true for one": (body('{"answers":{"1":true}}'), 422, "retry_differs"),
         "a fraction": (body('{"answers":{"1":2.0}}'), 422, "retry_differs"),
         "more than 64 bits": (body('{"answers":{"1":99999999999999999999999}}'), 422, "retry_differs"),
@@ -252,6 +251,7 @@ async def test_what_an_adversary_sends_is_told_the_same(town, ways) -> None:
     assert ways.straight["cast"] == len(straight)
     ordinary = {
         "more than 64 kB": (body(full + b" "), 200, ""),
+        "a query that is none": (replace(vote, query=b"%00&&=&answers=%7B%7D"), 200, ""),
         "twice a name in JSON": (body('{"answers":{"1":2},"answers":{"1":2}}'), 400, "malformed"),
         "twice a question": (body('{"answers":{"1":9,"1":2}}'), 400, "malformed"),
         "twice a name within": (body('{"answers":{"1":{"own":"a:b","\\u006fwn":"b"}}}'), 400, "malformed"),

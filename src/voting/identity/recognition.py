@@ -104,20 +104,25 @@ class RecognitionMiddleware(Layer):
             token = read_cookie(scope, self._cookie)
             if token is not None and (record := await self._web_sessions.recognise(token)) is not None:
                 state["web_session"] = record
-                state["viewer"] = Viewer(
-                    account_id=record.account_id,
-                    citizen_id=record.citizen_id,
-                    display_name=record.display_name,
-                    department=record.department,
-                    roles=record.roles,
-                    grants=record.grants,
-                    new_form_token=partial(self._tokens.for_session, record.token_hash),
-                    session_expires=min(record.expires_at, record.last_seen_at + self._web_sessions.idle),
-                    assisted_centre=record.assisted_centre,
-                )
+                state["viewer"] = viewer_of_session(record, self._tokens, self._web_sessions.idle)
                 if record.assisted_centre is not None and not ASSISTED_PATHS.fullmatch(scope["path"]):
                     raise AssistedOnly
         await next_app(scope, receive, send)
+
+
+def viewer_of_session(record: SessionRecord, tokens: FormTokens, idle: timedelta) -> Viewer:
+    """Give the viewer of a live session."""
+    return Viewer(
+        account_id=record.account_id,
+        citizen_id=record.citizen_id,
+        display_name=record.display_name,
+        department=record.department,
+        roles=record.roles,
+        grants=record.grants,
+        new_form_token=partial(tokens.for_session, record.token_hash),
+        session_expires=min(record.expires_at, record.last_seen_at + idle),
+        assisted_centre=record.assisted_centre,
+    )
 
 
 def viewer_of(connection: ASGIConnection[Any, Any, Any, Any]) -> Viewer | None:
