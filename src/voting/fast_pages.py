@@ -69,7 +69,8 @@ class FastPages:
         return _headers(language, packed), body
 
     def _chosen(self, asked: Straight) -> str | None:
-        return cookie_among((asked.headers[b"cookie"],), self._language)
+        cookies = asked.headers[b"cookie"]
+        return cookie_among((cookies,), self._language) if b"lang" in cookies else None
 
 
 def _page(app: Litestar, path: str, wanted: Any, find: Find) -> Page | None:
