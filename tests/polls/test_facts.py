@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import random
 from collections.abc import Sequence
 from datetime import date, datetime, timedelta
@@ -10,10 +11,12 @@ import pytest
 from sqlalchemy import delete, insert, or_, select, update
 from tests.builders import NOW, a_citizen, a_city, a_definition, a_sealed_poll
 
-from polls.catalogue import SealedPoll
+from polls.catalogue import SealedPoll, participation_day
 from polls.eligibility import CitizenFacts
 from polls.entitlement import Entitlement, entitlement, entitlements
 from polls.errors import NotFound
+from polls.journal import events_mark, record_event
+from polls.own_facts import Asked, Own, own_facts
 from polls.register import (
     citizen_facts_many,
     facts_as_of,
@@ -24,7 +27,8 @@ from polls.register import (
     territory_tree,
 )
 from polls.sessions import Session
-from polls.tables import citizen, citizen_period, territory
+from polls.straight_sql import Straight
+from polls.tables import citizen, citizen_period, participation, territory
 from polls.territories import TerritoryTree
 from polls.unit_tables import invited, invited_list, unit, unit_owner
 
@@ -199,3 +203,63 @@ async def test_what_decides_for_many_in_many_polls(session: Session) -> None:
     for ask in (entitlement(session, polls[0], UNKNOWN, NOW), facts_as_of(session, UNKNOWN, NOW)):
         with pytest.raises(NotFound):
             await ask
+
+
+async def own_by_hand(session: Session, one: Asked) -> Own | None:
+    """The same by a query for each thing."""
+    if one.poll is None:
+        facts = await by_hand(session, one.citizen_id, one.now)
+    else:
+        judged = await decides(session, one.poll, one.citizen_id, one.now)
+        facts = None if judged is None else judged.facts
+    days = {poll: await participation_day(session, poll, one.citizen_id) for poll in one.polls}
+    return None if facts is None else Own({poll: day for poll, day in days.items() if day is not None}, facts)
+
+
+async def statements(session: Session, asked: Sequence[Asked]) -> tuple[tuple[int, int], list[Own | None], int]:
+    """What is found, and in how many statements."""
+    connection = await session.connection()
+    driver = (await connection.get_raw_connection()).driver_connection
+    assert driver is not None
+    sent: list[object] = []
+    await own_facts(Straight(driver), asked)  # a connection's first time the driver asks what the types are
+    with driver.query_logger(sent.append):
+        mark, found = await own_facts(Straight(driver), asked)
+        await asyncio.sleep(0)  # the logger is told then
+    return mark, found, len(sent)
+
+
+async def test_readers_learn_in_one_statement_what_many_would_tell(session: Session) -> None:
+    rng = random.Random(13)
+    ids = await a_register(session, rng)
+    polls = await several_polls(session, ids)
+    voted = [
+        {"poll_id": poll.id, "citizen_id": one, "day": date(2026, 11, 1 + at)}
+        for at, poll in enumerate(polls)
+        for one in rng.sample(ids, 12)
+    ]
+    await session.execute(insert(participation), [*voted, {**voted[0], "citizen_id": UNKNOWN}])
+    everything = tuple(poll.id for poll in polls)
+    home = [Asked(one, everything, NOW) for one in [*ids, *ids[:3], UNKNOWN]]
+    strict = [Asked.about(poll, one, NOW) for poll in polls[::2] for one in [*ids, ids[5], UNKNOWN]]
+    mixed = [*home, *strict, Asked(ids[4], everything[:2], NOW - timedelta(days=300)), Asked(ids[4], (), NOW)]
+    rng.shuffle(mixed)
+    for asked in (home, [home[0]], strict, mixed):
+        mark, found, sent = await statements(session, asked)
+        assert (mark, sent) == (await events_mark(session), 1)
+        assert found == [await own_by_hand(session, one) for one in asked]
+    assert {len(own.days) for own in found if own is not None} >= {0, 1, 2, 3}
+
+    # Who was absent at the opening of a poll that admits late registration is asked about again.
+    late = [Asked.about(poll, one, NOW) for poll in polls for one in [*ids, UNKNOWN]]
+    rng.shuffle(late)
+    _, found, sent = await statements(session, [*late, *home])
+    assert found == [await own_by_hand(session, one) for one in [*late, *home]]
+    assert sent == 3
+
+
+async def test_readers_none_of_whom_is_known_hear_of_events_too(session: Session) -> None:
+    await record_event(session, "audit_sealed", None, NOW)
+    mark = await events_mark(session)
+    assert mark[0] > 0
+    assert await own_facts(session, [Asked(UNKNOWN, (1,), NOW), Asked(-1, (), NOW)]) == (mark, [None, None])
