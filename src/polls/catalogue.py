@@ -250,6 +250,16 @@ async def count_polls(
     return {Scope.ALL: row[0], Scope.MINE: row[1], Scope.NEW: row[2]}
 
 
+async def polls_listed(session: ReadSession, now: datetime, phase: Phase) -> dict[int, str | None]:
+    """Every poll of a phase with the code of its territory."""
+    rows = await session.execute(
+        select(poll.c.id, territory.c.code)
+        .select_from(poll.outerjoin(territory, territory.c.id == poll.c.territory_id))
+        .where(_phase(phase, now))
+    )
+    return {row.id: row.code for row in rows}
+
+
 async def my_votes(session: ReadSession, citizen_id: int, now: datetime) -> list[PollCard]:
     """The polls this citizen took part in, newest participation first. Never a choice: none is kept with it."""
     rows = await session.execute(

@@ -12,12 +12,9 @@ from datetime import datetime
 from polls.catalogue import SealedPoll
 from polls.eligibility import CitizenFacts
 from polls.errors import NotFound
-from polls.register import citizen_facts_many
+from polls.register import facts_at
 from polls.sessions import ReadSession
 from polls.straight_sql import Source
-
-Asked = tuple[SealedPoll, int, datetime]
-"""A poll, a citizen and the moment of asking."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,32 +35,31 @@ async def entitlement(session: ReadSession, poll: SealedPoll, citizen_id: int, n
     return found
 
 
-async def entitlements(source: Source, asked: Sequence[Asked]) -> list[Entitlement | None]:
-    """The facts of many, in the order asked; None for an unknown citizen.
+async def entitlements(source: Source, asked: Sequence[tuple[SealedPoll, int, datetime]]) -> list[Entitlement | None]:
+    """The facts of many, asked by poll, citizen and moment, in the order asked; None for an unknown citizen.
 
-    One query for each distinct moment of opening, and one more if some were absent then and their poll admits late
-    registrations; those are judged by the newest moment of asking among them.
+    One query, and one more if some may have registered late.
     """
-    wanted: dict[datetime, set[int]] = {}
-    for poll, citizen_id, now in asked:
-        wanted.setdefault(poll.definition.opens_at or now, set()).add(citizen_id)
-    known = {moment: await citizen_facts_many(source, sorted(ids), moment) for moment, ids in wanted.items()}
-    found = [known[poll.definition.opens_at or now].get(citizen_id) for poll, citizen_id, now in asked]
+    citizens = [citizen_id for _, citizen_id, _ in asked]
+    known = await facts_at(source, citizens, [deciding_moment(poll, now) for poll, _, now in asked])
+    found = [None if facts is None else Entitlement(facts, late=False) for facts in known]
     absent = [
-        (citizen_id, now)
-        for (poll, citizen_id, now), facts in zip(asked, found, strict=True)
-        if facts is not None and not facts.present and poll.definition.late_registration
+        place for place, facts in enumerate(known) if facts is not None and may_have_come_late(asked[place][0], facts)
     ]
-    later: dict[int, CitizenFacts] = {}
     if absent:
-        later = await citizen_facts_many(source, sorted({one for one, _ in absent}), max(now for _, now in absent))
-    return [None if facts is None else _deciding(one, facts, later) for one, facts in zip(asked, found, strict=True)]
+        newer = await facts_at(source, [citizens[place] for place in absent], [asked[place][2] for place in absent])
+        for place, facts in zip(absent, newer, strict=True):
+            poll, _, now = asked[place]
+            if facts is not None and facts.present and facts.registered_at > deciding_moment(poll, now):
+                found[place] = Entitlement(facts, late=True)
+    return found
 
 
-def _deciding(asked: Asked, facts: CitizenFacts, later: dict[int, CitizenFacts]) -> Entitlement:
-    poll, citizen_id, now = asked
-    if not facts.present and poll.definition.late_registration:
-        newer = later[citizen_id]
-        if newer.present and newer.registered_at > (poll.definition.opens_at or now):
-            return Entitlement(newer, late=True)
-    return Entitlement(facts, late=False)
+def deciding_moment(poll: SealedPoll, now: datetime) -> datetime:
+    """The moment whose facts decide, unless the citizen registered late."""
+    return poll.definition.opens_at or now
+
+
+def may_have_come_late(poll: SealedPoll, facts: CitizenFacts) -> bool:
+    """Whether the facts of now may decide instead of these."""
+    return not facts.present and poll.definition.late_registration

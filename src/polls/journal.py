@@ -69,10 +69,11 @@ async def poll_events(session: ReadSession, poll_id: int) -> list[RowMapping]:
     return [row._mapping for row in rows]
 
 
-_MARK = f"""
+EVENTS_MARK = f"""
     SELECT coalesce(max(id), 0) AS highest, count(*) AS near FROM registry_event
      WHERE id > (SELECT max(id) FROM registry_event) - {LOOK_BACK}
 """
+"""What `events_mark` asks, for statements that ask more."""
 
 
 async def events_mark(source: Source) -> tuple[int, int]:
@@ -80,5 +81,5 @@ async def events_mark(source: Source) -> tuple[int, int]:
 
     Numbers are given out before the commit, so an event may come below one that is there already: the count tells it.
     """
-    [row] = await fetch(source, _MARK)
+    [row] = await fetch(source, EVENTS_MARK)
     return row["highest"], row["near"]

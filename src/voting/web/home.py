@@ -28,9 +28,10 @@ from polls.catalogue import (
     facets,
     list_polls,
     number_found,
+    polls_listed,
 )
 from polls.lifecycle import State
-from polls.own_days import polls_listed
+from polls.own_facts import Asked, Own
 from polls.register import facts_as_of, territory_tree
 from polls.sessions import ReadSession
 from polls.territories import Territory, TerritoryTree
@@ -43,7 +44,7 @@ from voting.remembering import Shelf
 from voting.settings import Settings
 from voting.web.frames import Found, find_frame, framed, hole
 from voting.web.i18n import language_of, num, speaking
-from voting.web.readers import Asked, Own, Readers
+from voting.web.readers import Readers
 from voting.web.rendering import environment, page
 from voting.web.topics import TOPICS, art_of
 
@@ -201,7 +202,7 @@ async def _personal(
     polls_open = await shelf.get(LISTED_OPEN, list_open)
     shown = polls_open if wanted.phase is Phase.OPEN else await shelf.get(("listed", Phase.SOON), list_soon)
     own = await readers.own(Asked(citizen_id, tuple(polls_open), now))
-    territories = _territories(own)
+    territories = own.facts.territories
 
     async def make() -> Mapping[str, Any]:
         narrowing = wanted.narrowing(None, tuple(territories), settings.time_zone)
@@ -231,13 +232,9 @@ async def find_home(state: Mapping[str, Any], path: str, language: str, viewer: 
     return (frame, _marks(own, polls_open, polls_open, language))
 
 
-def _territories(own: Own) -> frozenset[str]:
-    return own.facts.territories if own.facts else frozenset()
-
-
 def _marks(own: Own, polls_open: Polls, shown: Polls, language: str) -> _Marks:
     """What is filled into a list of these polls for one resident."""
-    territories = _territories(own)
+    territories = own.facts.territories
     waiting = len(polls_open) - len(own.days)
     fill = _Marks(own.days, language)
     fill["heading"] = _own_words("heading", language, True, waiting)

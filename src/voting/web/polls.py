@@ -13,6 +13,7 @@ from litestar.params import FromPath
 
 from polls.catalogue import SealedPoll, cast_counts
 from polls.journal import poll_events
+from polls.own_facts import Asked
 from polls.questions import shown_in
 from polls.sealed import sealed_bytes
 from voting.db import ReadSession
@@ -21,7 +22,7 @@ from voting.identity.recognition import viewer_of
 from voting.identity.sessions import Viewer
 from voting.remembering import Shelf
 from voting.web.frames import Found, find_frame, framed
-from voting.web.readers import Asked, Readers
+from voting.web.readers import Readers
 from voting.web.standing import (
     Notices,
     RegisterNames,
@@ -100,8 +101,7 @@ def _place(slug: str, *, signed_in: bool) -> Hashable:
 async def _own_standing(state: Mapping[str, Any], poll: SealedPoll, citizen_id: int, now: datetime) -> Standing:
     readers: Readers = state["readers"]
     own = await readers.own(Asked.about(poll, citizen_id, now))
-    assert own.entitled is not None  # it was asked about a poll
-    return standing_by(poll, own.days.get(poll.id), own.entitled.facts, now)
+    return standing_by(poll, own.days.get(poll.id), own.facts, now)
 
 
 def _context(shown: Shown, standing: Standing, now: datetime) -> dict[str, Any]:
