@@ -47,6 +47,7 @@ class Database:
     engine: AsyncEngine
     read_engine: AsyncEngine
     aside_engine: AsyncEngine
+    straight_engine: AsyncEngine
     box_engine: AsyncEngine
     sessions: async_sessionmaker[AsyncSession]
     read_sessions: async_sessionmaker[AsyncSession]
@@ -85,12 +86,15 @@ class Database:
         # Written while the request's own session still holds a connection: from the same pool, requests waiting for
         # each other's second connection could stop the site.
         aside = _build_engine(url, 3, 0, pool_timeout, statement_timeout)
-        # The ballot box writes one transaction at a time; pages that are slow to read must not keep votes waiting.
-        box = _build_engine(url, 1, 0, pool_timeout, statement_timeout, isolation_level="AUTOCOMMIT")
+        # Pages that are slow to read must not keep votes waiting, nor those who ask only who they are. The ballot box
+        # writes one transaction at a time; who reads straight gathers readers, and does so one statement at a time.
+        straight = _build_engine(url, 3, 0, pool_timeout, statement_timeout, by_key=True)
+        box = _build_engine(url, 1, 0, pool_timeout, statement_timeout, by_key=True, isolation_level="AUTOCOMMIT")
         return cls(
             engine,
             read_engine,
             aside,
+            straight,
             box,
             async_sessionmaker(engine, expire_on_commit=False),
             async_sessionmaker(read_engine, expire_on_commit=False, autoflush=False),
@@ -117,7 +121,7 @@ class Database:
     @asynccontextmanager
     async def open_driver(self) -> AsyncIterator[Any]:
         """Give a connection of the driver itself, for `polls.straight_sql`: each statement is a transaction."""
-        async with self.engine.connect() as connection:
+        async with self.straight_engine.connect() as connection:
             try:
                 yield (await connection.get_raw_connection()).driver_connection
             except BaseException as error:
@@ -159,7 +163,7 @@ class Database:
 
     async def close(self) -> None:
         """Close every connection."""
-        for engine in (self.engine, self.read_engine, self.aside_engine, self.box_engine):
+        for engine in (self.engine, self.read_engine, self.aside_engine, self.straight_engine, self.box_engine):
             await engine.dispose()
 
 
@@ -234,8 +238,12 @@ def database_url_for(url: str, driver: str) -> str:
 
 
 def _build_engine(
-    url: str, size: int, overflow: int, pool_timeout: float, statement_timeout: float, **more: Any
-) -> AsyncEngine:
+    url: str, size: int, overflow: int, pool_timeout: float, statement_timeout: float, *, by_key: bool = False,
+    **more: Any,
+) -> AsyncEngine:  # fmt: skip
+    """Build a pool. `by_key`: for statements that look up rows by their keys and nothing else. There the costs of
+    memory and SSDs hold, since with the server's own (4.0) it reads a table of some hundred rows whole for each key.
+    """
     settings = {
         "application_name": "veche",
         "timezone": "UTC",
@@ -243,6 +251,8 @@ def _build_engine(
         "statement_timeout": str(int(statement_timeout * 1000)),
         "idle_in_transaction_session_timeout": "600000",
     }
+    if by_key:
+        settings["random_page_cost"] = "1.1"
     engine = create_async_engine(
         database_url_for(url, "postgresql+asyncpg"),
         pool_size=size,
