@@ -119,16 +119,15 @@ def create_app(
         pdb_on_exception=False,
     )  # fmt: skip
     check_routes(app)
-    recognition = RecognitionMiddleware(parts.desk.web_sessions, parts.tokens, parts.cookies.session)
-    remembered = RememberedReplies(shelf, pulse)
+    remembered, sessions = RememberedReplies(shelf, pulse), parts.desk.web_sessions
+    recognition = RecognitionMiddleware(sessions, parts.tokens, parts.cookies.session)
     door = SignInDoor(parts.desk.passwords, error_pages.page_for_all, i18n.language_of)
     edge = EdgeMiddleware(settings, answer)
     for layer in (remembered, Refusing(), recognition, door, edge, TelemetryMiddleware()):
         app.asgi_handler = layer(app.asgi_handler)
     app.front = Front(
-        app, settings, parts.desk.web_sessions, parts.tokens, casting,
-        cookie=parts.cookies.session, security_headers=headers,
-    )  # fmt: skip
+        app, settings, sessions, parts.tokens, casting, cookie=parts.cookies.session, security_headers=headers
+    )
     return app
 
 

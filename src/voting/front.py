@@ -29,6 +29,7 @@ from voting.settings import Settings
 from voting.straight import Route, Straight
 from voting.telemetry import log_request, new_request_id
 from voting.throttling import Bucket
+from voting.whole_replies import lines_of, offered
 
 Pairs = tuple[tuple[bytes, bytes], ...]
 REFUSAL = "refusal of a vote"
@@ -133,23 +134,24 @@ class Front:
             return
         await self._send(scope, send, route, status, headers, body, began)
 
-    def _completed(self, headers: Pairs, route: Route, status: int) -> tuple[Pairs, Pairs]:
-        """A reply's headers before its length and after it, worked out once for a kind of reply."""
-        length = (b"content-length", b"")
-        whole = self._security_headers.complete([*headers, length], route.handler, "", status, signed_in=True)
-        at = whole.index(length)
-        return tuple(whole[:at]), tuple(whole[at + 1 :])
+    def _completed(self, headers: Pairs, route: Route, status: int) -> tuple[Pairs, bytes]:
+        """A reply's headers but for those of its own, and the same as written: worked out once for a kind of reply."""
+        listed = tuple(self._security_headers.complete(list(headers), route.handler, "", status, signed_in=True))
+        return listed, lines_of(listed)
 
     async def _send(
         self, scope: Scope, send: Send, route: Route, status: int, headers: Pairs, body: bytes, began: float
     ) -> None:
         """Send a whole reply and write its line."""
         number = new_request_id()
-        first, last = self._complete(headers, route, status)
-        listed = [*first, (b"content-length", b"%d" % len(body)), *last, (b"x-request-id", number.encode())]
+        listed, lines = self._complete(headers, route, status)
+        own = [(b"content-length", b"%d" % len(body)), (b"x-request-id", number.encode())]
         try:
-            await send({"type": "http.response.start", "status": status, "headers": listed})
-            await send({"type": "http.response.body", "body": body, "more_body": False})
+            if (send_whole := offered(scope)) is not None:
+                await send_whole(status, lines + lines_of(own), body)
+            else:
+                await send({"type": "http.response.start", "status": status, "headers": [*listed, *own]})
+                await send({"type": "http.response.body", "body": body, "more_body": False})
         finally:
             log_request(number, scope.get("method"), route.template, status, began)
 

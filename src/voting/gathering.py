@@ -38,6 +38,7 @@ class Gatherer(Generic[Key, Found]):
 
     async def _work(self) -> None:
         while self._waiting:
+            await asyncio.sleep(0)  # whoever is ready in this turn of the loop joins
             batch, self._waiting = self._waiting[:MOST_AT_ONCE], self._waiting[MOST_AT_ONCE:]
             try:
                 found = await self._fetch(list(dict.fromkeys(key for key, _ in batch)))

@@ -15,12 +15,14 @@ LONG = 64 * 1024
 class JoinedWrites:
     """A transport around another, as far as uvicorn's protocol uses it."""
 
-    __slots__ = ("_length", "_loop", "_parts", "_transport", "is_closing")
+    __slots__ = ("_length", "_loop", "_parts", "_transport", "is_closing", "written")
 
     def __init__(self, transport: asyncio.Transport, loop: asyncio.AbstractEventLoop) -> None:
         self._transport, self._loop = transport, loop
         self._parts: list[bytes] = []
         self._length = 0
+        self.written = 0
+        """Bytes handed on so far."""
         self.is_closing = transport.is_closing
 
     def __getattr__(self, name: str) -> Any:
@@ -45,4 +47,6 @@ class JoinedWrites:
         if self._parts:
             data, self._parts, self._length = self._parts, [], 0
             if not self._transport.is_closing():
-                self._transport.write(data[0] if len(data) == 1 else b"".join(data))
+                whole = data[0] if len(data) == 1 else b"".join(data)
+                self.written += len(whole)
+                self._transport.write(whole)

@@ -7,7 +7,7 @@ sends a longer head 431. Whoever keeps many connections open this way occupies e
 
 Of a reply that waits to be taken `read_least` bytes have to be taken in each `read_within` seconds: a long download
 over a poor line goes on for as long as it makes progress, and who takes a byte a second is left, whatever the reply.
-What is taken is told by the system: our own buffer beside what the network has not acknowledged.
+What is taken is what was written, less our own buffer and less what the network has not acknowledged.
 
 Times stand in a field of each connection and are looked at once a second, since a timer of its own for every request
 would be set and cancelled for every vote.
@@ -23,6 +23,7 @@ from typing import Any
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from voting.joined_writes import JoinedWrites
+from voting.whole_replies import offer
 
 HEAD_LIMIT = 64 * 1024
 """Bytes: browsers and proxies stop far below it, and cookies of ours take a few hundred."""
@@ -42,10 +43,11 @@ class BoundedRequests(HttpToolsProtocol):
 
     def connection_made(self, transport: Any) -> None:
         """Begin to wait for the first request."""
-        super().connection_made(JoinedWrites(transport, self.loop))  # type: ignore[arg-type]  # as far as it is used
+        self.joined = JoinedWrites(transport, self.loop)
+        super().connection_made(self.joined)  # type: ignore[arg-type]  # as far as it is used
         self.due = self.loop.time() + self.head_within
         self.in_head, self.ended, self.head = True, False, 0
-        self.read_due, self.waiting = math.inf, 0
+        self.read_due, self.taken = math.inf, 0
 
     def data_received(self, data: bytes) -> None:
         """Read on, as long as the head is not too long."""
@@ -63,6 +65,8 @@ class BoundedRequests(HttpToolsProtocol):
         self.in_head = False
         self.due = self.loop.time() + self.body_within
         super().on_headers_complete()
+        if self.cycle is not None and self.cycle.scope is self.scope:  # a request was begun
+            offer(self.cycle)
 
     def on_message_complete(self) -> None:
         """Nothing is waited for: the rest is ours."""
@@ -70,18 +74,14 @@ class BoundedRequests(HttpToolsProtocol):
         super().on_message_complete()
 
     def is_unread(self, now: float) -> bool:
-        """Whether a reply waits and too little of it was taken for too long. To be asked every second.
-
-        What waits may grow too, by what is written: it is held against the most that waited since the last progress.
-        """
-        ours = self.transport.get_write_buffer_size()
+        """Whether a reply waits and too little of it was taken for too long. To be asked every second."""
+        ours = self.joined.get_write_buffer_size()
         if not ours:
             self.read_due = math.inf
             return False
-        left = ours + _unacknowledged(self.transport)
-        if self.read_due == math.inf or left <= self.waiting - self.read_least:
-            self.read_due, self.waiting = now + self.read_within, left
-        self.waiting = max(self.waiting, left)
+        taken = self.joined.written - ours - _unacknowledged(self.joined)
+        if self.read_due == math.inf or taken - self.taken >= self.read_least:
+            self.read_due, self.taken = now + self.read_within, taken
         return self.read_due < now
 
     def refuse(self, status: bytes) -> None:

@@ -92,7 +92,7 @@ class Ways:
         number = headers_back[b"x-request-id"]
         assert NUMBER.fullmatch(number)
         body = b"".join(message["body"] for message in sent[1:]).replace(number, b"NUMBER")
-        return sent[0]["status"], [pair for pair in sent[0]["headers"] if pair[0] != b"x-request-id"], body
+        return sent[0]["status"], sorted(pair for pair in sent[0]["headers"] if pair[0] != b"x-request-id"), body
 
     async def both(self, asked: Asked) -> tuple[int, str]:
         """The status and the code of the answer, which is the same both ways."""
