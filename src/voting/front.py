@@ -129,7 +129,7 @@ class Front:
         except Exception as error:
             scope["route_handler"], scope["path_template"] = route
             scope["path_params"] = {"slug": slug}
-            scope["state"][REFUSAL] = error
+            scope.setdefault("state", {})[REFUSAL] = error
             await self._ordinary(scope, receive, send)
             return
         await self._send(scope, send, route, status, headers, body, began)
