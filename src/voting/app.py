@@ -123,7 +123,7 @@ def create_app(
     recognition = RecognitionMiddleware(sessions, parts.tokens, parts.cookies.session)
     door = SignInDoor(parts.desk.passwords, error_pages.page_for_all, i18n.language_of)
     edge = EdgeMiddleware(settings, answer)
-    for layer in (remembered, Refusing(), recognition, door, edge, TelemetryMiddleware()):
+    for layer in (remembered, recognition, door, Refusing(), edge, TelemetryMiddleware()):
         app.asgi_handler = layer(app.asgi_handler)
     app.front = Front(
         app, settings, sessions, parts.tokens, casting, cookie=parts.cookies.session, security_headers=headers

@@ -127,12 +127,19 @@ class Front:
         try:
             status, headers, body = await self._casts.cast(slug, asked.viewer, sent)
         except Exception as error:
-            scope["route_handler"], scope["path_template"] = route
-            scope["path_params"] = {"slug": slug}
-            scope.setdefault("state", {})[REFUSAL] = error
-            await self._ordinary(scope, receive, send)
+            await self._refuse(error, asked, route, slug, scope, receive, send)
             return
         await self._send(scope, send, route, status, headers, body, began)
+
+    async def _refuse(
+        self, error: Exception, asked: Straight, route: Route, slug: str, scope: Scope, receive: Receive, send: Send
+    ) -> None:
+        """Have the ordinary way answer what a vote was refused with, as if it had come so far there."""
+        scope["route_handler"], scope["path_template"] = route
+        scope["path_params"] = {"slug": slug}
+        known = {"viewer": asked.viewer, "web_session": asked.record, REFUSAL: error}
+        scope.setdefault("state", {}).update(known)
+        await self._ordinary(scope, receive, send)
 
     def _completed(self, headers: Pairs, route: Route, status: int) -> tuple[Pairs, bytes]:
         """A reply's headers but for those of its own, and the same as written: worked out once for a kind of reply."""
@@ -157,7 +164,10 @@ class Front:
 
 
 class Refusing(Layer):
-    """Inside recognition: raises what a vote was refused with in front, so that `voting.edge` answers it."""
+    """Right inside the edge, which answers it: raises what a vote was refused with in front.
+
+    Nothing may be asked on the way: whether a vote was taken could be answered by what became of another question.
+    """
 
     async def handle(self, scope: Scope, receive: Receive, send: Send, next_app: ASGIApp) -> None:
         """Refuse, or let the request through."""

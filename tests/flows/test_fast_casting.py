@@ -27,6 +27,7 @@ from tests.flows.api_client import Client, Town
 from tests.flows.wire import answers, scope_of
 
 from polls.casting import BallotBox
+from polls.errors import OutcomeUnknown
 from polls.pausing import pause_poll
 from voting import app as building
 from voting import fast_casting
@@ -417,6 +418,26 @@ async def test_limits_and_failures_are_told_the_same(fresh_database, tmp_path, m
         assert await ways.both(vote) == expected
         assert ways.straight["cast"] == 1
         await box.close()
+
+
+async def test_what_became_of_a_vote_is_told_though_nobody_can_be_recognised_any_more(town, monkeypatch) -> None:
+    """The database goes away while a vote is written, and the session is no longer remembered when that is told."""
+    poll = await open_poll(town)
+    vote = vote_of(await town.client("resident1"), poll.slug)
+    assert (await Ways(town.app, monkeypatch).ask(vote))[0] == 201
+    sessions = town.app.state["web_sessions"]
+
+    async def away(_: Any) -> Any:
+        raise ConnectionRefusedError("the database does not answer")
+
+    async def in_doubt(*_: Any) -> Any:
+        sessions._seen.clear()
+        monkeypatch.setattr(sessions._reads, "get", away)
+        raise OutcomeUnknown(retry_after=1)
+
+    monkeypatch.setattr(town.app.state["box"], "cast", in_doubt)
+    status, _, body = await Ways(town.app, monkeypatch).ask(vote)
+    assert (status, json.loads(body)["code"]) == (503, "outcome_unknown")
 
 
 async def test_the_log_says_the_same_and_never_an_answer(town, ways, monkeypatch) -> None:
