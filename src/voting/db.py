@@ -103,13 +103,13 @@ class Database:
     @asynccontextmanager
     async def open_session(self) -> AsyncIterator[Session]:
         """Open a transaction on the primary: committed when the block ends, rolled back if it raises."""
-        async with self.sessions.begin() as session:
+        async with _begun(self.sessions) as session:
             yield Session(ReadSession(session))
 
     @asynccontextmanager
     async def open_read_session(self) -> AsyncIterator[ReadSession]:
         """Open a READ ONLY transaction, on the replica if there is one; the database refuses writes in it."""
-        async with self.read_sessions.begin() as session:
+        async with _begun(self.read_sessions) as session:
             yield ReadSession(session)
 
     @asynccontextmanager
@@ -165,6 +165,26 @@ class Database:
         """Close every connection."""
         for engine in (self.engine, self.read_engine, self.aside_engine, self.straight_engine, self.box_engine):
             await engine.dispose()
+
+
+@asynccontextmanager
+async def _begun(sessions: async_sessionmaker[AsyncSession]) -> AsyncIterator[AsyncSession]:
+    """Open a transaction whose block is always told what it raised.
+
+    A server that cut the connection has rolled back already: that ours fails too would hide a refusal behind a failure.
+    """
+    raised: BaseException | None = None
+    try:
+        async with sessions.begin() as session:
+            try:
+                yield session
+            except BaseException as error:
+                raised = error
+                raise
+    except exc.DBAPIError:
+        if raised is None:
+            raise
+        raise raised from raised.__cause__
 
 
 @asynccontextmanager

@@ -48,6 +48,28 @@ async def refuse(session: NamedDependency[Session], database: NamedDependency[Da
     raise HTTPException(status_code=409)
 
 
+@post("/refuse-cut-off")
+async def refuse_cut_off(session: NamedDependency[Session], database: NamedDependency[Database]) -> None:
+    await session.execute(INSERT)
+    await _cut_off(session, database)
+    raise HTTPException(status_code=409)
+
+
+@post("/refuse-cut-off-reading")
+async def refuse_cut_off_reading(
+    read_session: NamedDependency[ReadSession], database: NamedDependency[Database]
+) -> None:
+    await _cut_off(read_session, database)
+    raise HTTPException(status_code=409)
+
+
+async def _cut_off(session: ReadSession, database: Database) -> None:
+    """End the server's side of a connection, as it does itself with a transaction left idle for too long."""
+    pid = await session.scalar(text("SELECT pg_backend_pid()"))
+    async with database.open_session_aside() as other:
+        assert await other.scalar(text("SELECT pg_terminate_backend(:pid, 5000)"), {"pid": pid})
+
+
 @post("/write-while-reading")
 async def write_while_reading(read_session: NamedDependency[ReadSession]) -> None:
     await read_session.execute(INSERT)
@@ -72,7 +94,8 @@ async def votes(fresh_database: Database) -> Database:
 
 @pytest.fixture
 async def client(votes: Database) -> AsyncIterator[httpx.AsyncClient]:
-    app = Litestar([vote, vote_and_see, refuse, write_while_reading, rows], dependencies=database_dependencies(votes))
+    handlers = [vote, vote_and_see, refuse, refuse_cut_off, refuse_cut_off_reading, write_while_reading, rows]
+    app = Litestar(handlers, dependencies=database_dependencies(votes))
     transport = httpx.ASGITransport(app, raise_app_exceptions=False)  # type: ignore[arg-type]
     async with httpx.AsyncClient(transport=transport, base_url="http://test") as client:
         yield client
@@ -133,6 +156,15 @@ async def test_streams_leak_no_connection(client: httpx.AsyncClient, votes: Data
 
 async def test_errors_leave_no_connection_behind(client: httpx.AsyncClient, votes: Database) -> None:
     await asyncio.gather(*(client.post("/refuse") for _ in range(20)))
+    assert votes.engine.pool.checkedout() == 0  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize("path", ["/refuse-cut-off", "/refuse-cut-off-reading"])
+async def test_a_refusal_is_told_though_its_connection_is_lost(
+    client: httpx.AsyncClient, votes: Database, path: str
+) -> None:
+    assert (await client.post(path)).status_code == 409
+    assert await count(votes) == 0
     assert votes.engine.pool.checkedout() == 0  # type: ignore[attr-defined]
 
 
