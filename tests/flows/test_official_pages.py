@@ -10,6 +10,7 @@ from datetime import UTC, datetime, timedelta
 from html.parser import HTMLParser
 from io import BytesIO
 from pathlib import Path
+from uuid import uuid4
 
 import httpx
 import pytest
@@ -25,6 +26,7 @@ from polls.register import load_territories
 from voting import web
 from voting.db import Database
 from voting.throttling import Limit
+from voting.web import verifying
 
 EVIL = "<script>alert(1)</script>'; DROP TABLE poll; -- \" {{ 7*7 }} ${7*7}"
 MOSCOW = timedelta(hours=3)
@@ -499,6 +501,34 @@ async def test_ids_removed_and_saved_are_not_given_again(official: Official, dat
     page = await official.follow(await official.press(page, "save", 303))
     page = await official.press(page, "add_option:1")
     assert 'name="questions.1.options.91.text.ru"' in page.text
+
+
+# ---- ended polls, page by page
+
+
+async def test_counts_to_check_are_shown_page_by_page(
+    site: object, database: Database, official: Official, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(verifying, "SHOWN", 1)
+    made = []
+    for _ in range(2):  # the newest has not been counted: its page lists nothing, and says that there are more
+        public_id = await a_draft(database, poll_id=uuid4().hex, title=both("Сквер", "A square"))
+        check = await official.get(f"/officials/polls/{public_id}/check")
+        await official.send(check, f"/officials/polls/{public_id}/schedule", revision="1", understood="1")
+        page = await official.get(f"/officials/polls/{public_id}")
+        await official.send(page, f"/officials/polls/{public_id}/close-early", reason="Достаточно")
+        clock.go(seconds=30)
+        made.append(public_id)
+    async with database.open_session() as session:
+        await count_poll(session, made[0], datetime.now(UTC), SEALER)
+    async with browser(site) as client:  # type: ignore[arg-type]
+        page = await client.get("/verify?q=square")
+        assert "A square" not in page.text and "No results yet" not in page.text
+        older = re.search(r'href="(/verify\?[^"]*after=[^"]+)"', page.text)
+        assert older is not None, page.text
+        page = await client.get(html.unescape(older[1]))
+        assert f'href="/polls/p{made[0][:11]}/verify"' in page.text
+        assert 'href="/verify">To the beginning' in page.text and "Show more" not in page.text
 
 
 # ---- downloads

@@ -74,9 +74,13 @@ async def show_ways(
     words = request.query_params.get("q", "").replace("\0", "").strip()[:100]
     if given and (slug := await _slug_at(read_session, given, request.app.state["settings"])):
         return Redirect(f"/polls/{slug}/verify")
-    found = await list_polls(read_session, now, When.ENDED, Narrowing(words=words), limit=SHOWN)
+    cursor = request.query_params.get("after", "")
+    found = await list_polls(read_session, now, When.ENDED, Narrowing(words=words), cursor=cursor or None, limit=SHOWN)
     cards = [card for card in found.cards if card.state in COUNTED]
-    return page(request, "verify/choose.html", nav="results", cards=cards, words_asked=words, given=given)
+    return page(
+        request, "verify/choose.html", nav="results", cards=cards, words_asked=words, given=given, cursor=cursor,
+        next_cursor=found.next_cursor,
+    )  # fmt: skip
 
 
 async def _slug_at(session: ReadSession, given: str, settings: Settings) -> str | None:
