@@ -44,7 +44,7 @@ async def hostile_polls(city: City) -> None:
     async with city.database.open_session() as session:
         await record_decision(
             session, "hostile", text=Text(ru=texts_for(1)[0], en=texts_for(2)[0]), owner=texts_for(3)[0],
-            status=Status.IN_PROGRESS, author_id=city.official_id, now=now, deadline=now.date(),
+            status=Status.IN_PROGRESS, author_id=city.official_id, now=now, deadline=(now + timedelta(days=1)).date(),
         )  # fmt: skip
 
 

@@ -37,7 +37,8 @@ def count_queries(database) -> list[str]:
     def note(query) -> None:
         seen.append(query.query.strip())
 
-    event.listen(database.engine.sync_engine, "checkout", lambda raw, *_: raw.driver_connection.add_query_logger(note))
+    for engine in (database.engine, database.straight_engine):
+        event.listen(engine.sync_engine, "checkout", lambda raw, *_: raw.driver_connection.add_query_logger(note))
     return seen
 
 
