@@ -41,7 +41,7 @@ FACTS = CitizenFacts(
 
 
 def rolled_back(settings: Settings, database: Database) -> BallotBox:
-    open_session = partial(straight_transaction, database.box_engine, end="ROLLBACK")
+    open_session = partial(straight_transaction, database.box, end="ROLLBACK")
     return BallotBox(open_session, cache(partial(receipt_signer, settings)), waiting=settings.votes_waiting)
 
 

@@ -20,7 +20,7 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker, create_async_engine
 
 from polls.sessions import ReadSession, Session
-from polls.straight_sql import straight_transaction
+from polls.straight_sql import KeptConnections, straight_transaction
 from voting import embedded
 from voting.settings import Settings
 
@@ -47,8 +47,8 @@ class Database:
     engine: AsyncEngine
     read_engine: AsyncEngine
     aside_engine: AsyncEngine
-    straight_engine: AsyncEngine
-    box_engine: AsyncEngine
+    straight: KeptConnections
+    box: KeptConnections
     sessions: async_sessionmaker[AsyncSession]
     read_sessions: async_sessionmaker[AsyncSession]
 
@@ -88,8 +88,15 @@ class Database:
         aside = _build_engine(url, 3, 0, pool_timeout, statement_timeout)
         # Pages that are slow to read must not keep votes waiting, nor those who ask only who they are. The ballot box
         # writes one transaction at a time; who reads straight gathers readers, and does so one statement at a time.
-        straight = _build_engine(url, 3, 0, pool_timeout, statement_timeout, by_key=True)
-        box = _build_engine(url, 1, 0, pool_timeout, statement_timeout, by_key=True, isolation_level="AUTOCOMMIT")
+        straight, box = (
+            KeptConnections(
+                _build_engine(
+                    url, most, 0, pool_timeout, statement_timeout, by_key=True, isolation_level="AUTOCOMMIT"
+                ),
+                most, patience=pool_timeout, recycle=RECYCLE_SECONDS,
+            )
+            for most in (3, 1)
+        )  # fmt: skip
         return cls(
             engine,
             read_engine,
@@ -121,13 +128,8 @@ class Database:
     @asynccontextmanager
     async def open_driver(self) -> AsyncIterator[Any]:
         """Give a connection of the driver itself, for `polls.straight_sql`: each statement is a transaction."""
-        async with self.straight_engine.connect() as connection:
-            try:
-                yield (await connection.get_raw_connection()).driver_connection
-            except BaseException as error:
-                if not isinstance(error, Exception):  # cancelled in the middle of a statement
-                    await connection.invalidate()
-                raise
+        async with self.straight.take() as kept:
+            yield kept.driver
 
     async def vacuum(self, *tables: str) -> None:
         """Remove the old versions of rows from tables, which VACUUM does in no transaction."""
@@ -158,12 +160,15 @@ class Database:
     @asynccontextmanager
     async def open_box_session(self) -> AsyncIterator[Session]:
         """Open a transaction on the ballot box's own connection. A process has one box, so nobody waits for it."""
-        async with straight_transaction(self.box_engine) as session:
+        async with straight_transaction(self.box) as session:
             yield session
 
     async def close(self) -> None:
         """Close every connection."""
-        for engine in (self.engine, self.read_engine, self.aside_engine, self.straight_engine, self.box_engine):
+        for kept in (self.straight, self.box):
+            await kept.close()
+            await kept.engine.dispose()
+        for engine in (self.engine, self.read_engine, self.aside_engine):
             await engine.dispose()
 
 

@@ -7,7 +7,8 @@ done here in one pass, by their own functions, and `voting.fast_pages` or `votin
 not straight in a request goes the ordinary way as it came, its body put back, and is answered there in its own order
 and words; so nothing is decided here that is not decided there too.
 
-tests/flows/test_fast_pages.py and tests/flows/test_fast_casting.py hold the two ways equal, to the byte.
+tests/flows/test_fast_pages.py and tests/flows/test_fast_casting.py hold the two ways equal, to the byte;
+tests/flows/test_front.py what comes before them.
 """
 
 from __future__ import annotations

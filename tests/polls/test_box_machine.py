@@ -150,7 +150,7 @@ class Process:
         self.database = Database.from_url(url, pool_size=1, pool_overflow=0)
         self.box = BallotBox(self.database.open_box_session, lambda: SIGNER)
         self.backends: set[int] = set()
-        event.listen(self.database.box_engine.sync_engine, "checkout", self._note)
+        event.listen(self.database.box.engine.sync_engine, "checkout", self._note)
 
     def _note(self, connection: Any, _record: Any, _proxy: Any) -> None:
         self.backends.add(connection.driver_connection.get_server_pid())

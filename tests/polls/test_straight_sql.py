@@ -5,9 +5,10 @@ import asyncio
 import asyncpg
 import pytest
 from sqlalchemy import exc, text
+from sqlalchemy.ext.asyncio import create_async_engine
 
 from polls.database_failures import is_passing, sqlstate_of
-from polls.straight_sql import fetch, fetch_from, straight_transaction
+from polls.straight_sql import KeptConnections, fetch, fetch_from, straight_transaction
 from voting.telemetry import describe_exception
 
 ADD = "INSERT INTO throttle (key, window_start, n) VALUES ($1, now(), 1) RETURNING key"
@@ -146,7 +147,7 @@ async def test_a_straight_transaction_stays_or_goes_whole(fresh_database) -> Non
     assert await keys(fresh_database) == kept
     async with fresh_database.open_box_session():
         pass  # a batch of which nothing is written
-    async with straight_transaction(fresh_database.box_engine, end="ROLLBACK") as session:
+    async with straight_transaction(fresh_database.box, end="ROLLBACK") as session:
         await fetch(session, ADD, "measured")
     assert await keys(fresh_database) == kept
 
@@ -201,3 +202,95 @@ async def test_a_box_whose_connection_broke_gets_another(fresh_database, how) ->
         assert (await fetch(session, "SELECT pg_backend_pid() AS pid"))[0]["pid"] not in server
         await fetch(session, ADD, "kept")
     assert await keys(fresh_database) == ["kept"]
+
+
+# ---- connections that are kept
+
+
+@pytest.fixture
+async def connections(fresh_database):
+    made: list[KeptConnections] = []
+
+    def make(most: int = 2, *, recycle: float = 60) -> KeptConnections:
+        url = fresh_database.engine.url
+        engine = create_async_engine(url, pool_size=most, max_overflow=0, pool_timeout=1, isolation_level="AUTOCOMMIT")
+        made.append(KeptConnections(engine, most, patience=0.2, recycle=recycle))
+        return made[-1]
+
+    yield make
+    for kept in made:
+        await kept.close()
+        assert kept.engine.pool.checkedout() == 0
+        await kept.engine.dispose()
+
+
+async def backend(connections: KeptConnections) -> int:
+    async with connections.take() as kept:
+        pid: int = (await fetch_from(kept.driver, "SELECT pg_backend_pid() AS pid"))[0]["pid"]
+        return pid
+
+
+async def end(database, pid: int) -> None:
+    async with database.open_session() as session:
+        assert await session.scalar(text("SELECT pg_terminate_backend(:pid, 5000)"), {"pid": pid})
+
+
+async def test_a_connection_is_kept_between_uses(connections) -> None:
+    kept = connections()
+    assert len({await backend(kept) for _ in range(5)}) == 1
+
+
+async def test_no_more_are_opened_than_may_be_and_who_waits_too_long_hears_so(connections) -> None:
+    kept = connections(2)
+    async with kept.take() as one, kept.take() as other:
+        assert one.driver is not other.driver
+        with pytest.raises(exc.TimeoutError) as late:
+            await backend(kept)
+        assert is_passing(late.value)
+        waiting = asyncio.create_task(backend(kept))
+        await asyncio.sleep(0.05)
+        assert not waiting.done()
+        ours = (await fetch_from(other.driver, "SELECT pg_backend_pid() AS pid"))[0]["pid"]
+    assert await waiting in {ours, await backend(kept)}
+
+
+async def test_connections_too_old_or_closed_are_replaced_unnoticed(connections, fresh_database) -> None:
+    young, old = connections(1), connections(1, recycle=0)
+    assert await backend(old) != await backend(old)
+    before = await backend(young)
+    await end(fresh_database, before)
+    await asyncio.sleep(0.2)  # until the news has come
+    assert await backend(young) != before
+
+
+@pytest.mark.parametrize(
+    "how", ["raised", "cancelled", "transaction left open", "closed", "killed in SQLAlchemy's transaction"]
+)
+async def test_whatever_happens_to_a_connection_another_takes_its_place(connections, fresh_database, how) -> None:
+    kept = connections(1)
+
+    async def use() -> None:
+        async with kept.take() as taken:
+            match how:
+                case "raised":
+                    raise NotToStay
+                case "cancelled":
+                    await fetch_from(taken.driver, "SELECT pg_sleep(30)")
+                case "transaction left open":
+                    await taken.driver.execute("BEGIN")
+                case "closed":
+                    taken.driver.terminate()
+                case _:
+                    pid = await taken.session.scalar(text("SELECT pg_backend_pid()"))
+                    await end(fresh_database, pid)
+                    await taken.session.execute(text("SELECT 1"))
+
+    for _ in range(3):
+        task = asyncio.create_task(use())
+        await asyncio.sleep(0.1)
+        if how == "cancelled":
+            task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+        assert await backend(kept) > 0
+        async with kept.take() as taken:
+            assert not taken.driver.is_in_transaction() and not taken.session.in_transaction()
