@@ -100,8 +100,6 @@ async def _take(session: Session, votes: Sequence[Vote], *, careful: bool) -> li
     ]
     if left:
         done |= await settle(session, left)
-    if admitted:  # last, so that the rows of the counters are held for the commit alone
-        await _count_turnout(session, admitted)
     return [done[vote.place] for vote in votes]
 
 
@@ -200,16 +198,32 @@ async def _admit(session: Session, judged: Sequence[Judged]) -> dict[tuple[int, 
 
 # ---- ballots and what stands beside them
 
-_INTAKE = (
+_COUNTED = """
+    WITH total AS (
+        INSERT INTO turnout_shard AS t (poll_id, shard, n)
+        SELECT poll, $4::smallint, sum(n) FROM unnest($1::bigint[], $3::int[]) AS v (poll, n)
+         GROUP BY poll ORDER BY poll
+        ON CONFLICT (poll_id, shard) DO UPDATE SET n = t.n + excluded.n
+    ), minutes AS (
+        INSERT INTO turnout_minute AS t (poll_id, minute, okrug, shard, n)
+        SELECT poll, date_trunc('minute', clock.at), okrug, $4::smallint, n
+          FROM unnest($1::bigint[], $2::int[], $3::int[]) AS v (poll, okrug, n)
+         CROSS JOIN (SELECT clock_timestamp() AS at) AS clock
+         ORDER BY poll, okrug
+        ON CONFLICT (poll_id, minute, okrug, shard) DO UPDATE SET n = t.n + excluded.n
+    )
+"""
+"""Adds to this process's counters of turnout ($1 to $4), in the statement of the ballots that they count ($5 on)."""
+_INTAKE = _COUNTED + (
     "INSERT INTO intake_{} (ballot_id, answers, style, stratum)"
     " SELECT b.ballot_id, string_to_array(b.answers, E'\\n'), b.style, b.stratum"
-    " FROM unnest($1::bytea[], $2::text[], $3::int[], $4::int[]) AS b (ballot_id, answers, style, stratum)"
+    " FROM unnest($5::bytea[], $6::text[], $7::int[], $8::int[]) AS b (ballot_id, answers, style, stratum)"
     " ORDER BY b.ballot_id"
 )
-_NAMED = (
+_NAMED = _COUNTED + (
     "INSERT INTO named_ballot (poll_id, citizen_id, seq, ballot_id, answers, style, stratum)"
     " SELECT b.poll, b.citizen, 1, b.ballot_id, string_to_array(b.answers, E'\\n'), b.style, b.stratum"
-    " FROM unnest($1::bytea[], $2::text[], $3::int[], $4::int[], $5::bigint[], $6::bigint[])"
+    " FROM unnest($5::bytea[], $6::text[], $7::int[], $8::int[], $9::bigint[], $10::bigint[])"
     " AS b (ballot_id, answers, style, stratum, poll, citizen) ORDER BY b.poll, b.citizen"
 )
 _WORDS = text(
@@ -232,7 +246,7 @@ _LATE = text(
 
 
 async def _store(session: Session, admitted: Sequence[Judged], days: dict[tuple[int, int], date]) -> None:
-    """Ballots, words and late registrations of the votes admitted."""
+    """Ballots and turnout, words and late registrations of the votes admitted."""
     by_poll: dict[int, list[Judged]] = {}
     named: list[Judged] = []
     for one in admitted:
@@ -242,18 +256,30 @@ async def _store(session: Session, admitted: Sequence[Judged], days: dict[tuple[
             by_poll.setdefault(one.vote.poll.id, []).append(one)
     if named:
         places = [one.vote.place for one in named]
-        await fetch(session, _NAMED, *_columns(named), [poll for poll, _ in places], [who for _, who in places])
+        polls, citizens = [poll for poll, _ in places], [who for _, who in places]
+        await fetch(session, _NAMED, *_turnout(named), *_columns(named), polls, citizens)
         if await superseded_among(session, named):  # replaced while this transaction waited to write the same ballot
             raise Superseded()
     for poll_id, ballots in sorted(by_poll.items()):
         ballots.sort(key=lambda one: one.ballot_id)
-        await fetch(session, _INTAKE.format(int(poll_id)), *_columns(ballots))
+        await fetch(session, _INTAKE.format(int(poll_id)), *_turnout(ballots), *_columns(ballots))
     words = [(one.vote.poll.id, at, said) for one in admitted for at, said in one.encoded.words.items()]
     if words:  # nothing beside them leads to a ballot or a person
         polls, questions, texts = (list(column) for column in zip(*sorted(words), strict=True))
         await session.execute(_WORDS, {"polls": polls, "questions": questions, "words": texts})
     if late := [one for one in admitted if one.late]:
         await _add_to_roll(session, late, days)
+
+
+def _turnout(judged: Sequence[Judged]) -> Sequence[object]:
+    """Polls, okrugs, how many voted, and the counters of this process."""
+    counts = sorted(Counter((one.vote.poll.id, one.okrug) for one in judged).items())
+    return (
+        [poll for (poll, _), _ in counts],
+        [okrug for (_, okrug), _ in counts],
+        [n for _, n in counts],
+        shard_of_this_process(),
+    )
 
 
 def _columns(judged: Sequence[Judged]) -> Sequence[list[object]]:
@@ -280,37 +306,6 @@ async def _add_to_roll(session: Session, late: Sequence[Judged], days: dict[tupl
             "styles": [one.encoded.style for one in late],
             "moments": [moment.astimezone(UTC) for moment in starts],
         },
-    )
-
-
-# ---- turnout
-
-_COUNT = """
-    WITH total AS (
-        INSERT INTO turnout_shard AS t (poll_id, shard, n)
-        SELECT poll, $4::smallint, sum(n) FROM unnest($1::bigint[], $3::int[]) AS v (poll, n)
-         GROUP BY poll ORDER BY poll
-        ON CONFLICT (poll_id, shard) DO UPDATE SET n = t.n + excluded.n
-    )
-    INSERT INTO turnout_minute AS t (poll_id, minute, okrug, shard, n)
-    SELECT poll, date_trunc('minute', clock.at), okrug, $4::smallint, n
-      FROM unnest($1::bigint[], $2::int[], $3::int[]) AS v (poll, okrug, n)
-     CROSS JOIN (SELECT clock_timestamp() AS at) AS clock
-     ORDER BY poll, okrug
-    ON CONFLICT (poll_id, minute, okrug, shard) DO UPDATE SET n = t.n + excluded.n
-"""
-
-
-async def _count_turnout(session: Session, admitted: Sequence[Judged]) -> None:
-    """Add to the counters of this process."""
-    counts = sorted(Counter((one.vote.poll.id, one.okrug) for one in admitted).items())
-    await fetch(
-        session,
-        _COUNT,
-        [poll for (poll, _), _ in counts],
-        [okrug for (_, okrug), _ in counts],
-        [n for _, n in counts],
-        shard_of_this_process(),
     )
 
 
