@@ -4,6 +4,8 @@ Uvicorn takes a reply in two messages, looks through every header's name and val
 writes head and body apart. For a dozen headers that never change this takes as long as finding the page. So
 `voting.slow_requests` offers in each request's scope to take a head that is written already, as an extension of ASGI;
 whoever asks looks whether it is offered. Uvicorn's own state of the request is kept as its `send` keeps it.
+
+The offer does not hold the request, which holds the offer: the garbage collector would have to find each of them.
 """
 
 from __future__ import annotations
@@ -11,6 +13,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Iterable
 from functools import partial
 from typing import Any
+from weakref import ref
 
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, RequestResponseCycle
 
@@ -21,7 +24,7 @@ SendWhole = Callable[[int, bytes, bytes], Awaitable[None]]
 
 def offer(cycle: RequestResponseCycle) -> None:
     """Say in the scope of a request that its reply is taken whole."""
-    cycle.scope["extensions"] = {NAME: partial(_send, cycle)}  # type: ignore[dict-item]
+    cycle.scope["extensions"] = {NAME: partial(_send, ref(cycle))}  # type: ignore[dict-item]
 
 
 def offered(scope: Any) -> SendWhole | None:
@@ -35,7 +38,10 @@ def lines_of(headers: Iterable[tuple[bytes, bytes]]) -> bytes:
     return b"".join(b"%b: %b\r\n" % pair for pair in headers)
 
 
-async def _send(cycle: RequestResponseCycle, status: int, lines: bytes, body: bytes) -> None:
+async def _send(asked: ref[RequestResponseCycle], status: int, lines: bytes, body: bytes) -> None:
+    cycle = asked()
+    if cycle is None:  # its task has ended
+        return
     if cycle.flow.write_paused and not cycle.disconnected:
         await cycle.flow.drain()
     if cycle.disconnected:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import gzip
 import re
 import socket
@@ -13,6 +14,7 @@ import pytest
 import uvicorn
 from tests.builders import a_city
 from tests.flows.test_fast_pages import Town
+from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
 from uvicorn.server import ServerState
 
 from voting import front, remembering, slow_requests
@@ -108,6 +110,25 @@ async def test_a_whole_reply_is_the_same_on_the_wire_as_one_in_two_messages(town
     for replies in whole[:3]:
         assert all(first == b"HTTP/1.1 200 OK" and b"x-request-id: NUMBER" in headers for first, headers, _ in replies)
     assert [first.split()[1] for first, _, _ in whole[4]] == [b"200", b"200", b"404"]
+
+
+async def test_requests_leave_nothing_for_the_garbage_collector(town) -> None:
+    """Whatever the collector has to find it walks for in the middle of other requests: a tenth of a page's time."""
+    poll = await town.poll()
+    ann = await town.add("ann")
+    line = Line(town.app)
+    paths = ("/", f"/polls/{poll.slug}", "/health/live", "/nowhere")
+    for path in paths:
+        await line.say(request(path, ann, "connection: close"))
+    gc.collect()
+    gc.disable()
+    try:
+        for path in paths:
+            assert len(plain(await line.say(request(path, ann) * 9 + request(path, ann, "connection: close")))) == 10
+        left = sum(isinstance(one, RequestResponseCycle) for one in gc.get_objects())
+    finally:
+        gc.enable()
+    assert left <= len(paths), "the last of each connection, at most"
 
 
 async def test_whoever_is_gone_or_does_not_read_hinders_nobody(town) -> None:
