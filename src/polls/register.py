@@ -12,6 +12,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache
 
 from sqlalchemy import Integer, Text, bindparam, func, select, text, tuple_
 from sqlalchemy.dialects.postgresql import ARRAY, insert
@@ -282,46 +283,29 @@ async def facts_as_of(session: ReadSession, citizen_id: int, moment: datetime) -
 
 
 FACTS = """
-    WITH RECURSIVE found AS MATERIALIZED (
-         SELECT asked.place, asked.moment, c.id, c.register_code, c.birth_date, c.sex, c.registered_at, p.district_id,
-                p.building_id, p.level, p.groups
-           FROM unnest((SELECT $1::bigint[]), (SELECT $2::timestamptz[])) WITH ORDINALITY AS asked (id, moment, place)
-           JOIN citizen c ON c.id = asked.id
-           LEFT JOIN citizen_period p ON p.citizen_id = c.id
-                AND p.valid_from <= asked.moment AND (p.valid_to IS NULL OR p.valid_to > asked.moment)
-    ), path AS (
-         SELECT t.id AS district_id, t.id, t.code, t.kind, t.parent_id, 0 AS height
-           FROM territory t WHERE t.id IN (SELECT DISTINCT district_id FROM found)
-         UNION ALL
-         SELECT path.district_id, t.id, t.code, t.kind, t.parent_id, path.height + 1
-           FROM path CROSS JOIN LATERAL (SELECT * FROM territory WHERE id = path.parent_id OFFSET 0) t
-    ), up AS (
-         SELECT district_id, array_agg(code ORDER BY height) AS codes, min(id) FILTER (WHERE kind = 'okrug') AS okrug
-           FROM path GROUP BY district_id
-    )
-    SELECT f.place, f.id, f.register_code, f.birth_date, f.sex, f.registered_at, f.district_id, f.level,
-           up.codes, up.okrug, (SELECT code FROM territory WHERE id = f.building_id) AS building,
-           (WITH RECURSIVE own AS (
-                 SELECT t.code, t.parent_id
-                   FROM unit_owner o JOIN unit u ON u.id = o.unit_id JOIN territory t ON t.id = u.building_id
-                  WHERE o.citizen_id = f.id
-                        AND o.valid_from <= f.moment AND (o.valid_to IS NULL OR o.valid_to > f.moment)
-                 UNION
-                 SELECT t.code, t.parent_id
-                   FROM own CROSS JOIN LATERAL (SELECT * FROM territory WHERE id = own.parent_id OFFSET 0) t
-            ) SELECT array_agg(code) FROM own) AS owns_in,
+    SELECT asked.place, c.id, c.register_code, c.birth_date, c.sex, c.registered_at, p.district_id, p.level,
+           t.path AS codes, t.okrug_id AS okrug, (SELECT code FROM territory WHERE id = p.building_id) AS building,
+           (SELECT array_agg(above.code)
+              FROM unit_owner o JOIN unit u ON u.id = o.unit_id JOIN territory b ON b.id = u.building_id
+             CROSS JOIN LATERAL unnest(b.path) AS above (code)
+             WHERE o.citizen_id = c.id
+                   AND o.valid_from <= asked.moment AND (o.valid_to IS NULL OR o.valid_to > asked.moment)) AS owns_in,
            (SELECT array_agg(l.code) FROM invited i JOIN invited_list l ON l.id = i.list_id
-             WHERE i.citizen_id = f.id) AS lists,
-           CASE WHEN f.groups <> '{}' THEN
-                ARRAY(SELECT cg.code FROM citizen_group cg WHERE cg.id = ANY (f.groups)) END AS groups
-      FROM found f LEFT JOIN up ON up.district_id = f.district_id
+             WHERE i.citizen_id = c.id) AS lists,
+           CASE WHEN p.groups <> '{}' THEN
+                ARRAY(SELECT cg.code FROM citizen_group cg WHERE cg.id = ANY (p.groups)) END AS groups
+      FROM unnest((SELECT $1::bigint[]), (SELECT $2::timestamptz[])) WITH ORDINALITY AS asked (id, moment, place)
+      JOIN citizen c ON c.id = asked.id
+      LEFT JOIN citizen_period p ON p.citizen_id = c.id
+           AND p.valid_from <= asked.moment AND (p.valid_to IS NULL OR p.valid_to > asked.moment)
+      LEFT JOIN LATERAL (SELECT * FROM territory WHERE id = p.district_id OFFSET 0) t ON true
 """
 """Facts of citizens ($1) as of moments ($2), pair by pair: `place` counts them from 1; unknown citizens have no row.
 
 The path of the district, lowest first, and of owned buildings come with them: no tree to keep, so none can be stale.
-Paths are walked once for each district among the citizens asked for, however many live there; OFFSET 0 keeps the
-planner to walking them by the key, where it would read all the buildings of a city. ``(SELECT $1)`` hides from it how
-many are asked for: otherwise it plans each batch anew for its number, which takes longer than answering it.
+OFFSET 0 keeps the planner to looking a district up by its key, where it would read all the buildings of a city.
+``(SELECT $1)`` hides from it how many are asked for: otherwise it plans each batch anew for its number, which takes
+longer than answering it.
 """
 
 
@@ -343,22 +327,27 @@ async def citizen_facts_many(source: Source, citizen_ids: Sequence[int], moment:
 
 def facts_of(row: Row) -> CitizenFacts:
     """What a row of `FACTS` says."""
-    present = row["district_id"] is not None
-    path = row["codes"] or []
-    building = [row["building"]] if row["building"] is not None else []
+    district_id, path = row["district_id"], row["codes"]
+    present = district_id is not None
     return CitizenFacts(
-        citizen_id=row["id"],
-        register_code=row["register_code"],
-        birth_date=row["birth_date"],
-        sex=row["sex"],
-        registered_at=row["registered_at"],
-        present=present,
-        district_id=row["district_id"],
-        district_code=path[0] if present else None,
-        territories=frozenset([*path, *building]),
-        groups=frozenset(row["groups"] or ()),
-        level=row["level"] if present else 0,
-        owns_in=frozenset(row["owns_in"] or ()),
-        lists=frozenset(row["lists"] or ()),
-        okrug_id=row["okrug"],
+        row["id"],
+        row["register_code"],
+        row["birth_date"],
+        row["sex"],
+        row["registered_at"],
+        present,
+        district_id,
+        path[0] if present else None,
+        _territories(tuple(path) if present else (), row["building"]),
+        frozenset(row["groups"] or ()),
+        row["level"] if present else 0,
+        frozenset(row["owns_in"] or ()),
+        frozenset(row["lists"] or ()),
+        row["okrug"],
     )
+
+
+@lru_cache(maxsize=10_000)
+def _territories(path: tuple[str, ...], building: str | None) -> frozenset[str]:
+    """The same set for all of a place: many residents are kept in memory at once."""
+    return frozenset(path) if building is None else frozenset([*path, building])

@@ -59,6 +59,14 @@ territory = Table(
     Column("tile_row", SmallInteger),
     Column("population", Integer, comment="approximate where no source is named; for demonstrations alone"),
     Column("population_source", Text, nullable=False, server_default=""),
+    Column(
+        "path",
+        ARRAY(Text),
+        nullable=False,
+        server_default="{}",
+        comment="codes from its own up to the city's; kept by the database",
+    ),
+    Column("okrug_id", Integer, comment="the okrug it is or lies in, if there is one; kept by the database"),
     CheckConstraint("kind IN ('city', 'okrug', 'district', 'building')", name="kind"),
 )
 

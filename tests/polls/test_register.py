@@ -5,7 +5,7 @@ from datetime import UTC, date, datetime, timedelta
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from sqlalchemy import insert, select, text
+from sqlalchemy import insert, select, text, update
 
 from polls.errors import BadFile, NotFound
 from polls.register import (
@@ -235,6 +235,46 @@ async def test_a_district_loaded_a_moment_ago_has_its_path(session: Session) -> 
     new = (await session.execute(select(territory.c.id).where(territory.c.code == "t-new"))).scalar_one()
     number = await add_citizen(session, new, [])
     assert (await facts_as_of(session, number, START)).territories == {"t-new", "t-south", "t"}
+
+
+async def check_paths(session: Session) -> None:
+    """What the database keeps of each territory's way up is what the tree says."""
+    tree = await territory_tree(session, buildings=True)
+    for row in await session.execute(select(territory)):
+        way, at = [], tree.by_id.get(row.id)
+        while at is not None:
+            way.append(at)
+            at = None if at.parent_id is None else tree.by_id[at.parent_id]
+        assert row.path == [node.code for node in way]
+        assert row.okrug_id == next((node.id for node in way if node.kind == "okrug"), None)
+
+
+async def test_the_database_keeps_each_way_up_whatever_moves(session: Session) -> None:
+    tree = await load(session)
+    await check_paths(session)
+    elm = tree.by_code["t-north-elm"].id
+    house = TerritoryRow("t-house", "building", "t-north-elm", "Улица, 1", "Street, 1")
+    await load_territories(session, [house])
+    await check_paths(session)
+    upper = [TerritoryRow("t-land", "city", "", "Край", "Land"), TerritoryRow("t", "city", "t-land", "Город", "City")]
+    await load_territories(session, upper)  # a longer way, for all below
+    await check_paths(session)
+    await load_territories(session, [TerritoryRow("t-north-elm", "district", "t-south", "Вязы", "Vyazy")])
+    await check_paths(session)
+    await session.execute(update(territory).where(territory.c.id == elm).values(code="t-elm"))
+    await session.execute(update(territory).where(territory.c.code == "t-south").values(kind="district"))
+    await check_paths(session)
+    kept = (await session.execute(select(territory.c.path).where(territory.c.code == "t-house"))).scalar_one()
+    assert kept == ["t-house", "t-elm", "t-south", "t", "t-land"]
+
+
+async def test_parents_in_a_circle_end_nothing(session: Session) -> None:
+    tree = await load(session)
+    low = tree.by_code["t-north-oak"].id
+    await session.execute(update(territory).where(territory.c.code == "t").values(parent_id=low))
+    await session.execute(update(territory).where(territory.c.id == low).values(parent_id=low))
+    rows = await session.scalars(select(territory.c.path).where(territory.c.code.in_(["t", "t-north-oak"])))
+    assert all(len(path) == len(set(path)) for path in rows)
 
 
 async def test_citizens_are_found_by_any_valid_key_of_the_kind(session: Session) -> None:
