@@ -54,13 +54,13 @@ def upgrade() -> None:
         "territory",
         sa.Column(
             "path", ARRAY(sa.Text()), nullable=False, server_default="{}",
-            comment="codes from its own up to the city's; kept by the database",
+            comment="codes up to the city's, kept by itself",
         ),
     )  # fmt: skip
     op.add_column(
         "territory",
         sa.Column(
-            "okrug_id", sa.Integer(), comment="the okrug it is or lies in, if there is one; kept by the database"
+            "okrug_id", sa.Integer(), comment="the okrug it is or lies in, kept by itself"
         ),
     )  # fmt: skip
     op.execute(FUNCTIONS)
