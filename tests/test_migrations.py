@@ -208,6 +208,21 @@ def test_of_accounts_that_name_one_e_mail_its_owner_keeps_it_on_the_way_back(fre
     migrations.upgrade(fresh_database_url)
 
 
+def test_places_already_there_get_their_way_up(fresh_database_url: str) -> None:
+    migrations.downgrade(fresh_database_url, "0025")
+    with psycopg.connect(database_url_for(fresh_database_url, "postgresql")) as connection:
+        connection.execute(
+            "INSERT INTO territory (id, code, kind, parent_id, name_ru, name_en) OVERRIDING SYSTEM VALUE VALUES"
+            " (71, 'low', 'district', NULL, '', ''), (72, 'mid', 'okrug', NULL, '', ''),"
+            " (73, 'top', 'city', NULL, '', ''), (74, 'alone', 'district', NULL, '', '')"
+        )
+        connection.execute("UPDATE territory SET parent_id = id + 1 WHERE id < 73")
+    migrations.upgrade(fresh_database_url)
+    assert rows(fresh_database_url, "SELECT id, path, okrug_id FROM territory WHERE id > 70 ORDER BY id") == [
+        (71, ["low", "mid", "top"], 72), (72, ["mid", "top"], 72), (73, ["top"], None), (74, ["alone"], None),
+    ]  # fmt: skip
+
+
 async def test_polls_already_running_get_their_turnout_so_far(fresh_database: Database) -> None:
     url = fresh_database.engine.url.render_as_string(hide_password=False)
     async with fresh_database.open_session() as session:

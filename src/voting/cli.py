@@ -169,6 +169,7 @@ EXPECTED: Mapping[str, Callable[[Any], str | None]] = {
     "pydantic:ValidationError": _bad_settings,
     "voting.embedded_home:EmbeddedError": _as_it_is,
     "voting.key_files:BadKey": _as_it_is,
+    "voting.migrations:NewerSchema": _as_it_is,
     "voting.setting_up:AnotherOrigin": _as_it_is,
     "polls.registry:RegistryFault": _as_it_is,
     "voting.board_files:BoardFault": _as_it_is,

@@ -30,6 +30,10 @@ def alembic_config(url: str | None = None) -> Config:
     return config
 
 
+class NewerSchema(Exception):
+    """The database has the schema of a newer release, with a sentence for the operator that ends in what to do."""
+
+
 def upgrade(target: Settings | str, revision: str = "head") -> None:
     """Apply every revision up to `revision`. `target` is the settings or a database address. Blocks."""
     with settings_url(target) as url:
@@ -51,9 +55,17 @@ def current(target: Settings | str) -> str | None:
 
 
 def pending(target: Settings | str) -> list[str]:
-    """List the revisions not yet applied, oldest first; empty: the schema is this release's."""
+    """List the revisions not yet applied, oldest first; empty: the schema is this release's.
+
+    Raises `NewerSchema` where another release has been at the database.
+    """
     applied = current(target) or "base"
     scripts = ScriptDirectory.from_config(alembic_config())
+    if applied != "base" and applied not in {script.revision for script in revisions()}:
+        raise NewerSchema(
+            f"the database is at revision {applied}, which this release does not know: a newer one has migrated it. "
+            "Start that release, or restore a backup of before into an empty database for this one."
+        )
     return [script.revision for script in reversed(list(scripts.iterate_revisions("heads", applied)))]
 
 

@@ -5,6 +5,7 @@ import sys
 from pathlib import Path
 
 import click
+import psycopg
 import pytest
 from click.testing import CliRunner
 from tests.commands import clean_environment, veche
@@ -82,6 +83,18 @@ def test_migrating_says_what_it_did(databases: Databases, empty_database_url: st
     assert "Applied" in run("migrate", **settings).stdout
     again = run("migrate", **settings).stdout.splitlines()
     assert again == ["The database is up to date.", "Boards and the registry log are signed as 127.0.0.1:8000."]
+
+
+def test_a_database_of_a_newer_release_is_refused_in_words(fresh_database_url: str, tmp_path: Path) -> None:
+    url = database_url_for(fresh_database_url, "postgresql")
+    settings = {"VECHE_DATABASE_URL": url, "VECHE_DATA_DIR": str(tmp_path), "VECHE_DEMO": "false"}
+    with psycopg.connect(url) as connection:
+        connection.execute("UPDATE alembic_version SET version_num = '9999'")
+    for command in ("serve", "worker", "migrate"):
+        refused = run(command, **settings)
+        assert refused.returncode == 1
+        assert "revision 9999" in refused.stderr and "Start that release" in refused.stderr
+        assert "Traceback" not in refused.stderr
 
 
 def test_the_demo_is_refused_outside_demo_mode(fresh_database_url: str, tmp_path: Path) -> None:
