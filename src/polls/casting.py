@@ -174,8 +174,9 @@ class BallotBox:
 
     async def _run(self) -> None:
         """Write batch after batch until nobody waits."""
+        await asyncio.sleep(0)  # handlers that are ready in this turn of the loop join
+        # From here on nothing is waited for: the next batch is written while those of the last are answered.
         while self._queue or self._returned:
-            await asyncio.sleep(0)  # handlers that are ready in this turn of the loop join
             batch = self._next()
             if batch:
                 await self._serve(batch)

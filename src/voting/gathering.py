@@ -37,8 +37,9 @@ class Gatherer(Generic[Key, Found]):
         return await answer
 
     async def _work(self) -> None:
+        await asyncio.sleep(0)  # whoever is ready in this turn of the loop joins
+        # From here on nothing is waited for: the next query runs while those answered by the last are served.
         while self._waiting:
-            await asyncio.sleep(0)  # whoever is ready in this turn of the loop joins
             batch, self._waiting = self._waiting[:MOST_AT_ONCE], self._waiting[MOST_AT_ONCE:]
             try:
                 found = await self._fetch(list(dict.fromkeys(key for key, _ in batch)))

@@ -454,6 +454,24 @@ async def test_readers_share_a_query_that_began_after_they_asked() -> None:
     assert await gatherer.get(6) == 60
 
 
+async def test_the_next_query_runs_while_those_of_the_last_are_served() -> None:
+    told: list[object] = []
+
+    async def fetch(keys: Sequence[int]) -> dict[int, int]:
+        told.append(list(keys))
+        await asyncio.sleep(0.01)
+        return {key: key for key in keys}
+
+    gatherer: Gatherer[int, int] = Gatherer(fetch)
+
+    async def read(key: int, after: float) -> None:
+        await asyncio.sleep(after)
+        told.append(await gatherer.get(key))
+
+    await asyncio.gather(read(1, 0), read(2, 0), read(3, 0.005))
+    assert told == [[1, 2], [3], 1, 2, 3]
+
+
 def test_a_frame_is_filled_and_refuses_an_unknown_hole() -> None:
     frame = Frame.of(f"<p>{hole('name')}, {hole('n:all')}</p>{hole('name')}")
     assert frame.fill({"name": b"<b>", "n:all": b"3"}) == b"<p><b>, 3</p><b>"

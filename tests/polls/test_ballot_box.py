@@ -145,6 +145,31 @@ async def test_a_vote_alone_waits_for_nobody(fresh_database: Database) -> None:
     assert box.inside == 0 and box.figures.batches == 1
 
 
+async def test_the_next_batch_is_begun_before_those_of_the_last_go_on(fresh_database: Database) -> None:
+    poll, citizens = await a_town(fresh_database, 3)
+    told: list[object] = []
+    begun = asyncio.Event()
+
+    @asynccontextmanager
+    async def open_session() -> AsyncIterator[Session]:
+        told.append("begun")
+        begun.set()
+        async with fresh_database.open_box_session() as session:
+            yield session
+
+    box = a_box(fresh_database, open_session=open_session)
+
+    async def cast(citizen: int) -> None:
+        await box.cast(a_vote(poll, citizen))
+        told.append(citizen)
+
+    casts = [asyncio.create_task(cast(citizens[0]))]
+    await begun.wait()
+    casts += [asyncio.create_task(cast(citizen)) for citizen in citizens[1:]]
+    await asyncio.gather(*casts)
+    assert told == ["begun", "begun", *citizens]
+
+
 async def test_votes_come_in_the_order_of_their_keys_whatever_order_they_were_sent_in(fresh_database: Database) -> None:
     """Of who came beside whom nothing is left in the order of rows (BALLOTS 7)."""
     poll, citizens = await a_town(fresh_database, 200, questions=[a_single_choice(own_answer=True)])
