@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from functools import lru_cache
-from typing import Any, assert_never
+from typing import Any, NamedTuple, assert_never
 from zoneinfo import ZoneInfo
 
 from polls.definition import (
@@ -29,8 +29,7 @@ from polls.definition import (
 )
 
 
-@dataclass(frozen=True)
-class CitizenFacts:
+class CitizenFacts(NamedTuple):
     """A register entry as it stood at a moment.
 
     `territories` holds the code of the district and of everything above it (okrug, city). A citizen with no period

@@ -228,7 +228,7 @@ def log_request(request_id: str, method: object, route: str, status: int, starte
         "route": route,
         "status": status,
         "ms": round((time.perf_counter() - started) * 1000, 1),
-        "timestamp": datetime.now(UTC).isoformat(),
+        "timestamp": datetime.now(UTC),
     }
     _access.msg(_encoder.encode(line).decode())
 
